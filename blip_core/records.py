@@ -1,0 +1,178 @@
+"""The rows that travel between stages and rest in shards, with their Arrow schemas.
+
+Scene -> Picture -> Label (or Rejection) -> Example -> Prediction. Ids are made of their parents' ids, so
+that every row can be walked back to the prompt that started it: scene `nature-00012`, picture
+`nature-00012-p0`, label and example `nature-00012-p0-q0`.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+import pyarrow as pa
+
+Letter = Literal["A", "B", "C", "D"]
+LETTERS: tuple[Letter, ...] = ("A", "B", "C", "D")
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+class Row:
+    """What all records share: they come from and go to flat Arrow rows."""
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        return cls(**row)
+
+    def to_row(self) -> dict[str, Any]:
+        return asdict(self)  # type: ignore[call-overload, no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene(Row):
+    """One scene that a language model wrote; `call` is the number of the request, `line` 1 to 5 in its list."""
+
+    id: str
+    category: str
+    text: str
+    call: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture(Row):
+    """One painted picture; `png` holds its encoded bytes and `sha256` their digest."""
+
+    id: str
+    scene_id: str
+    category: str
+    scene: str
+    seed: int
+    png: bytes
+    sha256: str
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class Label(Row):
+    """What a labeller said of a picture; options are shuffled and `answer` names the letter after shuffling."""
+
+    id: str
+    picture_id: str
+    description: str
+    question: str
+    a: str
+    b: str
+    c: str
+    d: str
+    answer: Letter
+    attempt: int
+
+    @property
+    def options(self) -> tuple[str, str, str, str]:
+        return self.a, self.b, self.c, self.d
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection(Row):
+    """A row that a stage refused; `reason` is a short stable slug, `detail` says what was seen."""
+
+    id: str
+    stage: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example(Row):
+    """What trains or judges a model.
+
+    `image` holds encoded bytes, `group` the unit of splitting (its scene) and `picture_id` the unit of
+    clustering. For the tasks `caption` and `vqa` the options are empty and `target` is the text to learn;
+    for `mcq` `answer` is the letter and `target` the text of the right option.
+    """
+
+    id: str
+    picture_id: str
+    group: str
+    category: str
+    task: str
+    image: bytes
+    description: str
+    question: str
+    a: str
+    b: str
+    c: str
+    d: str
+    answer: str
+    target: str
+    scene: str
+    kind: str = ""
+
+    @property
+    def options(self) -> tuple[str, str, str, str]:
+        return self.a, self.b, self.c, self.d
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction(Row):
+    """What one variant said of one example.
+
+    `p_a` ... `p_d` are the letters' probabilities among the four and `ranked` the most probable one;
+    `generated` is the text written freely and `generated_letter` the letter read from it, empty when
+    there is none. `truth` is the example's answer.
+    """
+
+    id: str
+    picture_id: str
+    category: str
+    kind: str
+    variant: str
+    description: str
+    p_a: float
+    p_b: float
+    p_c: float
+    p_d: float
+    ranked: Letter
+    generated: str
+    generated_letter: str
+    truth: str
+
+    @property
+    def is_right(self) -> bool:
+        return self.ranked == self.truth
+
+
+def _schema(text: str = "", integers: str = "", floats: str = "", binary: str = "") -> dict[str, pa.DataType]:
+    columns: dict[str, pa.DataType] = {name: pa.string() for name in text.split()}
+    columns |= {name: pa.int64() for name in integers.split()}
+    columns |= {name: pa.float64() for name in floats.split()}
+    return columns | {name: pa.binary() for name in binary.split()}
+
+
+def _ordered(record: type[Row], columns: dict[str, pa.DataType]) -> pa.Schema:
+    names = record.__dataclass_fields__  # type: ignore[attr-defined]
+    return pa.schema([(name, columns[name]) for name in names])
+
+
+SCENE_SCHEMA = _ordered(Scene, _schema("id category text", "call line"))
+PICTURE_SCHEMA = _ordered(
+    Picture, _schema("id scene_id category scene sha256", "seed width_px height_px", binary="png")
+)
+LABEL_SCHEMA = _ordered(Label, _schema("id picture_id description question a b c d answer", "attempt"))
+REJECTION_SCHEMA = _ordered(Rejection, _schema("id stage reason detail"))
+EXAMPLE_SCHEMA = _ordered(
+    Example,
+    _schema("id picture_id group category task description question a b c d answer target scene kind")
+    | {"image": _IMAGE},
+)
+PREDICTION_SCHEMA = _ordered(
+    Prediction,
+    _schema(
+        "id picture_id category kind variant description ranked generated generated_letter truth",
+        floats="p_a p_b p_c p_d",
+    ),
+)
