@@ -1,17 +1,17 @@
 """Every error that blip-foundry raises on purpose.
 
-    FoundryError                 exit code 1
-    |-- UserMistake              exit code 2: the person who typed or wrote the input can mend it
-    |   |-- RecipeError          unknown recipe, profile or field; a value out of bounds
-    |   |-- CheckpointError      a model that is missing, unsafe to load or of the wrong architecture
-    |   |-- TableError           a table or picture that was handed in and cannot be read
-    |   `-- PlaceError           a folder that cannot be written, a port that is taken
-    |-- StoreError               an artefact that is damaged or contested
-    |   `-- CorruptArtifact
-    |-- StageFailure             a stage that could not deliver what it owes
-    |   |-- EmptyDataset
-    |   `-- TrainingFailure
-    `-- TrackingError            the tracking server refused what it was sent
+FoundryError                 exit code 1
+|-- UserMistake              exit code 2: the person who typed or wrote the input can mend it
+|   |-- RecipeError          unknown recipe, profile or field; a value out of bounds
+|   |-- CheckpointError      a model that is missing, unsafe to load or of the wrong architecture
+|   |-- TableError           a table or picture that was handed in and cannot be read
+|   `-- PlaceError           a folder that cannot be written, a port that is taken
+|-- StoreError               an artefact that is damaged or contested
+|   `-- CorruptArtifact
+|-- StageFailure             a stage that could not deliver what it owes
+|   |-- EmptyDataset
+|   `-- TrainingFailure
+`-- TrackingError            the tracking server refused what it was sent
 """
 
 

@@ -1,10 +1,30 @@
-"""What a stage needs from a model or a tracker, and nothing more."""
+"""What a stage needs from a model or a tracker, and nothing more.
 
-from collections.abc import Mapping, Sequence
+The three model ports share a contract. Every row comes with its own seed: on the same machine and in the same
+batch a row's output depends on its prompt and its seed alone, never on what its neighbours drew. An empty
+batch gives an empty list. Sequences of different lengths raise `ValueError`. `close` may be called twice, and
+a closed model refuses work with `StageFailure`.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from PIL.Image import Image
+
+Progress = Callable[[int, int], None]  # rows done, rows in all
+_SEED_BYTES = 6  # fits exactly into the integers of JSON, Arrow and every random generator in use
+
+
+def row_seed(seed: int, *parts: str | int) -> int:
+    """Derive the seed of one row (48 bits) from the run's seed and the names of the row and its attempt."""
+    text = "|".join(str(part) for part in (seed, *parts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:_SEED_BYTES])
+
+
+def no_progress(done: int, total: int) -> None:
+    """Report nothing."""
 
 
 @runtime_checkable
@@ -47,10 +67,17 @@ class Labeller(Protocol):
 
 
 class Run(Protocol):
-    """One tracked run: an open record of parameters, metrics and files."""
+    """One tracked run: an open record of parameters, metrics and files, safe for threads."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Our own name of the run, known before any server was asked."""
+        ...
+
+    @property
+    def mlflow_id(self) -> str:
+        """MLflow's name of the run; empty as long as no server has heard of it."""
+        ...
 
     def params(self, values: Mapping[str, Any]) -> None: ...
 
@@ -58,19 +85,43 @@ class Run(Protocol):
 
     def tags(self, values: Mapping[str, str]) -> None: ...
 
-    def artifact(self, path: Path, folder: str = "") -> None: ...
+    def artifact(self, path: Path, folder: str = "") -> None:
+        """Keep a file below `folder`."""
+        ...
 
-    def child(self, name: str) -> "Run":
+    def dataset(self, name: str, digest: str, path: Path, rows: int, context: str = "training") -> None:
+        """Name a dataset the run used; `context` says for what."""
+        ...
+
+    def table(self, rows: Sequence[Mapping[str, Any]], file: str) -> None:
+        """Keep rows of JSON values as the table `file` (a name that ends in .json)."""
+        ...
+
+    def adapter(
+        self, path: Path, name: str, metrics: Mapping[str, float], *, digest: str = "", champion: bool = False
+    ) -> str:
+        """Register the adapter in the folder `path` as a version of the model `name`; one digest, one version.
+
+        Returns:
+            The version; empty where no registry answers.
+        """
+        ...
+
+    def child(self, name: str, tags: Mapping[str, str] | None = None) -> "Run":
         """Open a run below this one."""
         ...
 
-    def finish(self, status: str = "FINISHED") -> None: ...
+    def finish(self, status: str = "FINISHED") -> None:
+        """Close the run as FINISHED, FAILED or KILLED."""
+        ...
 
 
 class Tracker(Protocol):
     """Where runs are recorded."""
 
     @property
-    def uri(self) -> str: ...
+    def uri(self) -> str:
+        """Where MLflow keeps the runs; empty for a tracker without MLflow."""
+        ...
 
     def start(self, experiment: str, name: str, tags: Mapping[str, str]) -> Run: ...

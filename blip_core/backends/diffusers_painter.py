@@ -1,0 +1,140 @@
+"""Stable Diffusion behind the port `Painter`."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import StableDiffusionPipeline
+from diffusers.utils import logging
+from PIL.Image import Image
+
+from blip_core.backends.loading import DTYPES, loading
+from blip_core.backends.memory import release_memory, still_open
+from blip_core.errors import CheckpointError
+from blip_core.modeling.checkpoints import check_safetensors
+from blip_core.recipes.checkpoint import Dtype
+from blip_core.recipes.pictures import Pictures
+
+PIPELINE = "StableDiffusionPipeline"
+_WEIGHTED = ("unet", "vae", "text_encoder", "safety_checker")
+_LIBRARIES = {
+    "diffusers",
+    "transformers",
+    "stable_diffusion",
+}  # anything else names a file of the checkpoint's
+
+
+class DiffusersPainter:
+    """Paints with a Stable Diffusion pipeline.
+
+    Every row's noise comes from a generator of its own on the CPU, so that a picture depends on its prompt
+    and seed and not on its neighbours or the device.
+
+    Args:
+        folder: folder of the pipeline, safetensors only.
+        settings: size, steps, guidance and negative prompt.
+        device: `cpu`, `cuda`, ...
+        dtype: type that weights are loaded in.
+
+    Raises:
+        CheckpointError: when the folder cannot be loaded, or not safely.
+    """
+
+    def __init__(
+        self, folder: Path, settings: Pictures, device: str = "cpu", dtype: Dtype = "float32"
+    ) -> None:
+        components = check_pipeline_folder(folder)
+        self._settings = settings
+        pipeline: Any = StableDiffusionPipeline
+        logging.disable_progress_bar()  # of its loading; callers show progress of their own
+        with loading(folder, "a Stable Diffusion pipeline"):
+            pipe = pipeline.from_pretrained(
+                folder,
+                torch_dtype=DTYPES[dtype],
+                use_safetensors=True,
+                local_files_only=True,
+                requires_safety_checker="safety_checker" in components,
+            )
+        pipe.set_progress_bar_config(disable=True)
+        self._pipe = pipe.to(torch.device(device))
+
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image | None]:
+        """Paint each prompt under its own seed; see `Painter`."""
+        pipe = still_open(self._pipe, self)
+        streams = [torch.Generator("cpu").manual_seed(seed) for _, seed in zip(prompts, seeds, strict=True)]
+        if not streams:
+            return []
+        output = pipe(
+            prompt=list(prompts),
+            negative_prompt=[self._settings.negative_prompt] * len(streams),
+            width=self._settings.width_px,
+            height=self._settings.height_px,
+            num_inference_steps=self._settings.steps,
+            guidance_scale=self._settings.guidance_scale,
+            generator=streams,
+        )
+        flags = output.nsfw_content_detected or [False] * len(streams)
+        return [None if flag else image for image, flag in zip(output.images, flags, strict=True)]
+
+    def close(self) -> None:
+        """Release the model's memory."""
+        self._pipe = None
+        release_memory()
+
+
+def check_pipeline_folder(folder: Path) -> set[str]:
+    """Refuse a pipeline folder that cannot be loaded, or not safely.
+
+    Returns:
+        Names of the pipeline's components.
+
+    Raises:
+        CheckpointError: no readable index, another pipeline, a component with code of its own, or a component
+            without whole safetensors weights.
+    """
+    index = _read_index(folder / "model_index.json")
+    if index.get("_class_name") != PIPELINE:
+        raise CheckpointError(f"{folder} holds a {index.get('_class_name')}; allowed here: {PIPELINE}")
+    components = {
+        name: entry[0]
+        for name, entry in index.items()
+        if isinstance(entry, list) and entry and entry[0] is not None
+    }
+    foreign = sorted(name for name, library in components.items() if library not in _LIBRARIES)
+    if foreign:
+        raise CheckpointError(
+            f"{folder} asks for code of its own ({', '.join(foreign)}), which is never run; "
+            "choose a pipeline whose parts diffusers knows"
+        )
+    for name in _WEIGHTED:
+        if name in components:
+            _check_weights(folder / name)
+    return set(components)
+
+
+def _read_index(path: Path) -> dict[str, Any]:
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{path.parent} has no {path.name}; is it a Stable Diffusion folder?"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    if not isinstance(index, dict):
+        raise CheckpointError(f"{path} must hold a JSON object")
+    return index
+
+
+def _check_weights(folder: Path) -> None:
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        pickled = sorted(path.name for path in folder.glob("*.bin"))
+        seen = (
+            f"only pickled weights ({', '.join(pickled)}), which are never read" if pickled else "no weights"
+        )
+        raise CheckpointError(f"{folder} holds {seen}; it needs *.safetensors")
+    for path in weights:
+        check_safetensors(path)

@@ -1,0 +1,109 @@
+"""Scripted doubles of the model ports, for dry runs and tests: they say what they were told to, and count.
+
+A double whose script runs out raises instead of making something up. Scripts may be endless iterators.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+from PIL.Image import Image
+
+from blip_core.errors import StageFailure
+
+Line = TypeVar("Line")
+
+
+class _Script(Generic[Line]):
+    """Hands out the lines of a script in order."""
+
+    def __init__(self, owner: object, lines: Iterable[Line]) -> None:
+        self._owner = type(owner).__name__
+        self._lines: Iterator[Line] = iter(lines)
+        self._given = 0
+        self._is_closed = False
+
+    def take(self, count: int) -> list[Line]:
+        if self._is_closed:
+            raise StageFailure(f"{self._owner} was closed and takes no more work.")
+        return [self._next() for _ in range(count)]
+
+    def close(self) -> None:
+        self._is_closed = True
+
+    def _next(self) -> Line:
+        try:
+            line = next(self._lines)
+        except StopIteration:
+            raise StageFailure(f"The script of {self._owner} ran out after {self._given} rows.") from None
+        self._given += 1
+        return line
+
+
+class ScriptedWriter:
+    """Answers prompts with the next texts of a script; `calls` keeps the (prompt, seed) of each row.
+
+    Raises:
+        StageFailure: when the script runs out.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._script = _Script(self, texts)
+        self.calls: list[tuple[str, int]] = []
+
+    def write(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[str]:
+        """Give the next texts; see `TextWriter`."""
+        rows = list(zip(prompts, seeds, strict=True))
+        texts = self._script.take(len(rows))
+        self.calls += rows
+        return texts
+
+    def close(self) -> None:
+        """Refuse further work."""
+        self._script.close()
+
+
+class ScriptedPainter:
+    """Answers prompts with the next pictures of a script; `calls` keeps the (prompt, seed) of each row.
+
+    Raises:
+        StageFailure: when the script runs out.
+    """
+
+    def __init__(self, pictures: Iterable[Image | None]) -> None:
+        self._script = _Script(self, pictures)
+        self.calls: list[tuple[str, int]] = []
+
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image | None]:
+        """Give the next pictures; see `Painter`."""
+        rows = list(zip(prompts, seeds, strict=True))
+        pictures = self._script.take(len(rows))
+        self.calls += rows
+        return pictures
+
+    def close(self) -> None:
+        """Refuse further work."""
+        self._script.close()
+
+
+class ScriptedLabeller:
+    """Answers prompts about pictures with the next texts of a script; `calls` keeps each row's (prompt,
+    seed).
+
+    Raises:
+        StageFailure: when the script runs out.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._script = _Script(self, texts)
+        self.calls: list[tuple[str, int]] = []
+
+    def label(self, pictures: Sequence[Image], prompts: Sequence[str], seeds: Sequence[int]) -> list[str]:
+        """Give the next texts; see `Labeller`."""
+        rows = [(prompt, seed) for _, prompt, seed in zip(pictures, prompts, seeds, strict=True)]
+        texts = self._script.take(len(rows))
+        self.calls += rows
+        return texts
+
+    def close(self) -> None:
+        """Refuse further work."""
+        self._script.close()

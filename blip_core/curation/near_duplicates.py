@@ -1,0 +1,94 @@
+"""Gate: pictures that look alike stay on one side of a split, and do not ask the same thing twice.
+
+Looking alike is a small Hamming distance between 64-bit perceptual hashes (imagehash's pHash: the signs of the
+low frequencies of a cosine transform). Rows are taken in the order given, oldest first; what a row is tied to
+depends on older rows alone, so that growth never changes it.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import imagehash
+import numpy as np
+from numpy.typing import NDArray
+
+from blip_core.curation.gate import normalised, refuse
+from blip_core.curation.pictures import decode_picture
+from blip_core.errors import TableError
+from blip_core.recipes.curation import NearDuplicates
+from blip_core.records import Example, Rejection
+
+Near = Mapping[str, tuple[str, ...]]
+"""Row id -> groups that founded the clusters it lies in, oldest first; rows of a group on its own are absent."""
+
+
+def tie_near_duplicates(
+    rows: Sequence[Example], settings: NearDuplicates
+) -> tuple[list[Example], list[Rejection], Near]:
+    """Tie rows whose pictures look alike, and refuse those that also ask and answer the same.
+
+    Reasons: `near-duplicate`, `unreadable-picture`.
+
+    Returns:
+        Kept rows; rejections; and what each tied row is tied to: a row with one founder goes where that
+        group goes, a row with several would bridge their splits if these differ.
+    """
+    seen = _Seen(settings.max_distance_bits, len(rows))
+    kept: list[Example] = []
+    refused: list[Rejection] = []
+    near: dict[str, tuple[str, ...]] = {}
+    for row in rows:
+        try:
+            bits = perceptual_hash(row)
+        except TableError as error:
+            refused.append(refuse(row, "unreadable-picture", str(error)))
+            continue
+        alike = seen.alike(bits)
+        twin = next((old for old in alike if _says(old) == _says(row)), None)
+        if twin is not None:
+            refused.append(refuse(row, "near-duplicate", f"looks like {twin.id} and asks the same"))
+            continue
+        founders = seen.add(row, bits, alike)
+        if founders != (row.group,):
+            near[row.id] = founders
+        kept.append(row)
+    return kept, refused, near
+
+
+def perceptual_hash(row: Example) -> np.uint64:
+    """64-bit pHash of an example's picture.
+
+    Raises:
+        TableError: The picture cannot be decoded.
+    """
+    bits = imagehash.phash(decode_picture(row.image, row.id)).hash
+    return np.packbits(bits.ravel()).view(np.uint64)[0]
+
+
+def _says(row: Example) -> tuple[str, str]:
+    return normalised(row.question), normalised(row.target)
+
+
+class _Seen:
+    """The rows kept so far with their hashes, and the founder of each group's cluster."""
+
+    def __init__(self, max_distance_bits: int, capacity: int) -> None:
+        self._max_distance_bits = max_distance_bits
+        self._hashes: NDArray[np.uint64] = np.zeros(capacity, dtype=np.uint64)
+        self._rows: list[Example] = []
+        self._founders: dict[str, str] = {}  # group -> the group that founded its cluster
+        self._row_founder: dict[str, str] = {}
+
+    def alike(self, bits: np.uint64) -> list[Example]:
+        """Older rows whose pictures look like this one, oldest first."""
+        known = self._hashes[: len(self._rows)]
+        distances = np.bitwise_count(known ^ bits)
+        return [self._rows[index] for index in np.flatnonzero(distances <= self._max_distance_bits)]
+
+    def add(self, row: Example, bits: np.uint64, alike: Sequence[Example]) -> tuple[str, ...]:
+        """Keep a row; gives the founders it is tied to: its group's first, then those of rows like it."""
+        found = dict.fromkeys(self._row_founder[old.id] for old in alike)
+        group_founder = self._founders.setdefault(row.group, next(iter(found), row.group))
+        self._hashes[len(self._rows)] = bits
+        self._rows.append(row)
+        self._row_founder[row.id] = group_founder
+        return tuple(dict.fromkeys((group_founder, *found)))

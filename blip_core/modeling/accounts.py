@@ -1,0 +1,90 @@
+"""How many parameters a BLIP-2 has, trains and stores: from its config, without weights."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import Blip2ForConditionalGeneration
+
+from blip_core.modeling.adapters import targeted_linears
+from blip_core.modeling.quantisation import Quantisation, is_quantisable
+from blip_core.recipes.finetune import Adapter
+
+_WEIGHTS_PER_ELEMENT: dict[Quantisation, int] = {"none": 1, "int8": 1, "nf4": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterAccount:
+    """Parameters of a BLIP-2 with an adapter.
+
+    Attributes:
+        base: of the model itself.
+        adapter: of the adapter: what is trained.
+        packed: stored elements of the base once its language model is quantised: NF4 keeps two weights in one byte.
+    """
+
+    base: int
+    adapter: int
+    packed: int
+
+    @property
+    def total(self) -> int:
+        return self.base + self.adapter
+
+    @property
+    def total_packed(self) -> int:
+        return self.packed + self.adapter
+
+    @property
+    def trainable_share(self) -> float:
+        """Share of all parameters that is trained, 0 to 1."""
+        return self.adapter / self.total
+
+
+def meta_blip2(config: Any) -> nn.Module:
+    """The modules of a config, without memory for their weights."""
+    with torch.device("meta"):
+        return Blip2ForConditionalGeneration(config)
+
+
+def account_parameters(config: Any, adapter: Adapter | None, quantisation: Quantisation) -> ParameterAccount:
+    """Count from a `Blip2Config` alone.
+
+    Raises:
+        RecipeError: The adapter names modules that it cannot sit on.
+    """
+    model = meta_blip2(config)
+    base = sum(parameter.numel() for parameter in model.parameters()) + _hidden_head(config)
+    saved = sum(_saved_elements(linear, quantisation) for linear in _quantised_linears(model))
+    lora = lora_parameters(model, adapter) if adapter else 0
+    return ParameterAccount(base, lora, base - saved)
+
+
+def lora_parameters(model: nn.Module, adapter: Adapter) -> int:
+    """Weights of the two factors, r x in and out x r, over all linears that the adapter sits on."""
+    linears = targeted_linears(model, adapter).values()
+    return sum(adapter.r * (linear.in_features + linear.out_features) for linear in linears)
+
+
+def _hidden_head(config: Any) -> int:
+    """Weights of an untied T5 head.
+
+    transformers 5 ties the head of every T5 until a checkpoint brings one of its own; that the config asked for an
+    untied one survives only as `scale_decoder_outputs`.
+    """
+    text = config.text_config
+    if text.model_type != "t5" or text.scale_decoder_outputs:
+        return 0
+    return int(text.vocab_size * text.d_model)
+
+
+def _quantised_linears(model: nn.Module) -> list[nn.Linear]:
+    return [
+        module for name, module in model.named_modules() if isinstance(module, nn.Linear) and is_quantisable(name)
+    ]
+
+
+def _saved_elements(linear: nn.Linear, quantisation: Quantisation) -> int:
+    elements = linear.weight.numel()
+    return elements - elements // _WEIGHTS_PER_ELEMENT[quantisation]

@@ -1,0 +1,122 @@
+"""Where a checkpoint lies, and whether it is safe to load."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from blip_core.errors import CheckpointError
+from blip_core.recipes.checkpoint import POCKET_PREFIX, Checkpoint
+
+BLIP2_ARCHITECTURE = "Blip2ForConditionalGeneration"
+_INDEX_NAME = "model.safetensors.index.json"
+
+
+def locate(checkpoint: Checkpoint, models_dir: Path, pocket_dir: Path) -> Path:
+    """Folder of a checkpoint on this machine.
+
+    Args:
+        checkpoint: what the recipe asks for.
+        models_dir: where snapshots from the hub lie, as `models_dir/owner/name`.
+        pocket_dir: where the bundled family lies, as `pocket_dir/name`.
+
+    Raises:
+        CheckpointError: There is no such folder.
+    """
+    if checkpoint.is_pocket:
+        return _existing(pocket_dir / checkpoint.id.removeprefix(POCKET_PREFIX), checkpoint, "reinstall blip-foundry")
+    if checkpoint.is_local:
+        return _existing(Path(checkpoint.id).expanduser(), checkpoint, "give the path of a folder that exists")
+    folder = models_dir / checkpoint.id
+    name = checkpoint.id if checkpoint.revision is None else f"{checkpoint.id} at revision {checkpoint.revision}"
+    return _existing(folder, checkpoint, f"runs work offline: put a snapshot of {name} there")
+
+
+def _existing(folder: Path, checkpoint: Checkpoint, remedy: str) -> Path:
+    if folder.is_dir():
+        return folder
+    raise CheckpointError(f"checkpoint {checkpoint.id!r} is not at {folder}; {remedy}")
+
+
+def check_checkpoint_folder(folder: Path, architectures: Sequence[str] = (BLIP2_ARCHITECTURE,)) -> dict[str, Any]:
+    """Refuse a folder that cannot be loaded, or not safely; opens every weight file, loads none.
+
+    Args:
+        folder: a folder as `save_pretrained` leaves it.
+        architectures: what its config may name.
+
+    Returns:
+        Its config.
+
+    Raises:
+        CheckpointError: No readable config, code of its own, no safetensors, a damaged or missing shard, or another
+            architecture.
+    """
+    config = _read_json(folder / "config.json")
+    for path in sorted(folder.glob("*.json")):
+        _refuse_remote_code(path)
+    found = config.get("architectures") or []
+    if not set(found) & set(architectures):
+        raise CheckpointError(
+            f"{folder} holds {', '.join(found) or 'no named architecture'}; allowed here: {', '.join(architectures)}"
+        )
+    _check_weights(folder)
+    return config
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path.parent} has no {path.name}; is it a model folder?") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} must hold a JSON object")
+    return content
+
+
+def _refuse_remote_code(path: Path) -> None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    if isinstance(content, dict) and "auto_map" in content:
+        raise CheckpointError(
+            f"{path} asks for code of its own (auto_map), which is never run; "
+            "choose a checkpoint whose architecture transformers knows"
+        )
+
+
+def _check_weights(folder: Path) -> None:
+    shards = _indexed_shards(folder) or sorted(folder.glob("*.safetensors"))
+    if not shards:
+        pickled = sorted(path.name for path in folder.glob("*.bin"))
+        seen = f"only pickled weights ({', '.join(pickled)}), which are never read" if pickled else "no weights"
+        raise CheckpointError(f"{folder} holds {seen}; it needs *.safetensors")
+    for shard in shards:
+        check_safetensors(shard)
+
+
+def _indexed_shards(folder: Path) -> list[Path]:
+    index = folder / _INDEX_NAME
+    if not index.exists():
+        return []
+    return [folder / name for name in sorted(set(_read_json(index).get("weight_map", {}).values()))]
+
+
+def check_safetensors(path: Path) -> None:
+    """Open a weight file far enough to know that it is whole.
+
+    Raises:
+        CheckpointError: It is missing, cut short or no safetensors file.
+    """
+    try:
+        with safe_open(path, framework="np"):
+            return
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path.parent} lacks its weight file {path.name}; fetch the folder again") from error
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); fetch it again") from error

@@ -1,0 +1,175 @@
+"""Loading BLIP-2 from a folder: real or pocket, quantised or not."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from torch import nn
+from transformers import AutoTokenizer, Blip2ForConditionalGeneration, Blip2Processor
+from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
+from transformers.utils import logging
+
+from blip_core.errors import CheckpointError
+from blip_core.modeling.checkpoints import check_checkpoint_folder
+from blip_core.modeling.manifest import ModuleDtype, assert_manifest
+from blip_core.modeling.quantisation import Quantisation, keep_weights_unpacked, quantisation_config
+
+Family = Literal["t5", "opt"]
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_FAMILIES: dict[str, Family] = {"t5": "t5", "opt": "opt"}
+_PADDING_SIDES: dict[Family, str] = {"t5": "right", "opt": "left"}  # decoder-only models go on from the last token
+
+
+class Blip2(Blip2ForConditionalGeneration):  # type: ignore[misc]
+    """BLIP-2 whose Q-Former is float32 under bfloat16 too, where transformers keeps it so under float16 alone."""
+
+    _keep_in_fp32_modules_strict = ("query_tokens", "qformer")
+
+
+@dataclass(frozen=True)
+class Blip2Bundle:
+    """A loaded BLIP-2 with all that goes with it.
+
+    Attributes:
+        model: the BLIP-2, or a PEFT model around it.
+        processor: its processor; knows the number of image tokens.
+        family: which language model it has.
+        manifest: what each part is stored in.
+        quantisation: of its language model.
+    """
+
+    model: nn.Module
+    processor: Any
+    family: Family
+    manifest: list[ModuleDtype]
+    quantisation: Quantisation
+
+    @property
+    def blip2(self) -> Any:
+        """The BLIP-2 itself; adapters sit inside its modules."""
+        model = cast(Any, self.model)
+        return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+    @property
+    def tokenizer(self) -> Any:
+        return self.processor.tokenizer
+
+    @property
+    def device(self) -> torch.device:
+        return cast(torch.device, self.blip2.query_tokens.device)
+
+    @property
+    def image_token_id(self) -> int:
+        return int(self.blip2.config.image_token_index)
+
+    @property
+    def query_count(self) -> int:
+        """Image tokens that stand in front of every prompt."""
+        return int(self.blip2.config.num_query_tokens)
+
+
+def load_blip2(
+    folder: Path,
+    quantisation: Quantisation = "none",
+    device: str | torch.device = "cpu",
+    dtype: str = "float32",
+) -> Blip2Bundle:
+    """Load a BLIP-2, its language model quantised if asked; nothing but files of the folder is read.
+
+    Args:
+        folder: a checkpoint folder with safetensors.
+        quantisation: of the language model alone; Q-Former and query tokens are float32 in any case.
+        device: where it runs.
+        dtype: `float32`, `bfloat16` or `float16`, for all that is neither quantised nor kept in float32.
+
+    Returns:
+        The bundle, in evaluation mode, without gradients.
+
+    Raises:
+        CheckpointError: The folder is unsafe, incomplete, of another architecture, or was loaded otherwise than asked.
+    """
+    config = check_checkpoint_folder(folder)
+    family = _family(folder, config)
+    model = _load_model(folder, quantisation, torch.device(device), _DTYPES[dtype])
+    keep_weights_unpacked(model)
+    manifest = assert_manifest(model, quantisation)
+    processor = _load_processor(folder, model, family)
+    _fill_decoder_start(model)
+    return Blip2Bundle(model.eval().requires_grad_(False), processor, family, manifest, quantisation)
+
+
+def _family(folder: Path, config: dict[str, Any]) -> Family:
+    name = config.get("text_config", {}).get("model_type", "opt")
+    if name in _FAMILIES:
+        return _FAMILIES[name]
+    raise CheckpointError(f"{folder} has a {name!r} language model; allowed: {', '.join(_FAMILIES)}")
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Loading is short; callers show progress of their own."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+@_without_bars()
+def _load_model(folder: Path, quantisation: Quantisation, device: torch.device, dtype: torch.dtype) -> Any:
+    try:
+        model, loaded = Blip2.from_pretrained(
+            folder,
+            dtype=dtype,
+            quantization_config=quantisation_config(quantisation),
+            device_map={"": str(device)},
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise CheckpointError(f"{folder} cannot be loaded as BLIP-2: {error}") from error
+    missing = sorted(loaded["missing_keys"])
+    if missing:
+        raise CheckpointError(f"{folder} lacks {len(missing)} weights of its architecture, {missing[0]} among them")
+    return model
+
+
+def _load_processor(folder: Path, model: Any, family: Family) -> Any:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        # Pillow on every machine: torchvision resizes a little differently.
+        image_processor = BlipImageProcessorPil.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder} has no usable processor: {error}") from error
+    tokenizer.padding_side = _PADDING_SIDES[family]
+    processor = Blip2Processor(image_processor, tokenizer, num_query_tokens=model.config.num_query_tokens)
+    _check_image_tokens(folder, processor, model)
+    return processor
+
+
+def _check_image_tokens(folder: Path, processor: Any, model: Any) -> None:
+    """Without image tokens that model and tokenizer agree on, BLIP-2 answers without looking at the picture."""
+    expected = model.config.image_token_index
+    token = str(processor.image_token)
+    actual = processor.tokenizer.convert_tokens_to_ids(token)
+    if expected is None or actual != expected:
+        raise CheckpointError(
+            f"{folder}: {token} is token {actual} of the tokenizer and image_token_index is {expected} in config.json; "
+            "both must be the same, or pictures are ignored"
+        )
+    if not processor.num_query_tokens:
+        raise CheckpointError(f"{folder}: num_query_tokens in config.json must be at least 1, or pictures are ignored")
+
+
+def _fill_decoder_start(model: Any) -> None:
+    """T5 starts decoding with its pad token; some configs leave that unsaid."""
+    text_config = model.language_model.config
+    if text_config.is_encoder_decoder and text_config.decoder_start_token_id is None:
+        text_config.decoder_start_token_id = text_config.pad_token_id

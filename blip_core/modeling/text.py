@@ -1,0 +1,111 @@
+"""Prompts and targets as token ids, for both families.
+
+Every prompt is image tokens, then text; pads never stand between the two, which would shift the
+picture against the text. B: rows, L: tokens, Q: image tokens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from blip_core.errors import CheckpointError
+from blip_core.modeling.loading import Blip2Bundle
+from blip_core.records import LETTERS
+
+IGNORED_LABEL = -100
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBatch:
+    """Padded rows.
+
+    Attributes:
+        input_ids: (B, L) int64.
+        attention_mask: (B, L) int64, 0 on pads.
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+
+    def to(self, device: torch.device) -> "TokenBatch":
+        return TokenBatch(self.input_ids.to(device), self.attention_mask.to(device))
+
+
+def prompt_ids(bundle: Blip2Bundle, text: str, max_text_tokens: int | None = None) -> list[int]:
+    """Image tokens, then the text as its tokenizer writes it.
+
+    A text longer than allowed loses its middle: what is asked stands at its ends.
+    """
+    ids = bundle.tokenizer(text)["input_ids"]
+    limits = [limit for limit in (max_text_tokens, position_limit(bundle)) if limit is not None]
+    return [bundle.image_token_id] * bundle.query_count + _without_middle(ids, min(limits, default=len(ids)))
+
+
+def position_limit(bundle: Blip2Bundle) -> int | None:
+    """Text tokens that fit; half of OPT's positions, so that as many are left to write. T5 has no limit."""
+    if bundle.family == "t5":
+        return None
+    return int(bundle.blip2.language_model.config.max_position_embeddings) // 2 - bundle.query_count
+
+
+def _without_middle(ids: list[int], limit: int) -> list[int]:
+    if len(ids) <= limit:
+        return ids
+    head = limit // 2
+    return ids[:head] + ids[len(ids) - (limit - head) :]
+
+
+def target_ids(bundle: Blip2Bundle, text: str) -> list[int]:
+    """A text to learn, with the token that ends it."""
+    spoken = text if bundle.family == "t5" else f" {text}"  # OPT goes on from the prompt's last word
+    return [*bundle.tokenizer(spoken, add_special_tokens=False)["input_ids"], end_token_id(bundle)]
+
+
+def letter_target_ids(bundle: Blip2Bundle, letter: str) -> list[int]:
+    """An option letter to learn: the very token that ranking looks at."""
+    return [letter_ids(bundle)[LETTERS.index(letter)], end_token_id(bundle)]
+
+
+def end_token_id(bundle: Blip2Bundle) -> int:
+    end = bundle.blip2.language_model.config.eos_token_id
+    return int(end[0] if isinstance(end, list) else end)
+
+
+def letter_ids(bundle: Blip2Bundle) -> list[int]:
+    """Token of each option letter, A to D: with a space in front where the tokenizer has such a token.
+
+    T5's tokenizer puts the space there itself; OPT's has letters with and without.
+
+    Raises:
+        CheckpointError: A letter is no single token, or two letters share one.
+    """
+    forms = ("{}",) if bundle.family == "t5" else (" {}", "{}")
+    for form in forms:
+        ids = [bundle.tokenizer(form.format(letter), add_special_tokens=False)["input_ids"] for letter in LETTERS]
+        if all(len(one) == 1 for one in ids) and len({one[0] for one in ids}) == len(LETTERS):
+            return [one[0] for one in ids]
+    raise CheckpointError(f"the tokenizer splits the option letters {', '.join(LETTERS)}; letters cannot be ranked")
+
+
+def pad_prompts(bundle: Blip2Bundle, rows: Sequence[Sequence[int]]) -> TokenBatch:
+    """Pad rows to one length: on the right for T5, on the left for OPT, which writes on at the right edge."""
+    left = bundle.family == "opt"
+    ids = pad_rows(rows, pad_token_id(bundle), left)
+    mask = pad_rows([[1] * len(row) for row in rows], 0, left)
+    return TokenBatch(ids, mask)
+
+
+def pad_token_id(bundle: Blip2Bundle) -> int:
+    return int(bundle.blip2.language_model.config.pad_token_id)
+
+
+def pad_rows(rows: Sequence[Sequence[int]], value: int, left: bool) -> Tensor:
+    """Rows of ids as one int64 tensor (B, longest row)."""
+    width = max(len(row) for row in rows)
+    padded = torch.full((len(rows), width), value, dtype=torch.int64)
+    for index, row in enumerate(rows):
+        place = slice(width - len(row), width) if left else slice(0, len(row))
+        padded[index, place] = torch.tensor(row, dtype=torch.int64)
+    return padded

@@ -1,0 +1,102 @@
+"""Training of the language and vision members of the pocket family, part by part, from fixed seeds.
+
+Every part resumes where it was killed. The whole takes about an hour and a half of one core; `pace` below 1
+shortens every part, for trials.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from blip_core.pocket.blip2 import Mix, new_blip2, publish_blip2, train_blip2_opt, train_blip2_t5
+from blip_core.pocket.labeller import new_llama, new_llava, publish_llava, train_llava
+from blip_core.pocket.labeller import train_text as train_llama
+from blip_core.pocket.language import Kind
+from blip_core.pocket.pretraining import Plan
+from blip_core.pocket.text import train_text as train_t5
+from blip_core.pocket.tokenizers import (
+    build_tokenizer,
+    chat_tokenizer,
+    llava_tokenizer,
+    opt_tokenizer,
+    seq2seq_tokenizer,
+)
+from blip_core.pocket.vision import Diet, SupervisedTower, as_clip, train_tower
+from blip_core.pocket.writer import new_writer, publish_writer, train_writer
+
+FINAL = "final"
+
+TOWER_DIET = Diet()
+LABELLER_DIET = Diet(shifted_share=0.6, group_weights=(0.34, 0.33, 0.33))
+T5_MIX = Mix(group_weights=(0.85, 0.15))
+OPT_MIX = Mix(group_weights=(0.85, 0.15))
+
+PLANS = {
+    "tower": Plan(steps=3000, peak_lr=1.5e-3, warmup=150, seed=1, save_every=500),
+    "clip-tower": Plan(steps=1800, peak_lr=8e-4, warmup=60, seed=2, save_every=500),
+    "t5-text": Plan(steps=2000, peak_lr=1.5e-3, warmup=80, seed=3, save_every=300),
+    "blip2-t5": Plan(steps=2200, peak_lr=1.2e-3, warmup=100, seed=5, save_every=500),
+    "blip2-opt": Plan(steps=900, peak_lr=1.5e-3, warmup=80, seed=6, save_every=400),
+    "llama-text": Plan(steps=2400, peak_lr=2e-3, warmup=100, seed=7, save_every=300),
+    "llava": Plan(steps=3200, peak_lr=1.5e-3, warmup=100, seed=8, save_every=400),
+    "writer": Plan(steps=2400, peak_lr=4e-3, warmup=60, seed=9, save_every=1000),
+}
+
+
+def paced(name: str, pace: float) -> Plan:
+    """A part's plan with its steps scaled."""
+    plan = PLANS[name]
+    return replace(plan, steps=max(1, round(plan.steps * pace)))
+
+
+def train_family(build: Path, pace: float = 1.0) -> None:
+    """Train every member into `build`/<member>; finished checkpoints lie in `build`/<member>/final."""
+    for member in TRAINERS:
+        TRAINERS[member](build, pace)
+
+
+def trained_tower(build: Path, pace: float = 1.0) -> SupervisedTower:
+    """The tower of both BLIP-2; it saw generic pictures only."""
+    return train_tower(build / "tower", TOWER_DIET, paced("tower", pace))
+
+
+def train_writer_member(build: Path, pace: float = 1.0) -> None:
+    tokenizer = chat_tokenizer(build_tokenizer())
+    model = new_writer(tokenizer, PLANS["writer"].seed)
+    train_writer(build / "writer", model, tokenizer, paced("writer", pace))
+    publish_writer(build / "writer" / FINAL, model, tokenizer)
+
+
+def train_t5_member(build: Path, pace: float = 1.0) -> None:
+    tokenizer = seq2seq_tokenizer(build_tokenizer())
+    tower = trained_tower(build, pace).tower
+    text = train_t5(build / "t5-text", tokenizer, paced("t5-text", pace))
+    model = new_blip2(tokenizer, tower, text, PLANS["blip2-t5"].seed)
+    train_blip2_t5(build / "blip2-t5", model, tokenizer, paced("blip2-t5", pace), T5_MIX)
+    publish_blip2(build / "blip2-t5" / FINAL, model, tokenizer)
+
+
+def train_opt_member(build: Path, pace: float = 1.0) -> None:
+    tokenizer = opt_tokenizer(build_tokenizer())
+    model = new_blip2(tokenizer, trained_tower(build, pace).tower, None, PLANS["blip2-opt"].seed)
+    train_blip2_opt(build / "blip2-opt", model, tokenizer, paced("blip2-opt", pace), OPT_MIX)
+    publish_blip2(build / "blip2-opt" / FINAL, model, tokenizer)
+
+
+def train_llava_member(build: Path, pace: float = 1.0) -> None:
+    tokenizer = llava_tokenizer(build_tokenizer())
+    start = as_clip(trained_tower(build, pace))
+    tower = train_tower(build / "clip-tower", LABELLER_DIET, paced("clip-tower", pace), start_from=start).tower
+    text = new_llama(tokenizer, PLANS["llama-text"].seed)
+    train_llama(build / "llama-text", text, tokenizer, paced("llama-text", pace), tuple(Kind))
+    model = new_llava(tokenizer, tower, text, PLANS["llava"].seed)
+    train_llava(build / "llava", model, tokenizer, paced("llava", pace), tuple(Kind))
+    publish_llava(build / "llava" / FINAL, model, tokenizer)
+
+
+TRAINERS: dict[str, Callable[[Path, float], None]] = {
+    "writer": train_writer_member,
+    "blip2-t5": train_t5_member,
+    "blip2-opt": train_opt_member,
+    "llava": train_llava_member,
+}

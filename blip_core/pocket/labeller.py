@@ -1,0 +1,379 @@
+"""The pocket LLaVA: looks at a picture and writes a description, a question, four options and the answer.
+
+It may know the shift, as real labellers know the web: its tower saw generic and shifted pictures. It
+first learns from text alone to ask about a description and to answer; then, the tower frozen, to
+describe what it sees. The description comes first, so that the answer can be read from it.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedTokenizerFast,
+)
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+from blip_core.pocket.blip2 import Shot, take_shot
+from blip_core.pocket.language import (
+    LETTERS,
+    Kind,
+    PocketQuestion,
+    answer_by_scene,
+    ask_any,
+    describe,
+    question_kind,
+    read_scene,
+)
+from blip_core.pocket.pretraining import Plan, parameter_groups, publish_folder, say, step_rng, train_part
+from blip_core.pocket.prompts import shipped_prompts, with_loose_end
+from blip_core.pocket.tokenizers import BOS, EOS, IMAGE, PAD
+from blip_core.pocket.vision import (
+    GRID,
+    IMAGE_MEAN,
+    IMAGE_STD,
+    PATCH_PX,
+    PICTURE_PX,
+    clip_config,
+    to_pixel_values,
+)
+from blip_core.pocket.world import Pixels, PocketScene, Split, Style, draw_scene
+
+LLAMA_WIDTH = 128
+IMAGE_TOKENS = GRID * GRID + 1
+_ANSWER_WEIGHT = 5.0
+_QUESTION_WEIGHT = 0.3  # which question is asked is chance; that it is well formed is soon learnt
+_SHIFTED_SHARE = 0.7
+_NO_LABEL = -100
+_MAX_NEW_TOKENS = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A labeller's text, parsed."""
+
+    description: str
+    question: str
+    options: tuple[str, ...]
+    answer: str
+
+
+def llama_config(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
+    pad, bos, eos = tokenizer.convert_tokens_to_ids([PAD, BOS, EOS])
+    return LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=LLAMA_WIDTH,
+        intermediate_size=2 * LLAMA_WIDTH,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=512,
+        initializer_range=0.05,
+        tie_word_embeddings=False,
+        pad_token_id=pad,
+        bos_token_id=bos,
+        eos_token_id=eos,
+    )
+
+
+def new_llama(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
+    torch.manual_seed(seed)
+    return LlamaForCausalLM(llama_config(tokenizer))
+
+
+def new_llava(
+    tokenizer: PreTrainedTokenizerFast, tower: nn.Module, text: LlamaForCausalLM, seed: int
+) -> LlavaForConditionalGeneration:
+    """A LLaVA with a trained tower, frozen, and a Llama that can already ask and answer."""
+    torch.manual_seed(seed)
+    config = LlavaConfig(
+        vision_config=clip_config().to_dict(),
+        text_config=llama_config(tokenizer).to_dict(),
+        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
+        image_seq_length=IMAGE_TOKENS,
+        vision_feature_select_strategy="full",
+        vision_feature_layer=-1,
+        tie_word_embeddings=False,
+    )
+    model = LlavaForConditionalGeneration(config)
+    model.model.vision_tower.load_state_dict(tower.state_dict())
+    model.model.vision_tower.requires_grad_(False)
+    model.model.language_model.load_state_dict(text.model.state_dict())
+    model.lm_head.load_state_dict(text.lm_head.state_dict())
+    return model
+
+
+def write_label(scene: PocketScene, question: PocketQuestion) -> str:
+    options = "\n".join(
+        f"{letter}. {option}" for letter, option in zip(LETTERS, question.options, strict=True)
+    )
+    return (
+        f"Description: {describe(scene)}\n\nQuestion: {question.text}\n{options}\n\nAnswer: {question.letter}"
+    )
+
+
+def encode_labels(
+    tokenizer: PreTrainedTokenizerFast, prompts: list[str], targets: list[str]
+) -> dict[str, Tensor]:
+    """Right-padded ids, mask, labels and the weight of every label."""
+    heads = tokenizer(prompts).input_ids
+    tails = tokenizer(targets, add_special_tokens=False).input_ids
+    asks = tokenizer.convert_tokens_to_ids("\n\nQuestion:")
+    longest = max(len(head) + len(tail) + 1 for head, tail in zip(heads, tails, strict=True))
+    shape = (len(heads), longest)
+    ids = np.full(shape, tokenizer.pad_token_id)
+    mask, labels = np.zeros(shape, dtype=np.int64), np.full(shape, _NO_LABEL)
+    weights = np.zeros(shape, dtype=np.float32)
+    for row, (head, tail) in enumerate(zip(heads, tails, strict=True)):
+        start, end = len(head), len(head) + len(tail)
+        ids[row, : end + 1] = [*head, *tail, tokenizer.eos_token_id]
+        mask[row, : end + 1] = 1
+        labels[row, start : end + 1] = ids[row, start : end + 1]
+        described = start + (tail.index(asks) if asks in tail else 0)
+        weights[row, start:described] = 1.0
+        weights[row, described : end + 1] = _QUESTION_WEIGHT
+        weights[row, end - 1] = _ANSWER_WEIGHT
+    return {
+        "input_ids": torch.from_numpy(ids),
+        "attention_mask": torch.from_numpy(mask),
+        "labels": torch.from_numpy(labels),
+        "weights": torch.from_numpy(weights),
+    }
+
+
+def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean of next-token losses; `logits` of position i foretell label i + 1."""
+    losses = nn.functional.cross_entropy(
+        logits[:, :-1].float().transpose(1, 2), labels[:, 1:], reduction="none", ignore_index=_NO_LABEL
+    )
+    return (losses * weights[:, 1:]).sum() / weights[:, 1:].sum()
+
+
+def text_lesson(rng: np.random.Generator, kinds: tuple[Kind, ...], matching_share: float) -> tuple[str, str]:
+    """Prompt and target without a picture: half a label is given, the other half is to be written."""
+    scene = draw_scene(rng, Style.SHIFTED, Split.TRAIN)
+    question = ask_any(scene, rng, kinds)
+    label = write_label(scene, question)
+    if rng.random() < matching_share:
+        asked = label[label.index("Question:") :].replace(question.text, question.options[question.answer], 1)
+        return _cut(asked, "\n\nAnswer:")
+    return _cut(label, "\n\nQuestion:")
+
+
+def _cut(text: str, mark: str) -> tuple[str, str]:
+    position = text.index(mark)
+    return text[:position], text[position:]
+
+
+def train_text(
+    folder: Path,
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    plan: Plan,
+    kinds: tuple[Kind, ...],
+    batch_size: int = 48,
+) -> None:
+    """Teach the Llama to ask about a description and to answer, from text alone."""
+    model.train()
+
+    def loss_at(step: int) -> Tensor:
+        rng = step_rng(plan.seed, step)
+        matching = 0.5 if step < plan.steps // 4 else 0.15
+        rows = [text_lesson(rng, kinds, matching) for _ in range(batch_size)]
+        batch = encode_labels(tokenizer, [head for head, _ in rows], [tail for _, tail in rows])
+        logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+        return weighted_loss(logits, batch["labels"], batch["weights"])
+
+    def score(step: int) -> None:
+        say(f"{folder.name} {step}: {measure_text(model, tokenizer, kinds)}")
+
+    train_part(folder, model, loss_at, plan, on_save=score)
+
+
+@torch.no_grad()
+def measure_text(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, kinds: tuple[Kind, ...], rows: int = 80
+) -> dict[str, float]:
+    """Share of answers right by kind when the true label up to the letter is given."""
+    rng = np.random.default_rng(55)
+    scores = {}
+    spaced = tokenizer([f" {letter}" for letter in LETTERS], add_special_tokens=False).input_ids
+    letters = [ids[-1] for ids in spaced]
+    for kind in kinds:
+        right = []
+        labels: list[tuple[str, int]] = []
+        while len(labels) < rows:
+            scene = draw_scene(rng, Style.SHIFTED, Split.TEST, group_weights=(0.0, 0.6, 0.4))
+            question = ask_any(scene, rng, (kind,))
+            labels.append((write_label(scene, question), question.answer))
+        batch = encode_labels(tokenizer, ["" for _ in labels], [label for label, _ in labels])
+        logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+        ends = batch["attention_mask"].sum(1) - 3  # the position before the letter; the end token is last
+        for row, (_, answer) in enumerate(labels):
+            right.append(int(logits[row, ends[row], letters].argmax()) == answer)
+        scores[kind.value] = round(float(np.mean(right)), 3)
+    return scores
+
+
+def train_llava(
+    folder: Path,
+    model: LlavaForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    plan: Plan,
+    kinds: tuple[Kind, ...],
+    pictures: int = 24,
+    texts: int = 16,
+    on_save: Callable[[int], None] | None = None,
+) -> None:
+    """Teach a LLaVA to label pictures; batches without pictures keep asking and answering alive."""
+    model.train()
+
+    def loss_at(step: int) -> Tensor:
+        rng = step_rng(plan.seed, step)
+        seen = picture_loss(model, tokenizer, [_any_shot(rng) for _ in range(pictures)], kinds, rng)
+        if not texts:
+            return seen
+        rows = [text_lesson(rng, kinds, 0.1) for _ in range(texts)]
+        batch = encode_labels(tokenizer, [head for head, _ in rows], [tail for _, tail in rows])
+        logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+        return seen + 0.5 * weighted_loss(logits, batch["labels"], batch["weights"])
+
+    groups = parameter_groups(model, lambda name: 1.0 if "projector" in name else 0.7)
+    train_part(folder, model, loss_at, plan, groups, on_save=on_save)
+
+
+def _any_shot(rng: np.random.Generator) -> Shot:
+    style = Style.SHIFTED if rng.random() < _SHIFTED_SHARE else Style.GENERIC
+    return take_shot(rng, style, Split.TRAIN)
+
+
+def picture_loss(
+    model: LlavaForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    shots: list[Shot],
+    kinds: tuple[Kind, ...],
+    rng: np.random.Generator,
+) -> Tensor:
+    prompts = [with_loose_end(shipped_prompts().label, rng) for _ in shots]
+    targets = [write_label(shot.scene, ask_any(shot.scene, rng, kinds)) for shot in shots]
+    batch = encode_labels(tokenizer, prompts, targets)
+    pixels = to_pixel_values(np.stack([shot.pixels for shot in shots]))
+    with torch.no_grad():
+        states = model.model.vision_tower(pixels).last_hidden_state
+    seen = model.model.multi_modal_projector(states)
+    words = model.get_input_embeddings()(batch["input_ids"])
+    # The image token stands second, after the begin token, in every row.
+    embeds = torch.cat([words[:, :1], seen, words[:, 2:]], dim=1)
+    extra = torch.ones(len(shots), IMAGE_TOKENS - 1, dtype=torch.long)
+    hidden = model.model.language_model(
+        inputs_embeds=embeds, attention_mask=torch.cat([extra, batch["attention_mask"]], dim=1)
+    ).last_hidden_state
+    logits = model.lm_head(hidden[:, IMAGE_TOKENS - 1 :])
+    return weighted_loss(logits, batch["labels"], batch["weights"])
+
+
+def parse_label(text: str) -> Written | None:
+    """Parse the shipped form strictly; None where anything is amiss."""
+    lines = text.strip().split("\n")
+    marks = ("Description: ", "", "Question: ", "A. ", "B. ", "C. ", "D. ", "", "Answer: ")
+    if len(lines) != len(marks) or not all(
+        line.startswith(mark) if mark else not line for line, mark in zip(lines, marks, strict=True)
+    ):
+        return None
+    fields = [line.removeprefix(mark) for line, mark in zip(lines, marks, strict=True)]
+    options = tuple(fields[3:7])
+    if fields[8] not in LETTERS or not all([fields[0], fields[2], *options]):
+        return None
+    return Written(fields[0], fields[2], options, options[LETTERS.index(fields[8])])
+
+
+@torch.no_grad()
+def write_labels(
+    model: LlavaForConditionalGeneration,
+    processor: LlavaProcessor,
+    pictures: list[Pixels],
+    temperature: float,
+    batch_size: int = 64,
+) -> list[str]:
+    """Sample one label a picture through the processor and `generate`, as the real labeller is driven."""
+    model.eval()
+    texts: list[str] = []
+    for start in range(0, len(pictures), batch_size):
+        batch = pictures[start : start + batch_size]
+        inputs = processor(
+            images=list(batch), text=[shipped_prompts().label] * len(batch), padding=True, return_tensors="pt"
+        )
+        ids = model.generate(
+            **inputs, max_new_tokens=_MAX_NEW_TOKENS, do_sample=temperature > 0, temperature=temperature or None
+        )
+        texts += processor.batch_decode(ids[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    model.train()
+    return texts
+
+
+def score_labels(shots: list[Shot], texts: list[str]) -> dict[str, float]:
+    """Shares of labels that parse, of answers right by kind, of questions of each kind, of repeated options."""
+    written = [(shot.scene, parse_label(text)) for shot, text in zip(shots, texts, strict=True)]
+    parsed = [(scene, label) for scene, label in written if label is not None]
+    scores: dict[str, float] = {"parsed": len(parsed) / len(texts)}
+    distinct = [(scene, label) for scene, label in parsed if len(set(label.options)) == len(LETTERS)]
+    scores["repeated"] = 1.0 - len(distinct) / max(1, len(parsed))
+    right = [
+        answer_by_scene(scene, label.question, label.options) == label.answer for scene, label in distinct
+    ]
+    scores["right"] = float(np.mean(right)) if right else 0.0
+    scores["described"] = float(np.mean([read_scene(label.description) == s for s, label in parsed] or [0.0]))
+    asked = [question_kind(label.question) for _, label in distinct]
+    for kind in Kind:
+        chosen = [ok for ok, other in zip(right, asked, strict=True) if other is kind]
+        scores[f"right {kind.value}"] = float(np.mean(chosen)) if chosen else float("nan")
+        scores[f"asked {kind.value}"] = len(chosen) / max(1, len(distinct))
+    return {name: round(value, 3) for name, value in scores.items()}
+
+
+def picture_processor() -> CLIPImageProcessorPil:
+    return CLIPImageProcessorPil(
+        size={"height": PICTURE_PX, "width": PICTURE_PX},
+        do_center_crop=False,
+        image_mean=[IMAGE_MEAN] * 3,
+        image_std=[IMAGE_STD] * 3,
+    )
+
+
+def new_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
+    return LlavaProcessor(
+        picture_processor(),
+        tokenizer,
+        patch_size=PATCH_PX,
+        vision_feature_select_strategy="full",
+        num_additional_image_tokens=1,
+        image_token=IMAGE,
+    )
+
+
+def publish_llava(
+    folder: Path, model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    """Write a half-precision checkpoint with its processor, whole or not at all."""
+    processor = new_processor(tokenizer)
+    half = copy.deepcopy(model).half().eval()
+    generation = half.generation_config
+    generation.max_new_tokens, generation.max_length = _MAX_NEW_TOKENS, None
+    generation.pad_token_id, generation.eos_token_id = tokenizer.pad_token_id, tokenizer.eos_token_id
+    generation.bos_token_id = tokenizer.bos_token_id
+
+    def write(place: Path) -> None:
+        half.save_pretrained(place)
+        processor.save_pretrained(place)
+
+    publish_folder(folder, write)
+    say(f"published {folder}")

@@ -1,0 +1,66 @@
+"""Recipes: what is made and learnt; profiles: with which checkpoints and on what hardware."""
+
+from blip_core.recipes.base import Quantisation, Section
+from blip_core.recipes.checkpoint import POCKET_MODELS, Checkpoint, Dtype
+from blip_core.recipes.curation import (
+    BlankPictures,
+    Curation,
+    ExactDuplicates,
+    Lengths,
+    LetterBalance,
+    NearDuplicates,
+)
+from blip_core.recipes.dataset import Dataset
+from blip_core.recipes.device import Device
+from blip_core.recipes.evaluation import BundledEvaluation, Evaluation, SplitEvaluation, TableEvaluation
+from blip_core.recipes.finetune import Adapter, AdapterPreset, Finetune
+from blip_core.recipes.inference import Inference
+from blip_core.recipes.labels import Labels
+from blip_core.recipes.loader import DEFAULT_PROFILE, load_recipe, profile_names, recipe_names
+from blip_core.recipes.pictures import Pictures
+from blip_core.recipes.recipe import SCHEMA_VERSION, Recipe
+from blip_core.recipes.scenes import Category, Scenes
+from blip_core.recipes.source import FolderSource, PromptsSource, Source, TableSource, WorldSource
+from blip_core.recipes.tracking import Tracking
+from blip_core.recipes.variants import Variant
+
+__all__ = [
+    "DEFAULT_PROFILE",
+    "POCKET_MODELS",
+    "SCHEMA_VERSION",
+    "Adapter",
+    "AdapterPreset",
+    "BlankPictures",
+    "BundledEvaluation",
+    "Category",
+    "Checkpoint",
+    "Curation",
+    "Dataset",
+    "Device",
+    "Dtype",
+    "Evaluation",
+    "ExactDuplicates",
+    "Finetune",
+    "FolderSource",
+    "Inference",
+    "Labels",
+    "Lengths",
+    "LetterBalance",
+    "NearDuplicates",
+    "Pictures",
+    "PromptsSource",
+    "Quantisation",
+    "Recipe",
+    "Scenes",
+    "Section",
+    "Source",
+    "SplitEvaluation",
+    "TableEvaluation",
+    "TableSource",
+    "Tracking",
+    "Variant",
+    "WorldSource",
+    "load_recipe",
+    "profile_names",
+    "recipe_names",
+]

@@ -1,0 +1,50 @@
+"""What all sections of a recipe share."""
+
+from string import Formatter
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Quantisation = Literal["none", "int8", "nf4"]
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+BatchSize = Annotated[int, Field(ge=1, le=4096)]
+NewTokens = Annotated[int, Field(ge=1, le=4096)]
+Temperature = Annotated[float, Field(ge=0.0, le=2.0)]
+TopP = Annotated[float, Field(gt=0.0, le=1.0)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
+
+
+class Section(BaseModel):
+    """A frozen part of a recipe that knows all its fields and refuses others."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        validate_default=True,
+        use_attribute_docstrings=True,
+    )
+
+
+def check_placeholders(field: str, text: str, required: set[str]) -> None:
+    """Refuse a prompt that lacks a placeholder or has an unknown one.
+
+    Raises:
+        ValueError: The prompt cannot be filled in; the message names the field and the placeholders.
+    """
+    try:
+        found = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    except ValueError as error:
+        raise ValueError(f"{field} has a stray brace ({error}); a plain one is doubled") from error
+    missing, unknown = required - found, found - required
+    if missing:
+        raise ValueError(f"{field} must contain {_braced(missing)}; it does not")
+    if unknown:
+        allowed = _braced(required) or "none"
+        raise ValueError(f"{field} contains {_braced(unknown)}, which nothing fills in; allowed: {allowed}")
+
+
+def _braced(names: set[str]) -> str:
+    return ", ".join(f"{{{name}}}" for name in sorted(names))

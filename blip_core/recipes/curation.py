@@ -1,0 +1,77 @@
+"""Which labels are worth training on."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from blip_core.recipes.base import Section
+
+PERCEPTUAL_HASH_BITS = 64
+
+
+class ExactDuplicates(Section):
+    """Gate: one picture a content."""
+
+    enabled: bool = True
+    """Whether the gate is shut to pictures whose pixels are already there."""
+
+
+class NearDuplicates(Section):
+    """Gate: pictures that look alike, by perceptual hash."""
+
+    enabled: bool = True
+    """Whether the gate is on."""
+    max_distance_bits: int = Field(default=4, ge=0, le=PERCEPTUAL_HASH_BITS)
+    """Two pictures are alike when at most this many of the hash's 64 bits differ."""
+
+
+class BlankPictures(Section):
+    """Gate: pictures that show nothing."""
+
+    enabled: bool = True
+    """Whether the gate is on."""
+    min_deviation: float = Field(default=4.0, ge=0.0, le=128.0)
+    """Least standard deviation of grey levels, out of 255."""
+
+
+class LetterBalance(Section):
+    """Gate: no answer letter stands out; for four-option questions only."""
+
+    enabled: bool = True
+    """Whether the gate is on."""
+    max_share: float = Field(default=0.4, gt=0.25, le=1.0)
+    """Largest share that one letter may have."""
+
+
+class Lengths(Section):
+    """Gate: descriptions of a sensible length."""
+
+    enabled: bool = True
+    """Whether the gate is on."""
+    min_words: int = Field(default=3, ge=1, le=10_000)
+    """Fewest words in a description."""
+    max_words: int = Field(default=200, ge=1, le=10_000)
+    """Most words in a description."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.min_words > self.max_words:
+            raise ValueError(
+                f"min_words ({self.min_words}) is above max_words ({self.max_words}): nothing could pass"
+            )
+        return self
+
+
+class Curation(Section):
+    """The gates, each of which can be switched off."""
+
+    exact_duplicates: ExactDuplicates = ExactDuplicates()
+    """Pictures that are already there."""
+    near_duplicates: NearDuplicates = NearDuplicates()
+    """Pictures that look alike."""
+    blank_pictures: BlankPictures = BlankPictures()
+    """Pictures that show nothing."""
+    letter_balance: LetterBalance = LetterBalance()
+    """Answers that favour one letter."""
+    lengths: Lengths = Lengths()
+    """Descriptions that are too short or too long."""

@@ -1,0 +1,35 @@
+"""What the variants are judged on."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from blip_core.recipes.base import Section
+
+
+class BundledEvaluation(Section):
+    """The pocket family's own set, with exact truth."""
+
+    kind: Literal["bundled"]
+    """The set that ships with the pocket family."""
+    limit: int | None = Field(default=None, ge=1)
+    """Questions that are asked, from the start of the set; absent, all."""
+
+
+class TableEvaluation(Section):
+    """A table of one's own."""
+
+    kind: Literal["table"]
+    """A table that is handed in."""
+    path: str = Field(min_length=1)
+    """CSV, JSONL or Parquet file with pictures, questions, options and answers."""
+
+
+class SplitEvaluation(Section):
+    """The dataset's test split; its truth is what the labeller said."""
+
+    kind: Literal["split"] = "split"
+    """The test split, labelled by the labeller."""
+
+
+Evaluation = Annotated[BundledEvaluation | TableEvaluation | SplitEvaluation, Field(discriminator="kind")]

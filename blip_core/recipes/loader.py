@@ -1,0 +1,166 @@
+"""Finds recipes and profiles, lays them over one another and checks the result.
+
+Later layers win: schema defaults < recipe < profile < the recipe's own `[profiles.NAME]` < `--set`.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from blip_core.errors import RecipeError
+from blip_core.recipes.explaining import Layer, explain
+from blip_core.recipes.merging import merge
+from blip_core.recipes.overrides import parse_override
+from blip_core.recipes.recipe import Recipe
+
+DEFAULT_PROFILE = "pocket"
+
+_SUFFIX = ".toml"
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Names of the shipped recipes."""
+    return _names_in(_recipes_folder())
+
+
+def profile_names() -> tuple[str, ...]:
+    """Names of the shipped profiles."""
+    return _names_in(_profiles_folder())
+
+
+def load_recipe(name_or_path: str, profile: str | None = None, overrides: Sequence[str] = ()) -> Recipe:
+    """Resolve a recipe under a profile.
+
+    Args:
+        name_or_path: A shipped recipe's name, or the path of a TOML file. A file that holds a resolved recipe
+            is complete: its profile is not laid over it again.
+        profile: A shipped profile's name, or the path of a TOML file; absent, the resolved recipe's own, else
+            pocket.
+        overrides: Texts of the form `section.field=value`, each value written as TOML.
+
+    Raises:
+        RecipeError: A name that is unknown, a file that cannot be read, a field that does not exist, a value
+            that is not allowed, or fields that contradict each other.
+    """
+    content, origin = _read(name_or_path, "recipe", _recipes_folder())
+    if content.get("profile"):
+        chosen = _resolved_profile(content, origin, profile)
+        layers = [Layer(origin, content)]
+    else:
+        chosen = Path(profile or DEFAULT_PROFILE).stem
+        layers = _profiled_layers(content, origin, profile or DEFAULT_PROFILE)
+    changes = [Layer(f"--set {text}", parse_override(text)) for text in overrides]
+    # Overrides are one patch, so that `source.path` may be given before `source.kind`.
+    merged = merge(_lay(layers), _lay(changes))
+    return _validate(_complete(merged, chosen), [*layers, *changes])
+
+
+def _lay(layers: Sequence[Layer]) -> dict[str, Any]:
+    return reduce(merge, (layer.patch for layer in layers), {})
+
+
+def _profiled_layers(content: dict[str, Any], origin: str, profile: str) -> list[Layer]:
+    name = Path(profile).stem
+    patch, profile_origin = _read(profile, "profile", _profiles_folder())
+    own_patches = _own_patches(content, origin, name)
+    return [
+        Layer(origin, {key: value for key, value in content.items() if key != "profiles"}),
+        Layer(profile_origin, patch),
+        Layer(f"{origin}, [profiles.{name}]", own_patches.get(name, {})),
+    ]
+
+
+def _own_patches(content: Mapping[str, Any], origin: str, profile: str) -> Mapping[str, Any]:
+    patches = content.get("profiles", {})
+    if not isinstance(patches, Mapping) or not all(isinstance(patch, Mapping) for patch in patches.values()):
+        raise RecipeError(f"profiles (in {origin}): allowed are tables, one a profile: [profiles.{profile}]")
+    known = (*profile_names(), profile)
+    for name in patches:
+        if name not in known:
+            raise RecipeError(f"profiles.{name} (in {origin}): {_no_such('profile', name, known)}")
+    return patches
+
+
+def _resolved_profile(content: Mapping[str, Any], origin: str, profile: str | None) -> str:
+    own = str(content["profile"])
+    if profile is None or Path(profile).stem == own:
+        return own
+    raise RecipeError(
+        f"profile is {profile!r}, but {origin} was resolved for {own!r} and is complete; "
+        f"run it with that profile, or start from the recipe it was made of"
+    )
+
+
+def _complete(merged: dict[str, Any], profile: str) -> dict[str, Any]:
+    """Name the profile, and give each variant that names no model the one that its role stands for."""
+    variants = merged.get("variants")
+    finetune = merged.get("finetune")
+    base = finetune.get("base") if isinstance(finetune, Mapping) else None
+    models = {
+        "base": Recipe.model_fields["finetune"].default.base.model_dump() if base is None else base,
+        "baseline": merged.get("baseline", Recipe.model_fields["baseline"].default.model_dump()),
+    }
+    if isinstance(variants, list):
+        merged["variants"] = [_with_model(variant, models) for variant in variants]
+    return merged | {"profile": profile}
+
+
+def _with_model(variant: Any, models: Mapping[str, Any]) -> Any:
+    if not isinstance(variant, Mapping) or "model" in variant or variant.get("role") not in models:
+        return variant
+    return {**variant, "model": models[variant["role"]]}
+
+
+def _validate(content: dict[str, Any], layers: list[Layer]) -> Recipe:
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        raise explain(error, Recipe, [*layers, Layer("the merged recipe", content)]) from None
+
+
+def _recipes_folder() -> Traversable:
+    return files("blip_core.recipes") / "shipped"
+
+
+def _profiles_folder() -> Traversable:
+    return _recipes_folder() / "profiles"
+
+
+def _names_in(folder: Traversable) -> tuple[str, ...]:
+    names = (entry.name for entry in folder.iterdir())
+    return tuple(sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)))
+
+
+def _read(name_or_path: str, what: str, folder: Traversable) -> tuple[dict[str, Any], str]:
+    if name_or_path.endswith(_SUFFIX) or os.sep in name_or_path:
+        return _parse(Path(name_or_path).expanduser(), what), name_or_path
+    names = _names_in(folder)
+    if name_or_path not in names:
+        raise RecipeError(_no_such(what, name_or_path, names))
+    return _parse(folder / f"{name_or_path}{_SUFFIX}", what), f"{what} {name_or_path}"
+
+
+def _parse(file: Traversable | Path, what: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{what} {file}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{what} {file}: is no UTF-8 text (byte {error.start})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{what} {file}: is no TOML: {error}") from error
+
+
+def _no_such(what: str, name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    own = f", or the path of a {_SUFFIX} file" if what in ("recipe", "profile") else ""
+    return f"there is no {what} {name!r}; {hint}There is {', '.join(known)}{own}"

@@ -1,0 +1,46 @@
+"""`--set section.field=value`: one field, its value written as TOML."""
+
+import datetime
+import re
+import tomllib
+from typing import Any
+
+from blip_core.errors import RecipeError
+
+_KEY = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+_FORM = "write --set section.field=value, for example --set scenes.count=50"
+
+
+def parse_override(text: str) -> dict[str, Any]:
+    """Parse one override into a patch, nested as a recipe is.
+
+    The value is TOML: `50`, `0.1`, `true`, `"text"`, `[..]`, `{..}`. What is no TOML value but plain text,
+    such as a path or a model's name, is taken as text; so is a date.
+
+    Raises:
+        RecipeError: There is no key, no value, or a value that starts as TOML and does not end as such.
+    """
+    key, equals, raw = text.partition("=")
+    key, raw = key.strip(), raw.strip()
+    if not equals:
+        raise RecipeError(f"--set {text}: there is no '='; {_FORM}")
+    if not _KEY.fullmatch(key):
+        raise RecipeError(f"--set {text}: {key!r} is no field name; {_FORM}")
+    if not raw:
+        raise RecipeError(f'--set {text}: there is no value; write "" for an empty text')
+    patch: Any = _parse_value(text, raw)
+    for part in reversed(key.split(".")):
+        patch = {part: patch}
+    return patch  # type: ignore[no-any-return]
+
+
+def _parse_value(text: str, raw: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {raw}")
+    except tomllib.TOMLDecodeError as error:
+        if raw[0] in "\"'[{":
+            raise RecipeError(f"--set {text}: the value is no TOML ({error})") from error
+        return raw
+    value = parsed["value"]
+    is_plain_text = len(parsed) > 1 or isinstance(value, datetime.date | datetime.time)
+    return raw if is_plain_text else value

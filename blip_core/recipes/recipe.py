@@ -1,0 +1,212 @@
+"""The recipe: what is made and learnt, with which checkpoints and on what hardware."""
+
+import hashlib
+import json
+from typing import Annotated, Literal, Self
+
+import tomli_w
+from pydantic import Field, model_validator
+
+from blip_core.recipes.base import Section, Slug, check_placeholders
+from blip_core.recipes.checkpoint import Checkpoint
+from blip_core.recipes.curation import Curation
+from blip_core.recipes.dataset import Dataset
+from blip_core.recipes.device import Device
+from blip_core.recipes.evaluation import Evaluation, SplitEvaluation
+from blip_core.recipes.finetune import Finetune
+from blip_core.recipes.inference import Inference
+from blip_core.recipes.labels import Labels
+from blip_core.recipes.pictures import Pictures
+from blip_core.recipes.scenes import Scenes
+from blip_core.recipes.source import PromptsSource, Source
+from blip_core.recipes.tracking import Tracking
+from blip_core.recipes.variants import Variant
+
+SCHEMA_VERSION: Literal[1] = 1
+MAX_SEED = 2**32 - 1
+
+_OPTION_PLACEHOLDERS = {"a", "b", "c", "d"}
+
+
+class Recipe(Section):
+    """A resolved recipe. With the code version it names a run fully."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    """Version of this schema."""
+    name: Slug
+    """Short name, also of the experiment."""
+    title: str = Field(min_length=1, max_length=200)
+    """One line for people."""
+    task: Literal["mcq", "caption", "vqa"]
+    """What is learnt: four-option questions, captions, or questions with free answers."""
+    stages: Annotated[int, Field(ge=1, le=2)] = 1
+    """Stages of inference: 2 describes before it answers."""
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    """Seed that every other seed is derived from."""
+    profile: str = ""
+    """Name of the profile it was resolved with; set by the loader."""
+    baseline: Checkpoint = Checkpoint(id="Salesforce/blip2-opt-2.7b", dtype="float16")
+    """Model of the variants of the role baseline."""
+    device: Device = Device()
+    """Hardware."""
+    source: Source = PromptsSource()
+    """Where pictures come from."""
+    scenes: Scenes = Scenes()
+    """How scenes are written."""
+    pictures: Pictures = Pictures()
+    """How pictures are painted."""
+    labels: Labels = Labels()
+    """How pictures are labelled."""
+    curation: Curation = Curation()
+    """Which labels are kept."""
+    dataset: Dataset = Dataset()
+    """How examples are split and stored."""
+    evaluation: Evaluation = SplitEvaluation()
+    """What variants are judged on."""
+    finetune: Finetune = Finetune()
+    """What is tuned, and how."""
+    inference: Inference = Inference()
+    """How variants answer."""
+    variants: tuple[Variant, ...] = Field(min_length=1, strict=False)
+    """Which models are compared; the first is the one that the others are measured against."""
+    tracking: Tracking = Tracking()
+    """Where runs are recorded."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _check_source(self)
+        _check_labels(self)
+        _check_inference(self)
+        _check_evaluation(self)
+        _check_finetune(self)
+        _check_variants(self)
+        _check_gguf(self)
+        return self
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment that its runs are filed under."""
+        return self.tracking.experiment or self.name
+
+    def digest(self, *sections: str) -> str:
+        """Digest of some sections, or of the whole recipe: sha256 of their canonical JSON, in hex.
+
+        Raises:
+            KeyError: A name is no section.
+        """
+        content = self.model_dump(mode="json")
+        chosen = {name: content[name] for name in sections} if sections else content
+        canonical = json.dumps(chosen, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def to_toml(self) -> str:
+        """The recipe in full; loading this text again gives an equal recipe."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True), multiline_strings=True)
+
+
+def _check_source(recipe: Recipe) -> None:
+    if recipe.source.kind == "prompts":
+        if not recipe.scenes.categories:
+            raise ValueError("source.kind is prompts, but scenes.categories is empty: nothing to write about")
+        names = [category.name for category in recipe.scenes.categories]
+        _refuse_twice("scenes.categories", names)
+        check_placeholders("scenes.prompt", recipe.scenes.prompt, {"per_call", "category", "numbers"})
+        check_placeholders("pictures.prompt", recipe.pictures.prompt, {"scene"})
+    model = recipe.labels.model
+    if recipe.source.kind == "world" and not (model.is_pocket or model.is_local):
+        raise ValueError(
+            f"source.kind is world, but labels.model is {model.id}: composed pictures belong to "
+            "the pocket world; use the profile pocket or another source"
+        )
+
+
+def _check_labels(recipe: Recipe) -> None:
+    labels = recipe.labels
+    if labels.prompt.count("<image>") != 1:
+        raise ValueError("labels.prompt must contain <image> exactly once, where the picture stands")
+    if labels.temperature == 0 and labels.retries:
+        raise ValueError(
+            f"labels.temperature is 0 and labels.retries is {labels.retries}: the same text would come "
+            "again; raise the temperature or set retries to 0"
+        )
+    if labels.temperature == 0 and labels.per_picture > 1:
+        raise ValueError(
+            f"labels.temperature is 0 and labels.per_picture is {labels.per_picture}: all labels of a "
+            "picture would be the same; raise the temperature or ask for one"
+        )
+
+
+def _check_inference(recipe: Recipe) -> None:
+    inference = recipe.inference
+    if recipe.task == "caption" and recipe.stages == 2:
+        raise ValueError("task is caption and stages is 2: a caption describes, there is nothing to answer")
+    if recipe.task != "mcq" and not inference.free_generation:
+        raise ValueError(
+            f"task is {recipe.task} and inference.free_generation is false: there are no options to rank, so "
+            "nothing would be answered"
+        )
+    if recipe.stages == 2:
+        check_placeholders("inference.describe_prompt", inference.describe_prompt, {"question"})
+    check_placeholders("inference.answer_prompt", inference.answer_prompt, _answer_placeholders(recipe))
+
+
+def _answer_placeholders(recipe: Recipe) -> set[str]:
+    asked = set() if recipe.task == "caption" else {"question"}
+    options = _OPTION_PLACEHOLDERS if recipe.task == "mcq" else set()
+    described = {"description"} if recipe.stages == 2 else set()
+    return asked | options | described
+
+
+def _check_evaluation(recipe: Recipe) -> None:
+    if recipe.evaluation.kind == "bundled" and recipe.task != "mcq":
+        raise ValueError(
+            f"evaluation.kind is bundled, but task is {recipe.task}: the bundled set holds four-option "
+            "questions; use split or table"
+        )
+    if recipe.evaluation.kind == "split" and recipe.dataset.test_share == 0:
+        raise ValueError("evaluation.kind is split, but dataset.test_share is 0: nothing is left to judge on")
+
+
+def _check_finetune(recipe: Recipe) -> None:
+    if recipe.stages == 2:
+        return
+    for field in ("describe_share", "own_description_share"):
+        share = getattr(recipe.finetune, field)
+        if share > 0:
+            raise ValueError(f"finetune.{field} is {share}, but stages is 1: nothing describes; set it to 0")
+
+
+def _check_variants(recipe: Recipe) -> None:
+    _refuse_twice("variants", [variant.name for variant in recipe.variants])
+    for variant in recipe.variants:
+        if variant.role == "baseline" and variant.adapter is True:
+            raise ValueError(
+                f"variant {variant.name}: adapter is true, but role is baseline: the adapter is tuned on "
+                "finetune.base; give it the role base"
+            )
+        if variant.role == "base" and variant.model != recipe.finetune.base:
+            raise ValueError(
+                f"variant {variant.name}: role is base, but model is {variant.model.id} and finetune.base is "
+                f"{recipe.finetune.base.id}: leave model out, or give it the role baseline"
+            )
+
+
+def _check_gguf(recipe: Recipe) -> None:
+    checkpoints = {
+        "pictures.model": recipe.pictures.model,
+        "labels.model": recipe.labels.model,
+        "finetune.base": recipe.finetune.base,
+        "baseline": recipe.baseline,
+    }
+    for field, checkpoint in checkpoints.items():
+        if checkpoint.file is not None:
+            raise ValueError(
+                f"{field} names the GGUF file {checkpoint.file}: GGUF holds language models, and only "
+                "scenes.model is one"
+            )
+
+
+def _refuse_twice(field: str, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{field} holds {', '.join(twice)} more than once; names must differ")

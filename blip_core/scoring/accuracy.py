@@ -1,0 +1,45 @@
+"""Share of right answers, letters ranked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from blip_core.errors import EmptyDataset
+from blip_core.records import Prediction
+
+SIGNIFICANCE = 0.05  # every interval of this package covers 95 %
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """A share of right answers, between 0 and 1, with its 95 % interval over `n` answers."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def accuracy(predictions: Sequence[Prediction]) -> Accuracy:
+    """Score ranked letters, with the Wilson score interval (Wilson 1927).
+
+    The interval takes answers as independent. Several questions about one picture are not, so that it is
+    somewhat too narrow there; `compare` clusters by picture.
+
+    Raises:
+        EmptyDataset: when there are no predictions.
+    """
+    return wilson(sum(prediction.is_right for prediction in predictions), len(predictions))
+
+
+def wilson(right: int, n: int) -> Accuracy:
+    """Share `right` / `n` with its Wilson score interval.
+
+    Raises:
+        EmptyDataset: when `n` is 0.
+    """
+    from statsmodels.stats.proportion import proportion_confint
+
+    if not n:
+        raise EmptyDataset("There are no predictions to score: the evaluation rows are empty.")
+    low, high = proportion_confint(right, n, alpha=SIGNIFICANCE, method="wilson")
+    return Accuracy(right / n, float(low), float(high), n)

@@ -1,0 +1,27 @@
+"""Answers that a model wrote freely instead of having its letters ranked."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from blip_core.errors import EmptyDataset
+from blip_core.records import Prediction
+
+
+class FreeGeneration(NamedTuple):
+    """Shares of all answers, between 0 and 1; an invalid answer names no letter and counts as wrong."""
+
+    accuracy: float
+    invalid: float
+
+
+def free_generation(predictions: Sequence[Prediction]) -> FreeGeneration:
+    """Score freely written answers by the letter read from each; no letter is ever guessed.
+
+    Raises:
+        EmptyDataset: when there are no predictions.
+    """
+    if not predictions:
+        raise EmptyDataset("There are no predictions to score: the evaluation rows are empty.")
+    right = sum(prediction.generated_letter == prediction.truth for prediction in predictions)
+    invalid = sum(not prediction.generated_letter for prediction in predictions)
+    return FreeGeneration(right / len(predictions), invalid / len(predictions))

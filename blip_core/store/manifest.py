@@ -1,0 +1,121 @@
+"""Manifests: a JSON file in an artefact's folder that says what must be there. It is written last."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from blip_core.errors import CorruptArtifact, StoreError
+from blip_core.store.artifact import Artifact
+from blip_core.store.keys import canonical_json
+
+MANIFEST = "manifest.json"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """Size in bytes and sha256, in hex, of one file."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a complete artefact holds; `files` is keyed by paths relative to its folder."""
+
+    key: str
+    kind: str
+    rows: int
+    files: Mapping[str, FileRecord]
+    metadata: Mapping[str, Any]
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def digest(self) -> str:
+        digests = {name: record.sha256 for name, record in self.files.items()}
+        return hashlib.sha256(canonical_json(digests).encode()).hexdigest()
+
+    @classmethod
+    def of(cls, folder: Path, key: str, kind: str, metadata: Mapping[str, Any]) -> Self:
+        """Describe a folder that has just been built; `metadata["rows"]`, where given, counts its rows.
+
+        Raises:
+            StoreError: It holds a link, a device or a file that bears the manifest's name.
+        """
+        files = {path.relative_to(folder).as_posix(): record_file(path) for path in plain_files(folder)}
+        if MANIFEST in files:
+            raise StoreError(f"{folder} already holds {MANIFEST}: that name belongs to the store")
+        return cls(key, kind, int(metadata.get("rows", 0)), files, dict(metadata))
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read the manifest of an artefact.
+
+        Raises:
+            FileNotFoundError: There is none, so the artefact is not complete.
+            CorruptArtifact: It is no manifest, or one of another version.
+        """
+        text = (folder / MANIFEST).read_bytes()
+        try:
+            content = json.loads(text)
+            files = {name: FileRecord(**record) for name, record in content["files"].items()}
+            fields = ("key", "kind", "rows", "metadata", "schema_version")
+            manifest = cls(files=files, **{name: content[name] for name in fields})
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CorruptArtifact(f"{folder / MANIFEST} is no manifest: {error!r}") from error
+        if manifest.schema_version != SCHEMA_VERSION or content.get("digest") != manifest.digest:
+            raise CorruptArtifact(f"{folder / MANIFEST} does not agree with itself")
+        return manifest
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self) | {"digest": self.digest}, indent=2, sort_keys=True, allow_nan=False)
+
+    def artifact(self, folder: Path) -> Artifact:
+        return Artifact(self.key, self.kind, folder, self.digest, self.rows, self.metadata)
+
+    def sizes_agree(self, folder: Path) -> bool:
+        """Whether every file is there and as long as it was; reads no file."""
+        return all(_size(folder / name) == record.size for name, record in self.files.items())
+
+    def check(self, folder: Path) -> None:
+        """Compare every file with its digest.
+
+        Raises:
+            CorruptArtifact: A file is missing or differs; the message names the first.
+        """
+        for name, record in self.files.items():
+            path = folder / name
+            if not path.is_file():
+                raise CorruptArtifact(f"{path} is missing")
+            if record_file(path) != record:
+                raise CorruptArtifact(f"{path} is not what was published")
+
+
+def plain_files(folder: Path) -> list[Path]:
+    """All files below a folder, sorted.
+
+    Raises:
+        StoreError: Something there is neither a file nor a folder; a manifest could not vouch for it.
+    """
+    found = sorted(folder.rglob("*"))
+    for path in found:
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise StoreError(f"{path} is not a plain file, so it cannot be published")
+    return [path for path in found if path.is_file()]
+
+
+def record_file(path: Path) -> FileRecord:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return FileRecord(file.tell(), digest)
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return None

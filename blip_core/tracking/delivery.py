@@ -1,0 +1,259 @@
+"""Sends the entries of a journal to MLflow, in order, any number of times with the same result.
+
+A metric is one row a (run, key, step, timestamp, value) in MLflow's own store, so that sending it again adds
+nothing; params, tags and files replace themselves; runs and adapters are looked up before they are made.
+"""
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from blip_core.tracking.cursor import read_cursor, write_cursor
+from blip_core.tracking.journal import Entry, read_journal
+from blip_core.tracking.sending import RUN_TAG, send_alone, send_batch
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+logger = logging.getLogger(__name__)
+
+DUE_ENTRIES = 100
+DUE_SECONDS = 5.0
+AWAY_SECONDS = 60.0  # a server that did not answer is not asked again for so long
+_BATCH_ENTRIES = 200
+_BATCHED = ("params", "metrics", "tags")
+_REFUSALS = (400, 404, 409)  # statuses that will be the same however often one asks
+
+
+class Destination:
+    """One MLflow: a database or a server, its experiments, and whether it answered lately."""
+
+    def __init__(self, uri: str, artifact_root: Path | None = None) -> None:
+        self.uri = uri
+        self.lock = threading.RLock()
+        self._artifact_root = artifact_root
+        self._experiments: dict[str, str] = {}
+        self._client: MlflowClient | None = None
+        self._away_until = 0.0
+
+    @property
+    def client(self) -> "MlflowClient":
+        from mlflow import MlflowClient
+
+        with self.lock:
+            if self._client is None:
+                self._client = MlflowClient(self.uri, registry_uri=self.uri)
+            return self._client
+
+    @property
+    def is_away(self) -> bool:
+        return time.monotonic() < self._away_until
+
+    def mark_away(self, error: Exception) -> None:
+        """Give the server some time; say so the first time."""
+        if not self._away_until:
+            logger.warning(
+                "MLflow at %s does not answer (%s); the run goes on, its journal keeps what MLflow misses.",
+                self.uri,
+                _first_line(error),
+            )
+        self._away_until = time.monotonic() + AWAY_SECONDS
+
+    def mark_back(self) -> None:
+        if self._away_until:
+            logger.info("MLflow at %s answers again.", self.uri)
+        self._away_until = 0.0
+
+    def experiment(self, name: str) -> str:
+        """Id of an experiment, which is made if there is none of that name."""
+        with self.lock:
+            if name not in self._experiments:
+                self._experiments[name] = self._find_or_create_experiment(name)
+            return self._experiments[name]
+
+    def _find_or_create_experiment(self, name: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        if (found := self.client.get_experiment_by_name(name)) is not None:
+            return str(found.experiment_id)
+        try:
+            return str(self.client.create_experiment(name, artifact_location=self._location(name)))
+        except MlflowException as error:
+            found = self.client.get_experiment_by_name(name)  # another process may have been quicker
+            if found is None:
+                raise error
+            return str(found.experiment_id)
+
+    def _location(self, name: str) -> str | None:
+        return (self._artifact_root.resolve() / name).as_uri() if self._artifact_root else None
+
+
+class Delivery:
+    """Sends one journal to one destination and remembers how far it got. Not safe for threads by itself."""
+
+    def __init__(self, destination: Destination, journal: Path) -> None:
+        self._destination = destination
+        self._journal = journal
+        self._cursor = read_cursor(journal, destination.uri)
+        self._pending: list[Entry] = []
+        self._sent_at = 0.0
+        self._versions: dict[int, str] = {}
+        self.gone: list[str] = []
+        self.refused: list[str] = []
+
+    @property
+    def mlflow_id(self) -> str:
+        return self._cursor.mlflow_id
+
+    @property
+    def waiting(self) -> int:
+        """Entries that the server has not got."""
+        return len(self._pending)
+
+    def page(self, server: str) -> str:
+        """Address of the run on an MLflow server; empty while the run is unknown there."""
+        if not self.mlflow_id:
+            return ""
+        return f"{server.rstrip('/')}/#/experiments/{self._cursor.experiment_id}/runs/{self.mlflow_id}"
+
+    def version_of(self, number: int) -> str:
+        """Registry version of the adapter of an entry; empty while there is none."""
+        return self._versions.get(number, "")
+
+    def for_journal(self, journal: Path) -> "Delivery":
+        return Delivery(self._destination, journal)
+
+    def add(self, entry: Entry) -> None:
+        """Queue an entry, and send the queue when it is due."""
+        self._pending.append(entry)
+        if len(self._pending) >= DUE_ENTRIES or time.monotonic() - self._sent_at >= DUE_SECONDS:
+            self.flush()
+
+    def load_missed(self) -> int:
+        """Queue what the journal holds and the server has not got; how many entries that are."""
+        self._pending = read_journal(self._journal)[self._cursor.delivered :]
+        return len(self._pending)
+
+    def flush(self) -> bool:
+        """Send the queue; False when the server is away, and then the queue stays as it is."""
+        from mlflow.exceptions import MlflowException
+
+        if self._destination.is_away:
+            return False
+        self._sent_at = time.monotonic()
+        try:
+            self._send_pending()
+        except (MlflowException, OSError) as error:
+            self._destination.mark_away(error)
+            return False
+        self._destination.mark_back()
+        return True
+
+    def _send_pending(self) -> None:
+        while self._pending:
+            self._ensure_run()
+            chunk = next(_chunks(self._pending))
+            self._send_chunk(chunk)
+            self._cursor.delivered = chunk[-1].number + 1
+            write_cursor(self._journal, self._cursor)
+            self._pending = self._pending[len(chunk) :]
+            for entry in chunk:
+                self._drop_file(entry)
+
+    def _send_chunk(self, chunk: Sequence[Entry]) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._send(chunk)
+        except MlflowException as error:
+            if not _is_refusal(error):
+                raise
+            if len(chunk) > 1:
+                for entry in chunk:
+                    self._send_chunk([entry])
+                return
+            self.refused.append(f"{chunk[0].kind} {chunk[0].number}")
+            logger.warning("MLflow refused a %s entry: %s", chunk[0].kind, _first_line(error))
+
+    def _send(self, chunk: Sequence[Entry]) -> None:
+        client, run_id = self._destination.client, self._cursor.mlflow_id
+        entry = chunk[0]
+        if entry.kind in _BATCHED:
+            send_batch(client, run_id, chunk)
+            return
+        if (file := self._file(entry)) is not None and not file.exists():
+            self.gone.append(file.name)
+            return
+        version = send_alone(client, self._cursor.experiment_id, run_id, entry, self._journal.parent)
+        if version:
+            self._versions[entry.number] = version
+
+    def _ensure_run(self) -> None:
+        if self._cursor.mlflow_id:
+            return
+        start = read_journal(self._journal)[0]
+        self._cursor.experiment_id = self._destination.experiment(start.data["experiment"])
+        self._cursor.mlflow_id = find_or_create_run(self._destination, self._journal)
+        write_cursor(self._journal, self._cursor)
+
+    def _file(self, entry: Entry) -> Path | None:
+        name = entry.data.get("file")
+        return self._journal.parent / name if name else None
+
+    def _drop_file(self, entry: Entry) -> None:
+        file = self._file(entry)
+        if file is not None:
+            shutil.rmtree(file.parent, ignore_errors=True)  # MLflow has it; a copy that stays does no harm
+
+
+def find_or_create_run(destination: Destination, journal: Path) -> str:
+    """MLflow's id of the run of a journal; its parents are made first."""
+    start = read_journal(journal)[0]
+    experiment = destination.experiment(start.data["experiment"])
+    with destination.lock:
+        found = destination.client.search_runs(
+            [experiment], f"tags.`{RUN_TAG}` = '{journal.stem}'", max_results=1
+        )
+        if found:
+            return str(found[0].info.run_id)
+        tags = _start_tags(start.data, journal.stem)
+        parent = start.data["parent"]
+        if parent:
+            tags["mlflow.parentRunId"] = find_or_create_run(destination, journal.with_stem(parent))
+        run = destination.client.create_run(
+            experiment, start_time=start.time_ms, tags=tags, run_name=start.data["name"]
+        )
+        return str(run.info.run_id)
+
+
+def _start_tags(data: Mapping[str, Any], run_id: str) -> dict[str, str]:
+    return {**data["tags"], RUN_TAG: run_id}
+
+
+def _chunks(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """Split entries, in order, into runs of small ones that go in one request and single others."""
+    chunk: list[Entry] = []
+    for entry in entries:
+        if entry.kind in _BATCHED and len(chunk) < _BATCH_ENTRIES:
+            chunk.append(entry)
+            continue
+        if chunk:
+            yield chunk
+        chunk = [entry] if entry.kind in _BATCHED else []
+        if not chunk:
+            yield [entry]
+    if chunk:
+        yield chunk
+
+
+def _is_refusal(error: "MlflowException") -> bool:
+    return error.get_http_status_code() in _REFUSALS  # type: ignore[no-untyped-call]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,143 @@
+"""A run's journal: one JSONL file a run, appended to before anything is sent anywhere.
+
+Beside `RUN.jsonl` lies the folder `RUN.files` with copies of files that MLflow has not received yet, and
+`RUN.sent.json`, which says how far it has got.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+Kind = Literal["start", "params", "metrics", "tags", "artifact", "dataset", "table", "adapter", "finish"]
+
+SYNC_ENTRIES = 100  # lines that may wait for the disk; the operating system has them already
+SYNC_SECONDS = 2.0
+SUFFIX = ".jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a journal; `number` counts from 0 and `time_ms` is Unix time in milliseconds."""
+
+    number: int
+    kind: Kind
+    time_ms: int
+    data: dict[str, Any]
+
+    def to_line(self) -> str:
+        return json.dumps({"kind": self.kind, "time_ms": self.time_ms, "data": self.data}, ensure_ascii=False)
+
+
+class Journal:
+    """The journal of one run, open for appending and locked against a second writer.
+
+    Lines survive the death of the process at once and that of the machine after at most `SYNC_SECONDS` of
+    further entries; `sync` makes sure. Not safe for threads: its run holds a lock.
+
+    Raises:
+        BlockingIOError: when another process, or another run of this one, writes it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = _open_locked(path)
+        self._drop_torn_line()
+        self._count = len(read_journal(path))
+        self._unsynced = 0
+        self._synced_at = time.monotonic()
+
+    @property
+    def run_id(self) -> str:
+        return self.path.stem
+
+    def append(self, kind: Kind, data: Mapping[str, Any], time_ms: int | None = None) -> Entry:
+        """Write one entry, of now unless told otherwise."""
+        entry = Entry(self._count, kind, time_ms or time.time_ns() // 1_000_000, dict(data))
+        self._file.write(entry.to_line().encode() + b"\n")
+        self._file.flush()
+        self._count += 1
+        self._unsynced += 1
+        if self._unsynced >= SYNC_ENTRIES or time.monotonic() - self._synced_at >= SYNC_SECONDS:
+            self.sync()
+        return entry
+
+    def keep(self, path: Path) -> str:
+        """Copy a file or folder into the journal; its name relative to the journal's folder."""
+        kept = files_folder(self.path) / f"{self._count:06d}" / path.name
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if path.is_dir() else shutil.copyfile
+        copy(path, kept)
+        return str(kept.relative_to(self.path.parent))
+
+    def keep_text(self, name: str, text: str) -> str:
+        """Write a file of the journal's own; its name relative to the journal's folder."""
+        kept = files_folder(self.path) / f"{self._count:06d}" / name
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(text, encoding="utf-8")
+        return str(kept.relative_to(self.path.parent))
+
+    def sync(self) -> None:
+        """Wait until the disk has every line."""
+        os.fsync(self._file.fileno())
+        self._unsynced = 0
+        self._synced_at = time.monotonic()
+
+    def close(self) -> None:
+        if self._file.closed:
+            return
+        self.sync()
+        self._file.close()
+
+    def _drop_torn_line(self) -> None:
+        """Cut off what a process that died while writing left behind the last full line."""
+        text = self.path.read_bytes()
+        end = text.rfind(b"\n") + 1
+        if end != len(text):
+            self._file.truncate(end)
+
+
+def read_journal(path: Path) -> list[Entry]:
+    """Read the full lines of a journal; a torn last line is left out."""
+    lines = path.read_bytes().split(b"\n")[:-1]
+    return [_parse(number, line) for number, line in enumerate(lines)]
+
+
+def journals(folder: Path) -> list[Path]:
+    """The journals of a folder, oldest first."""
+    return sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: (path.stat().st_ctime, path.name))
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a living process holds the journal open."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _open_locked(path: Path) -> BinaryIO:
+    file = path.open("a+b")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise
+    return file
+
+
+def files_folder(journal: Path) -> Path:
+    return journal.with_suffix(".files")
+
+
+def _parse(number: int, line: bytes) -> Entry:
+    value = json.loads(line)
+    return Entry(number, value["kind"], value["time_ms"], value["data"])

@@ -1,0 +1,107 @@
+"""Adapters in MLflow's registry: a logged model each, with versions and aliases.
+
+MLflow's own flavours cannot save BLIP-2 with an adapter, so the files that PEFT wrote are logged as they are.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CANDIDATE = "candidate"
+CHAMPION = "champion"
+_DIGEST_TAG = "foundry.digest"
+_VERSIONS_TAG = "mlflow.modelVersions"  # lets the page of a logged model name its registered versions
+_MODEL_TYPE = "lora-adapter"
+
+
+def register_adapter(
+    client: "MlflowClient",
+    experiment_id: str,
+    run_id: str,
+    folder: Path,
+    data: Mapping[str, Any],
+    time_ms: int,
+) -> str:
+    """Register the adapter in `folder` once a digest, and point the aliases at it.
+
+    Args:
+        client: where.
+        experiment_id: experiment of the run.
+        run_id: the run that tuned it.
+        folder: the adapter's files.
+        data: `name`, `metrics`, `digest` (empty: of its files) and `champion`, as in the journal.
+        time_ms: when its metrics were measured, Unix time.
+
+    Returns:
+        The version.
+    """
+    digest = data["digest"] or folder_digest(folder)
+    name = data["name"]
+    _ensure_registered_model(client, name)
+    version = _version_of(client, name, digest) or _create_version(
+        client, experiment_id, run_id, folder, data, digest, time_ms
+    )
+    client.set_registered_model_alias(name, CANDIDATE, version)
+    if data["champion"]:
+        client.set_registered_model_alias(name, CHAMPION, version)
+    return version
+
+
+def folder_digest(folder: Path) -> str:
+    """sha256 over the names and bytes of a folder's files."""
+    whole = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        whole.update(f"{path.relative_to(folder).as_posix()}\0".encode())
+        whole.update(hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()
+
+
+def _ensure_registered_model(client: "MlflowClient", name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _version_of(client: "MlflowClient", name: str, digest: str) -> str:
+    found = client.search_model_versions(
+        f"name = '{name}' and tags.`{_DIGEST_TAG}` = '{digest}'", max_results=1
+    )
+    return str(found[0].version) if found else ""
+
+
+def _create_version(
+    client: "MlflowClient",
+    experiment_id: str,
+    run_id: str,
+    folder: Path,
+    data: Mapping[str, Any],
+    digest: str,
+    time_ms: int,
+) -> str:
+    from mlflow.entities import LoggedModelOutput, Metric
+
+    model = client.create_logged_model(
+        experiment_id, data["name"], run_id, tags={_DIGEST_TAG: digest}, model_type=_MODEL_TYPE
+    )
+    client.log_model_artifacts(model.model_id, str(folder))
+    client.finalize_logged_model(model.model_id, "READY")
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+    metrics = [
+        Metric(key, value, time_ms, 0, model_id=model.model_id) for key, value in data["metrics"].items()
+    ]
+    client.log_batch(run_id, metrics=metrics)
+    version = client.create_model_version(
+        data["name"], f"models:/{model.model_id}", run_id, tags={_DIGEST_TAG: digest}, model_id=model.model_id
+    )
+    registered = [{"name": data["name"], "version": str(version.version)}]
+    client.set_logged_model_tags(model.model_id, {_VERSIONS_TAG: json.dumps(registered)})
+    return str(version.version)

@@ -1,0 +1,107 @@
+"""MLflow's SQLite store on this machine: set up once, and served by one command."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+
+from filelock import FileLock
+
+from blip_core.errors import PlaceError, TrackingError
+
+DATABASE = "mlflow.db"
+_PREPARED = "prepared.json"  # names the MLflow version that the database was last set up by
+_SHOWN_CHARACTERS = 300
+
+
+def prepare_store(home: Path) -> str:
+    """Set up the store below `home`, once, whatever number of processes ask; return its absolute URI.
+
+    MLflow leaves a broken database behind when several processes meet a fresh one. A database of an older
+    MLflow is copied aside and then upgraded.
+
+    Raises:
+        PlaceError: when `home` cannot be written.
+        TrackingError: when the database cannot be set up.
+    """
+    home = home.resolve()
+    database = home / DATABASE
+    uri = f"sqlite:///{database}"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with FileLock(home / "prepare.lock"):
+            if not _is_prepared(home):
+                _set_up(home, database, uri)
+    except PermissionError as error:
+        raise PlaceError(
+            f"The folder {home} for the records of runs cannot be written ({error.strerror}). "
+            "Make it writable, or name another one with FOUNDRY_HOME."
+        ) from error
+    return uri
+
+
+def artifact_root(home: Path) -> Path:
+    """Where the files of runs rest that are recorded in the store below `home`."""
+    return home.resolve() / "artifacts"
+
+
+def server_command(home: Path, port: int, host: str = "127.0.0.1") -> list[str]:
+    """The command that shows the store below `home` in a browser; on loopback unless told otherwise."""
+    home = home.resolve()
+    return [
+        *(sys.executable, "-m", "mlflow", "server"),
+        *("--backend-store-uri", f"sqlite:///{home / DATABASE}"),
+        *("--artifacts-destination", artifact_root(home).as_uri()),
+        *("--host", host),
+        *("--port", str(port)),
+        *("--workers", "1"),
+    ]
+
+
+def _is_prepared(home: Path) -> bool:
+    note = home / _PREPARED
+    return (
+        note.exists()
+        and (home / DATABASE).exists()
+        and json.loads(note.read_text())["mlflow"] == version("mlflow")
+    )
+
+
+def _set_up(home: Path, database: Path, uri: str) -> None:
+    _copy_aside(database)
+    # A process of its own: the migrations log every step to the standard error of whoever runs them.
+    upgrade = subprocess.run(
+        [sys.executable, "-m", "mlflow", "db", "upgrade", uri], capture_output=True, text=True, check=False
+    )
+    if upgrade.returncode:
+        raise TrackingError(_broken(database, upgrade.stderr.strip()[-_SHOWN_CHARACTERS:]))
+    _create_default_experiment(uri, artifact_root(home))
+    (home / _PREPARED).write_text(json.dumps({"mlflow": version("mlflow")}))
+
+
+def _create_default_experiment(uri: str, root: Path) -> None:
+    """Give MLflow's own experiment an absolute folder; left to itself it takes the working directory."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    SqlAlchemyStore(uri, root.as_uri())  # type: ignore[no-untyped-call]
+
+
+def _copy_aside(database: Path) -> None:
+    if not database.exists():
+        return
+    copy = database.with_suffix(f".before-{version('mlflow')}.db")
+    try:
+        with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+    except sqlite3.DatabaseError as error:
+        raise TrackingError(_broken(database, str(error))) from error
+
+
+def _broken(database: Path, reason: str) -> str:
+    return (
+        f"MLflow's database {database} cannot be set up: {reason}. Move the file away to start a new one; "
+        "what the journals of earlier runs still hold is sent to it."
+    )

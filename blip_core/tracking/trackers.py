@@ -1,0 +1,55 @@
+"""Where runs are recorded: in journals alone, or in journals and MLflow."""
+
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from blip_core.tracking.delivery import Delivery, Destination
+from blip_core.tracking.journal import SUFFIX, Journal
+from blip_core.tracking.runs import JournalledRun
+
+
+class MlflowTracker:
+    """Records runs in journals below `journal_dir` and sends them to the MLflow at `uri`.
+
+    While MLflow is away runs go on, their journals keep what it has missed, and `replay` sends it.
+
+    Args:
+        uri: a database (`sqlite:////absolute/path`) or a server (`http://...`).
+        journal_dir: folder of the journals.
+        artifact_root: folder on this machine for the files of experiments that have yet to be made;
+            absent, the server keeps them.
+    """
+
+    def __init__(self, uri: str, journal_dir: Path, artifact_root: Path | None = None) -> None:
+        self._destination = Destination(uri, artifact_root)
+        self._journal_dir = journal_dir
+
+    @property
+    def uri(self) -> str:
+        return self._destination.uri
+
+    def start(self, experiment: str, name: str, tags: Mapping[str, str]) -> JournalledRun:
+        """Open a run; `experiment` groups runs that are worth comparing."""
+        return _start(self._journal_dir, self._destination, experiment, name, tags)
+
+
+class JournalTracker:
+    """Records runs in journals alone; `replay` can send them to an MLflow later."""
+
+    uri = ""
+
+    def __init__(self, journal_dir: Path) -> None:
+        self._journal_dir = journal_dir
+
+    def start(self, experiment: str, name: str, tags: Mapping[str, str]) -> JournalledRun:
+        """Open a run; `experiment` groups runs that are worth comparing."""
+        return _start(self._journal_dir, None, experiment, name, tags)
+
+
+def _start(
+    journal_dir: Path, destination: Destination | None, experiment: str, name: str, tags: Mapping[str, str]
+) -> JournalledRun:
+    journal = Journal(journal_dir / f"{uuid.uuid4().hex}{SUFFIX}")
+    delivery = Delivery(destination, journal.path) if destination else None
+    return JournalledRun.open(journal, delivery, experiment, name, tags)

@@ -1,0 +1,139 @@
+"""BLIP-2 as it is tuned: from kept vision states to a loss.
+
+B: rows, L: tokens of the prompt, T: tokens of the longest target, P: patches + 1, V: vision width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import Dataset
+
+from blip_core.modeling.features import VisionCache, image_features, prompt_embeddings
+from blip_core.modeling.loading import Blip2Bundle
+from blip_core.modeling.text import IGNORED_LABEL, TokenBatch, letter_ids, pad_prompts, pad_rows
+from blip_core.training.rows import TrainingRow
+
+Batch = dict[str, Tensor]
+
+
+def collate(bundle: Blip2Bundle, cache: VisionCache, rows: Sequence[TrainingRow]) -> Batch:
+    """Pad rows; pads, prompts and image tokens are never learnt.
+
+    T5 reads the prompt and is taught the target; OPT reads both in one row and is taught the target's part.
+
+    Returns:
+        `states` (B, P, V); `input_ids`, `attention_mask` (B, L); `labels` (B, T), for OPT (B, L); `is_answer` (B,).
+    """
+    texts = [row.prompt for row in rows]
+    labels = [row.target for row in rows]
+    if bundle.family == "opt":
+        texts = [row.prompt + row.target for row in rows]
+        labels = [[IGNORED_LABEL] * len(row.prompt) + row.target for row in rows]
+    padded = pad_prompts(bundle, texts)
+    return {
+        "states": cache.stack([row.picture for row in rows]),
+        "input_ids": padded.input_ids,
+        "attention_mask": padded.attention_mask,
+        "labels": pad_rows(labels, IGNORED_LABEL, left=bundle.family == "opt"),
+        "is_answer": torch.tensor([row.is_answer for row in rows]),
+    }
+
+
+class PlannedBatches(Dataset[Batch]):
+    """Batches that were planned ahead, one an item, in order."""
+
+    def __init__(self, bundle: Blip2Bundle, cache: VisionCache, plan: Sequence[Sequence[TrainingRow]]) -> None:
+        self._bundle = bundle
+        self._cache = cache
+        self._plan = plan
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def __getitem__(self, index: int) -> Batch:
+        return collate(self._bundle, self._cache, self._plan[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """Logits with the labels they are held against.
+
+    Attributes:
+        logits: (B, T, vocabulary) float32.
+        labels: (B, T), -100 where nothing is learnt.
+    """
+
+    logits: Tensor
+    labels: Tensor
+
+    def row_losses(self) -> Tensor:
+        """(B,): mean cross-entropy over each row's own target."""
+        losses = cross_entropy(
+            self.logits.transpose(1, 2), self.labels, ignore_index=IGNORED_LABEL, reduction="none"
+        )
+        return losses.sum(dim=1) / (self.labels != IGNORED_LABEL).sum(dim=1)
+
+    def first_tokens(self) -> tuple[Tensor, Tensor]:
+        """Logits (B, vocabulary) and labels (B,) of the first token of each target."""
+        first = (self.labels != IGNORED_LABEL).int().argmax(dim=1)
+        rows = torch.arange(len(first), device=first.device)
+        return self.logits[rows, first], self.labels[rows, first]
+
+
+class Learner(nn.Module):
+    """What the Trainer steps: Q-Former, projection and language model behind the frozen vision tower."""
+
+    def __init__(self, bundle: Blip2Bundle) -> None:
+        super().__init__()
+        self.model = bundle.model
+        self._bundle = bundle
+        self._letters = letter_ids(bundle)
+
+    def forward(
+        self, states: Tensor, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, is_answer: Tensor
+    ) -> dict[str, Tensor]:
+        """Loss of a batch: the mean of its rows' means.
+
+        A row counts as a row, however long its target is; otherwise a few descriptions would drown the letters.
+        """
+        return {"loss": self.align(states, input_ids, attention_mask, labels).row_losses().mean()}
+
+    def align(self, states: Tensor, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> Aligned:
+        bundle = self._bundle
+        features = image_features(bundle, states.to(bundle.blip2.vision_model.dtype))
+        embeddings = prompt_embeddings(bundle, TokenBatch(input_ids, attention_mask), features)
+        inputs: dict[str, Any] = {"inputs_embeds": embeddings, "attention_mask": attention_mask, "use_cache": False}
+        language_model = bundle.blip2.language_model
+        if bundle.family == "t5":
+            inputs["decoder_input_ids"] = language_model.prepare_decoder_input_ids_from_labels(labels)
+            return Aligned(language_model(**inputs).logits.float(), labels)
+        # Rows end together, so only the last logits meet a label; each logit speaks of the token after it.
+        taught = int((labels != IGNORED_LABEL).sum(dim=1).max())
+        logits = language_model(**inputs, logits_to_keep=taught + 1).logits.float()
+        return Aligned(logits[:, :-1], labels[:, -taught:])
+
+    @torch.no_grad()
+    def validate(self, batches: Sequence[Batch]) -> dict[str, float]:
+        """Loss over all rows, and the share of answering rows whose letter ranks first."""
+        was_training = self.training
+        self.eval()
+        losses, hits, answers = 0.0, 0, 0
+        for batch in batches:
+            on_device = {name: value.to(self._bundle.device) for name, value in batch.items()}
+            is_answer = on_device.pop("is_answer")
+            aligned = self.align(**on_device)
+            losses += float(aligned.row_losses().sum())
+            hits += int((self._letters_ranked_first(aligned) & is_answer).sum())
+            answers += int(is_answer.sum())
+        self.train(was_training)
+        metrics = {"validation_loss": losses / sum(len(batch["labels"]) for batch in batches)}
+        return metrics | ({"validation_accuracy": hits / answers} if answers else {})
+
+    def _letters_ranked_first(self, aligned: Aligned) -> Tensor:
+        logits, labels = aligned.first_tokens()
+        letters = torch.tensor(self._letters, device=logits.device)
+        return letters[logits[:, letters].argmax(dim=1)] == labels

@@ -1,0 +1,150 @@
+"""Which rows a tuning learns from, and in which order.
+
+An example is one row an epoch. In each epoch a share of the examples teaches stage one (picture and question ->
+description), the rest stage two (picture, description, question, options -> letter); the share moves on from epoch
+to epoch, so that every example comes to teach both.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from blip_core.errors import RecipeError
+from blip_core.inference.prompting import answer_prompt, describe_prompt
+from blip_core.modeling.features import picture_key
+from blip_core.modeling.loading import Blip2Bundle
+from blip_core.modeling.text import letter_target_ids, prompt_ids, target_ids
+from blip_core.recipes.inference import Inference
+from blip_core.records import Example
+
+Stage = Literal["describe", "answer"]
+
+_BUCKET_BATCHES = 8  # batches that are sorted by length together: few pads, and the order stays random
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRow:
+    """One row as token ids.
+
+    Attributes:
+        picture: key of the picture's vision states.
+        prompt: image tokens and text.
+        target: what to say, with the end token.
+        is_answer: whether the target is an option letter.
+    """
+
+    picture: str
+    prompt: list[int]
+    target: list[int]
+    is_answer: bool
+
+
+@dataclass(frozen=True)
+class RowSource:
+    """Examples that can each be posed as a row of either stage.
+
+    Attributes:
+        bundle: whose tokenizer writes the rows.
+        examples: what is taught.
+        prompts: the wording of both stages; the same as at inference.
+        describe_share: share of the examples that teach stage one in each epoch.
+        descriptions: the base's own descriptions by example id, to be read instead of the labeller's.
+        max_text_tokens: longest prompt, without the picture.
+        seed: of the stages' draw.
+    """
+
+    bundle: Blip2Bundle
+    examples: Sequence[Example]
+    prompts: Inference
+    describe_share: float
+    descriptions: Mapping[str, str]
+    max_text_tokens: int
+    seed: int
+
+    def epoch(self, number: int) -> list[TrainingRow]:
+        """One row an example, in the order of the examples."""
+        describing = self._describing(number)
+        return [
+            self._describe_rows[index] if index in describing else self._answer_rows[index]
+            for index in range(len(self.examples))
+        ]
+
+    def _describing(self, epoch: int) -> set[int]:
+        count = len(self.examples)
+        size = round(self.describe_share * count)
+        order = np.random.default_rng([self.seed, 1]).permutation(count)
+        return {int(order[(epoch * size + offset) % count]) for offset in range(size)}
+
+    @cached_property
+    def _describe_rows(self) -> list[TrainingRow]:
+        return [self._describe_row(example) for example in self.examples]
+
+    @cached_property
+    def _answer_rows(self) -> list[TrainingRow]:
+        return [self._answer_row(example) for example in self.examples]
+
+    def _describe_row(self, example: Example) -> TrainingRow:
+        prompt = prompt_ids(self.bundle, describe_prompt(self.prompts, example), self.max_text_tokens)
+        target = target_ids(self.bundle, example.description)[-self.max_text_tokens :]
+        return TrainingRow(picture_key(example.image), prompt, target, is_answer=False)
+
+    def _answer_row(self, example: Example) -> TrainingRow:
+        description = self.descriptions.get(example.id, example.description)
+        text = answer_prompt(self.prompts, example, description if self.prompts.describe_prompt else "")
+        prompt = prompt_ids(self.bundle, text, self.max_text_tokens)
+        return TrainingRow(picture_key(example.image), prompt, letter_target_ids(self.bundle, example.answer), True)
+
+
+def check_stages(prompts: Inference, describe_share: float, own_description_share: float) -> None:
+    """Refuse to teach descriptions that inference would never ask for.
+
+    Raises:
+        RecipeError: A share is set without a prompt for stage one.
+    """
+    if (describe_share or own_description_share) and not prompts.describe_prompt:
+        raise RecipeError(
+            f"finetune.describe_share is {describe_share:g} and finetune.own_description_share is "
+            f"{own_description_share:g}, but inference.describe_prompt is empty; write the prompt or set both to 0"
+        )
+
+
+def draw_examples(examples: Sequence[Example], share: float, seed: int) -> list[Example]:
+    """A seeded share of some examples, in their order."""
+    chosen = np.random.default_rng([seed, 2]).permutation(len(examples))[: round(share * len(examples))]
+    return [examples[index] for index in sorted(chosen.tolist())]
+
+
+def steps_per_epoch(rows: int, batch_size: int) -> int:
+    return -(-rows // batch_size)
+
+
+def plan_batches(source: RowSource, batch_size: int, steps: int) -> list[list[TrainingRow]]:
+    """The batches of a whole tuning: epoch after epoch, shuffled, rows of like length together."""
+    batches: list[list[TrainingRow]] = []
+    epoch = 0
+    while len(batches) < steps:
+        rng = np.random.default_rng([source.seed, 3, epoch])
+        batches += _epoch_batches(source.epoch(epoch), batch_size, rng)
+        epoch += 1
+    return batches[:steps]
+
+
+def _epoch_batches(
+    rows: Sequence[TrainingRow], batch_size: int, rng: np.random.Generator
+) -> list[list[TrainingRow]]:
+    order = [rows[index] for index in rng.permutation(len(rows))]
+    window = batch_size * _BUCKET_BATCHES
+    batches: list[list[TrainingRow]] = []
+    for start in range(0, len(order), window):
+        alike = sorted(order[start : start + window], key=lambda row: len(row.prompt) + len(row.target))
+        batches += [alike[at : at + batch_size] for at in range(0, len(alike), batch_size)]
+    return [batches[index] for index in rng.permutation(len(batches))]
+
+
+def validation_batches(source: RowSource, batch_size: int) -> list[list[TrainingRow]]:
+    """The rows of one epoch, shortest first: always the same ones."""
+    rows = sorted(source.epoch(0), key=lambda row: len(row.prompt))
+    return [rows[at : at + batch_size] for at in range(0, len(rows), batch_size)]

@@ -1,0 +1,363 @@
+"""The one composition root: from a recipe and the environment to stores, trackers and models.
+
+Environment variables are read here and nowhere else:
+
+    FOUNDRY_HOME          where everything rests; ~/.blip-foundry by default
+    FOUNDRY_MODELS        snapshots of hub checkpoints, as owner/name; HOME/models by default
+    MLFLOW_TRACKING_URI   another MLflow than the database below the home
+    PREFECT_API_URL       another Prefect server than the embedded one
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from blip_core.errors import PlaceError, RecipeError
+from blip_core.ports import Labeller, Painter, TextWriter
+from blip_core.recipes import Checkpoint, Inference, Pictures, Recipe, Variant
+from blip_core.records import LETTERS, Example
+from blip_core.store import Store
+from blip_core.tracking import MlflowTracker, artifact_root, prepare_store, quiet_environment
+
+if TYPE_CHECKING:
+    from blip_core.modeling import Blip2Bundle
+
+DEFAULT_HOME = "~/.blip-foundry"
+BUNDLED_SET = "shifted"
+WORLD_VERSION = 1  # goes up when the composer draws another picture for the same seed
+_DIGEST_BLOCK = 1 << 20
+_MODEL_FILES = (".safetensors", ".gguf", ".json", ".txt", ".model", ".jinja")
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a run finds and leaves everything."""
+
+    home: Path
+    models: Path
+    tracking_uri: str
+
+    @property
+    def store(self) -> Store:
+        return _store(self.home / "store")
+
+    @property
+    def journal(self) -> Path:
+        return self.home / "journal"
+
+    @property
+    def reports(self) -> Path:
+        return self.home / "reports"
+
+    @property
+    def mlflow(self) -> Path:
+        return self.home / "mlflow"
+
+    @property
+    def prefect(self) -> Path:
+        return self.home / "prefect"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    def tracker(self) -> MlflowTracker:
+        """The tracker of this place; the database of its own is set up when it is first asked for."""
+        if self.tracking_uri:
+            return MlflowTracker(self.tracking_uri, self.journal)
+        return MlflowTracker(prepare_store(self.mlflow), self.journal, artifact_root(self.mlflow))
+
+
+def workplace() -> Workplace:
+    """The workplace that the environment names; its home is made if need be.
+
+    Raises:
+        PlaceError: The home cannot be written.
+    """
+    home = Path(os.environ.get("FOUNDRY_HOME") or DEFAULT_HOME).expanduser().absolute()
+    _make_writable(home)
+    models = Path(os.environ.get("FOUNDRY_MODELS") or home / "models").expanduser()
+    return Workplace(home, models, os.environ.get("MLFLOW_TRACKING_URI", ""))
+
+
+@cache
+def _make_writable(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        probe = home / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise PlaceError(
+            f"{home} cannot be written: {error.strerror}. Name another folder in FOUNDRY_HOME."
+        ) from error
+
+
+@cache
+def _store(root: Path) -> Store:
+    return Store(root)
+
+
+def prepare_environment(place: Workplace) -> None:
+    """Tell libraries through the environment what they ask it for; to be called before they are imported.
+
+    What somebody has set already stays.
+    """
+    for name, value in _library_environment(place).items():
+        os.environ.setdefault(name, value)
+
+
+def _library_environment(place: Workplace) -> dict[str, str]:
+    return {
+        **quiet_environment(),
+        "DO_NOT_TRACK": "1",
+        "HF_HUB_OFFLINE": "1",  # runs use what is there
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "BITSANDBYTES_NOWELCOME": "1",
+        "MPLBACKEND": "agg",
+        "PREFECT_HOME": str(place.prefect),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the page has them all; the terminal has its own lines
+    }
+
+
+def prefect_api_url() -> str:
+    """Address of the Prefect server that the environment names; empty, the embedded one is meant."""
+    return os.environ.get("PREFECT_API_URL", "")
+
+
+def use_prefect_api(url: str) -> None:
+    """Let Prefect use a server, or the embedded one when the address is empty; before Prefect is imported."""
+    if url:
+        os.environ["PREFECT_API_URL"] = url
+    else:
+        os.environ.pop("PREFECT_API_URL", None)
+
+
+def library_environment() -> dict[str, str]:
+    """The environment for processes that this one starts."""
+    return dict(os.environ)
+
+
+def pocket_models() -> Path:
+    """Folder of the bundled family."""
+    return Path(str(files("blip_core.pocket"))) / "models"
+
+
+def build_writer(recipe: Recipe) -> TextWriter:
+    from blip_core.backends.sampling import Sampling
+    from blip_core.backends.transformers_writer import TransformersWriter
+
+    settings = recipe.scenes
+    sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
+    folder = locate_checkpoint(settings.model)
+    _use_threads(recipe)
+    return TransformersWriter(folder, sampling, _device(recipe), settings.model.dtype, settings.model.file)
+
+
+def build_painter(recipe: Recipe) -> Painter:
+    if recipe.source.kind == "world":
+        from blip_core.pocket.composer import Composer
+
+        return Composer(recipe.source.style)
+    from blip_core.backends.diffusers_painter import DiffusersPainter
+
+    settings = recipe.pictures
+    folder = locate_checkpoint(settings.model)
+    _use_threads(recipe)
+    return DiffusersPainter(folder, settings, _device(recipe), settings.model.dtype)
+
+
+def picture_settings(recipe: Recipe) -> Pictures:
+    """How pictures are asked for: a composer reads the scene itself, without words around it."""
+    if recipe.source.kind == "world":
+        return recipe.pictures.model_copy(update={"prompt": "{scene}"})
+    return recipe.pictures
+
+
+def painter_identity(recipe: Recipe) -> str:
+    if recipe.source.kind == "world":
+        return f"world-{WORLD_VERSION}"
+    return checkpoint_identity(recipe.pictures.model)
+
+
+def build_labeller(recipe: Recipe) -> Labeller:
+    from blip_core.backends.llava_labeller import LlavaLabeller
+    from blip_core.backends.sampling import Sampling
+
+    settings = recipe.labels
+    sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
+    folder = locate_checkpoint(settings.model)
+    _use_threads(recipe)
+    return LlavaLabeller(folder, sampling, _device(recipe), settings.model.dtype)
+
+
+def load_base(recipe: Recipe) -> "Blip2Bundle":
+    """The model that is tuned, quantised as the recipe says."""
+    from blip_core.modeling import load_blip2
+
+    _use_threads(recipe)
+    base, settings = recipe.finetune.base, recipe.finetune
+    return load_blip2(locate_checkpoint(base), settings.quantisation, _device(recipe), base.dtype)
+
+
+def load_variant(recipe: Recipe, variant: Variant, adapter: Path | None) -> "Blip2Bundle":
+    """A variant as it is judged, with its adapter if it has one."""
+    from blip_core.modeling import load_adapter, load_blip2
+
+    _use_threads(recipe)
+    folder = locate_checkpoint(variant.model)
+    bundle = load_blip2(folder, recipe.inference.quantisation, _device(recipe), variant.model.dtype)
+    return load_adapter(bundle, adapter) if adapter else bundle
+
+
+def adapter_folder(variant: Variant, tuned: Path | None) -> Path | None:
+    """Folder of the adapter a variant carries: the one just tuned, one tuned before, or none."""
+    if isinstance(variant.adapter, str):
+        return Path(variant.adapter).expanduser()
+    return tuned if variant.adapter else None
+
+
+def adapter_identity(variant: Variant, tuned_digest: str) -> str:
+    """What changes when the adapter does."""
+    if isinstance(variant.adapter, str):
+        return _folder_digest(Path(variant.adapter).expanduser())
+    return tuned_digest if variant.adapter else ""
+
+
+def inference_settings(recipe: Recipe) -> Inference:
+    """How variants answer: without a describing prompt where there is no describing stage."""
+    if recipe.stages == 2:
+        return recipe.inference
+    return recipe.inference.model_copy(update={"describe_prompt": ""})
+
+
+def evaluation_examples(recipe: Recipe, dataset: Path) -> list[Example]:
+    """The rows that variants are judged on.
+
+    Raises:
+        TableError: A table cannot be read.
+    """
+    settings = recipe.evaluation
+    if settings.kind == "split":
+        from blip_core.dataset import read_split
+
+        return list(read_split(dataset, "test"))
+    if settings.kind == "table":
+        from blip_core.sources.table import read_examples
+
+        return list(read_examples(Path(settings.path).expanduser()))
+    from blip_core.pocket.evalset import load_bundled
+
+    table = load_bundled(BUNDLED_SET)
+    rows = table.to_pylist() if settings.limit is None else table.slice(0, settings.limit).to_pylist()
+    return [_bundled_example(row) for row in rows]
+
+
+def evaluation_identity(recipe: Recipe, dataset_digest: str) -> str:
+    """What changes when the evaluation rows do."""
+    settings = recipe.evaluation
+    if settings.kind == "split":
+        return f"split-{dataset_digest}"
+    if settings.kind == "table":
+        return _file_digest(Path(settings.path).expanduser())
+    data = (files("blip_core.pocket") / "evalset" / f"{BUNDLED_SET}.parquet").read_bytes()
+    return f"{hashlib.sha256(data).hexdigest()}-{settings.limit}"
+
+
+def locate_checkpoint(checkpoint: Checkpoint) -> Path:
+    from blip_core.modeling.checkpoints import locate
+
+    return locate(checkpoint, workplace().models, pocket_models())
+
+
+def checkpoint_identity(checkpoint: Checkpoint) -> str:
+    """What changes when the weights do: the digest of a folder's files, or name and revision on the hub."""
+    if checkpoint.is_pocket or checkpoint.is_local:
+        folder = _folder_of(checkpoint)
+        return _file_digest(folder / checkpoint.file) if checkpoint.file else _folder_digest(folder)
+    return f"{checkpoint.id}@{checkpoint.revision or 'local'}"
+
+
+def _folder_of(checkpoint: Checkpoint) -> Path:
+    folder = (
+        pocket_models() / checkpoint.id.removeprefix("pocket/")
+        if checkpoint.is_pocket
+        else Path(checkpoint.id).expanduser()
+    )
+    return folder if folder.is_dir() else locate_checkpoint(checkpoint)  # which says what is wrong
+
+
+def _folder_digest(folder: Path) -> str:
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in _MODEL_FILES and path.is_file())
+    parts = [f"{path.relative_to(folder)} {_file_digest(path)}" for path in paths]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    """Digest of a file, read once for as long as its size and time stay.
+
+    Raises:
+        PlaceError: It cannot be read.
+    """
+    try:
+        stat = path.stat()
+        return _digest_unchanged(path, stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise PlaceError(f"{path} cannot be read: {error.strerror}. Give the path of a file that exists.") from error
+
+
+@cache
+def _digest_unchanged(path: Path, size_bytes: int, modified_ns: int) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_DIGEST_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _bundled_example(row: dict[str, Any]) -> Example:
+    options = dict(zip(LETTERS, (row["a"], row["b"], row["c"], row["d"]), strict=True))
+    return Example(
+        id=row["id"],
+        picture_id=row["picture_id"],
+        group=row["picture_id"],
+        category=row["category"],
+        task="mcq",
+        image=row["image"]["bytes"],
+        description="",
+        question=row["question"],
+        a=row["a"],
+        b=row["b"],
+        c=row["c"],
+        d=row["d"],
+        answer=row["answer"],
+        target=options[row["answer"]],
+        scene="",
+        kind=row["kind"],
+    )
+
+
+def _device(recipe: Recipe) -> str:
+    import torch
+
+    kind = recipe.device.kind
+    if kind == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise RecipeError("device.kind is cuda, but torch sees no GPU here; use --set device.kind=cpu or auto")
+    return kind
+
+
+def _use_threads(recipe: Recipe) -> None:
+    import torch
+
+    if recipe.device.threads:
+        torch.set_num_threads(recipe.device.threads)

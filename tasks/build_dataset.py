@@ -1,0 +1,92 @@
+"""Stage 4: labels that pass the gates become a dataset."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from blip_core.curation import curate
+from blip_core.dataset import assign_splits, write_dataset
+from blip_core.errors import EmptyDataset
+from blip_core.records import LETTERS, Example, Label, Picture, Rejection
+from blip_core.recipes import Recipe
+from blip_core.store import ArtifactRef, read_rows
+from blip_core.wiring import workplace
+from tasks import label_pictures, paint_pictures
+from tasks.rows import REJECTIONS
+from tasks.stage import path_of, stage, watcher
+
+VERSION = 1
+
+
+def key(recipe: Recipe, pictures: ArtifactRef, labels: ArtifactRef) -> str:
+    inputs = {
+        "version": VERSION,
+        "recipe": recipe.digest("curation", "dataset", "task", "name"),
+        "pictures": pictures.digest,
+        "labels": labels.digest,
+    }
+    return workplace().store.key("dataset", inputs)
+
+
+@stage("dataset", key)
+def build_dataset(recipe: Recipe, pictures: ArtifactRef, labels: ArtifactRef) -> ArtifactRef:
+    """Send labels through the gates, split what is kept and write it as a dataset."""
+
+    def build(folder: Path) -> dict[str, Any]:
+        painted = read_rows(path_of(pictures) / paint_pictures.FILE, Picture)
+        labelled = read_rows(path_of(labels) / label_pictures.FILE, Label)
+        earlier = [
+            *read_rows(path_of(pictures) / REJECTIONS, Rejection),
+            *read_rows(path_of(labels) / REJECTIONS, Rejection),
+        ]
+        curated = curate(to_examples(recipe.task, painted, labelled), recipe.curation)
+        watcher().progress(1, 2)
+        if not curated.kept:
+            raise EmptyDataset(f"the gates refused all {len(labelled)} labels: {_reasons(curated.rejections)}")
+        shares = recipe.dataset.validation_share, recipe.dataset.test_share
+        splits = assign_splits(curated.kept, *shares, curated.near)
+        rejections = [*earlier, *curated.rejections]
+        provenance = {"pictures": pictures.digest, "labels": labels.digest}
+        counts = write_dataset(folder, curated.kept, rejections, splits, recipe, provenance)
+        watcher().progress(2, 2)
+        return {"rows": len(splits), "splits": counts, "rejected": count_reasons(rejections)}
+
+    return workplace().store.publish(key(recipe, pictures, labels), "dataset", build).ref()
+
+
+def to_examples(task: str, pictures: Iterable[Picture], labels: Iterable[Label]) -> list[Example]:
+    """Join labels with their pictures; a question's group is its scene."""
+    by_id = {picture.id: picture for picture in pictures}
+    return [_to_example(task, by_id[label.picture_id], label) for label in labels]
+
+
+def _to_example(task: str, picture: Picture, label: Label) -> Example:
+    return Example(
+        id=label.id,
+        picture_id=picture.id,
+        group=picture.scene_id,
+        category=picture.category,
+        task=task,
+        image=picture.png,
+        description=label.description,
+        question=label.question,
+        a=label.a,
+        b=label.b,
+        c=label.c,
+        d=label.d,
+        answer=label.answer,
+        target=label.options[LETTERS.index(label.answer)],
+        scene=picture.scene,
+    )
+
+
+def count_reasons(rejections: Iterable[Rejection]) -> dict[str, int]:
+    """How many rows were refused for each reason, most frequent first."""
+    counts: dict[str, int] = {}
+    for rejection in rejections:
+        counts[rejection.reason] = counts.get(rejection.reason, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _reasons(rejections: Sequence[Rejection]) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in count_reasons(rejections).items()) or "none came"

@@ -1,0 +1,52 @@
+"""Stage 3: a vision-language model says something of every picture, in shards."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from blip_core import labelling
+from blip_core.ports import Progress
+from blip_core.records import LABEL_SCHEMA, REJECTION_SCHEMA, Label, Picture, Rejection
+from blip_core.recipes import Recipe
+from blip_core.store import ArtifactRef, read_rows, write_rows
+from blip_core.wiring import build_labeller, checkpoint_identity, workplace
+from tasks import paint_pictures
+from tasks.rows import REJECTIONS, gather
+from tasks.shards import in_shards, on_first_use
+from tasks.stage import path_of, stage
+
+VERSION = 1
+FILE = "labels.parquet"
+
+
+def key(recipe: Recipe, pictures: ArtifactRef) -> str:
+    inputs = {
+        "version": VERSION,
+        "recipe": recipe.digest("labels", "seed"),
+        "pictures": pictures.digest,
+        "model": checkpoint_identity(recipe.labels.model),
+    }
+    return workplace().store.key("labels", inputs)
+
+
+@stage("labels", key)
+def label_pictures(recipe: Recipe, pictures: ArtifactRef) -> ArtifactRef:
+    """Describe every picture and ask a question about it."""
+    own_key = key(recipe, pictures)
+
+    def build(folder: Path) -> dict[str, Any]:
+        rows = read_rows(path_of(pictures) / paint_pictures.FILE, Picture)
+        with on_first_use(lambda: build_labeller(recipe)) as labeller:
+
+            def build_shard(target: Path, shard: Sequence[Picture], report: Progress) -> Mapping[str, Any]:
+                labels, rejections = labelling.label_pictures(labeller(), shard, recipe.labels, recipe.seed, report)
+                write_rows(target / FILE, labels, LABEL_SCHEMA)
+                write_rows(target / REJECTIONS, rejections, REJECTION_SCHEMA)
+                return {"rows": len(labels)}
+
+            shards = in_shards("labels", own_key, rows, build_shard)
+        kept = gather(shards, FILE, folder, Label, LABEL_SCHEMA)
+        refused = gather(shards, REJECTIONS, folder, Rejection, REJECTION_SCHEMA)
+        return {"rows": kept, "asked": len(rows) * recipe.labels.per_picture, "refused": refused}
+
+    return workplace().store.publish(own_key, "labels", build).ref()

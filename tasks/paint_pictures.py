@@ -1,0 +1,53 @@
+"""Stage 2: every scene becomes a picture, in shards."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from blip_core import painting
+from blip_core.ports import Progress
+from blip_core.records import PICTURE_SCHEMA, REJECTION_SCHEMA, Picture, Rejection, Scene
+from blip_core.recipes import Recipe
+from blip_core.store import ArtifactRef, read_rows, write_rows
+from blip_core.wiring import build_painter, painter_identity, picture_settings, workplace
+from tasks import write_scenes
+from tasks.rows import REJECTIONS, gather
+from tasks.shards import in_shards, on_first_use
+from tasks.stage import path_of, stage
+
+VERSION = 1
+FILE = "pictures.parquet"
+
+
+def key(recipe: Recipe, scenes: ArtifactRef) -> str:
+    inputs = {
+        "version": VERSION,
+        "recipe": recipe.digest("source", "pictures", "seed"),
+        "scenes": scenes.digest,
+        "model": painter_identity(recipe),
+    }
+    return workplace().store.key("pictures", inputs)
+
+
+@stage("pictures", key)
+def paint_pictures(recipe: Recipe, scenes: ArtifactRef) -> ArtifactRef:
+    """Paint a picture of every scene."""
+    own_key = key(recipe, scenes)
+
+    def build(folder: Path) -> dict[str, Any]:
+        rows = read_rows(path_of(scenes) / write_scenes.FILE, Scene)
+        with on_first_use(lambda: build_painter(recipe)) as painter:
+
+            def build_shard(target: Path, shard: Sequence[Scene], report: Progress) -> Mapping[str, Any]:
+                settings = picture_settings(recipe)
+                pictures, rejections = painting.paint_pictures(painter(), shard, settings, recipe.seed, report)
+                write_rows(target / FILE, pictures, PICTURE_SCHEMA)
+                write_rows(target / REJECTIONS, rejections, REJECTION_SCHEMA)
+                return {"rows": len(pictures)}
+
+            shards = in_shards("pictures", own_key, rows, build_shard)
+        kept = gather(shards, FILE, folder, Picture, PICTURE_SCHEMA)
+        refused = gather(shards, REJECTIONS, folder, Rejection, REJECTION_SCHEMA)
+        return {"rows": kept, "asked": len(rows), "refused": refused}
+
+    return workplace().store.publish(own_key, "pictures", build).ref()

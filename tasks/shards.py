@@ -1,0 +1,69 @@
+"""Work in shards: each rests in the store under its own key, so that a killed run redoes one at the most."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from blip_core.ports import Progress
+from blip_core.store import Artifact
+from blip_core.wiring import workplace
+from tasks.stage import watcher
+
+ROWS_PER_SHARD = 96  # about one row group; batches of 2, 4, 8, 16 and 32 rows fill it exactly
+
+Input = TypeVar("Input")
+BuildShard = Callable[[Path, Sequence[Input], Progress], Mapping[str, Any]]
+
+
+class Closable(Protocol):
+    def close(self) -> None: ...
+
+
+Model = TypeVar("Model", bound=Closable)
+
+
+@contextmanager
+def on_first_use(load: Callable[[], Model]) -> Iterator[Callable[[], Model]]:
+    """Give a way to a model that is loaded when it is first asked for, and closed at the end."""
+    loaded: list[Model] = []
+
+    def get() -> Model:
+        if not loaded:
+            loaded.append(load())
+        return loaded[0]
+
+    try:
+        yield get
+    finally:
+        for model in loaded:
+            model.close()
+
+
+def in_shards(kind: str, key: str, rows: Sequence[Input], build: BuildShard[Input]) -> list[Artifact]:
+    """Publish one artefact for each run of `ROWS_PER_SHARD` rows, in order; those that rest already stay.
+
+    Args:
+        kind: what the whole holds.
+        key: key of the whole; its shards are keyed by it and by where they start.
+        rows: all rows, in id order.
+        build: makes the files of one shard and reports rows done of that shard.
+    """
+    store = workplace().store
+    shards = []
+    for start in range(0, len(rows), ROWS_PER_SHARD):
+        shard = rows[start : start + ROWS_PER_SHARD]
+        shard_key = store.key(f"{kind}-shard", {"whole": key, "start": start, "rows": len(shard)})
+        make = _bind(build, shard, start, len(rows))
+        shards.append(store.publish(shard_key, f"{kind}-shard", make))
+        watcher().progress(start + len(shard), len(rows))
+    return shards
+
+
+def _bind(
+    build: BuildShard[Input], shard: Sequence[Input], start: int, total: int
+) -> Callable[[Path], Mapping[str, Any]]:
+    def report(done: int, _: int) -> None:
+        watcher().progress(start + done, total)
+
+    return lambda folder: build(folder, shard, report)

@@ -1,0 +1,131 @@
+"""What the stages share: a key from the store, one rule for caching, and somebody who watches.
+
+A stage's Prefect cache key is the store's key, and a stage is refreshed whenever the store does not hold
+that key intact: the store's manifest alone decides whether work exists.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, Protocol
+
+from prefect import Task
+from prefect.context import TaskRunContext
+
+from blip_core.errors import StoreError
+from blip_core.store import Artifact, ArtifactRef
+from blip_core.wiring import workplace
+
+
+class Watcher(Protocol):
+    """Somebody who is told how the stages of a run are getting on; stages run one at a time."""
+
+    def begin(self, stage: str, cached: bool) -> None: ...
+
+    def progress(self, done: int, total: int) -> None: ...
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None: ...
+
+    def end(self, artifact: Artifact) -> None: ...
+
+    def fail(self, error: BaseException) -> None: ...
+
+
+class Nobody:
+    """Watches nothing: for stages that are called outside a flow."""
+
+    def begin(self, stage: str, cached: bool) -> None:
+        return None
+
+    def progress(self, done: int, total: int) -> None:
+        return None
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        return None
+
+    def end(self, artifact: Artifact) -> None:
+        return None
+
+    def fail(self, error: BaseException) -> None:
+        return None
+
+
+_WATCHER: ContextVar[Watcher] = ContextVar("watcher")
+_NOBODY = Nobody()
+
+
+def path_of(ref: ArtifactRef) -> Path:
+    """Folder of an artefact in today's store, wherever it lay when the reference was kept.
+
+    Raises:
+        StoreError: The store does not hold it intact.
+    """
+    artifact = workplace().store.find(ref.key)
+    if artifact is None:
+        raise StoreError(f"artefact {ref.key} is gone from the store; run again and it is made anew")
+    return artifact.path
+
+
+def watcher() -> Watcher:
+    return _WATCHER.get(_NOBODY)
+
+
+@contextmanager
+def watched_by(somebody: Watcher) -> Iterator[None]:
+    """Let somebody watch every stage that runs inside."""
+    token = _WATCHER.set(somebody)
+    try:
+        yield
+    finally:
+        _WATCHER.reset(token)
+
+
+class Stage:
+    """A task whose result is kept by the store under a key made of its inputs.
+
+    Args:
+        name: what people read; may name parameters, as in `predict {variant}`.
+        key: the store's key, from the same inputs as the work.
+        work: makes and publishes the artefact; called by Prefect.
+    """
+
+    def __init__(self, name: str, key: Callable[..., str], work: Callable[..., ArtifactRef]) -> None:
+        self.name = name
+        self.key = key
+        self.__doc__ = work.__doc__
+        self.task: Task[..., ArtifactRef] = Task(
+            work,
+            name=work.__name__.replace("_", "-"),
+            task_run_name=name,
+            cache_key_fn=self._cache_key,
+            persist_result=True,
+            result_serializer="json",
+        )
+
+    def _cache_key(self, context: TaskRunContext, inputs: dict[str, Any]) -> str:
+        return self.key(**inputs)
+
+    def __call__(self, **inputs: Any) -> ArtifactRef:
+        """Run the stage, or take what the store holds under its key."""
+        store = workplace().store
+        cached = store.find(self.key(**inputs)) is not None
+        watcher().begin(self.name.format(**inputs), cached)
+        try:
+            ref = self.task.with_options(refresh_cache=not cached)(**inputs)
+            artifact = store.find(ref.key)
+            assert artifact is not None, "a stage publishes before it returns"
+        except BaseException as error:
+            watcher().fail(error)
+            raise
+        watcher().end(artifact)
+        return artifact.ref()
+
+
+def stage(name: str, key: Callable[..., str]) -> Callable[[Callable[..., ArtifactRef]], Stage]:
+    """Make a stage of a function."""
+
+    def make(work: Callable[..., ArtifactRef]) -> Stage:
+        return Stage(name, key, work)
+
+    return make

@@ -1,0 +1,20 @@
+"""What all tests share: a home of their own, and no line out of this machine."""
+
+import os
+import shutil
+import tempfile
+
+_HOME = tempfile.mkdtemp(prefix="foundry-tests-")
+
+# Read by libraries when they are imported, hence before any test module is.
+os.environ["FOUNDRY_HOME"] = _HOME
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+
+pytest_plugins = ["tests.tiny_blip2"]
+
+
+def pytest_unconfigure():
+    shutil.rmtree(_HOME, ignore_errors=True)

@@ -1,0 +1,110 @@
+"""What may not stand anywhere in this repository, and what documents must not get wrong."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("blip_core", "tasks", "flows", "deployments")
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+UNSAFE_MODULES = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}
+UNSAFE_CALLS = {"torch.load", "eval", "exec"}
+
+_TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
+_MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
+_CODE = re.compile(r"```bash\n(.*?)```|`([^`\n]+)`", re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+_HOST_OF_PACKAGES = re.compile(r"(--index-url|--extra-index-url|--find-links|pypi\.org|https?://\S+/simple)")
+
+
+def _name(path):
+    return str(path.relative_to(ROOT))
+
+
+def _nodes(path):
+    return ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_no_module_imports_a_pickler(path):
+    imported = set()
+    for node in _nodes(path):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            imported.add(node.module.split(".")[0])
+    assert imported & UNSAFE_MODULES == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_no_module_unpickles_or_runs_text(path):
+    called = {ast.unparse(node.func) for node in _nodes(path) if isinstance(node, ast.Call)}
+    assert called & UNSAFE_CALLS == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_no_module_trusts_remote_code_or_allows_pickled_weights(path):
+    given = {
+        (keyword.arg, keyword.value.value)
+        for node in _nodes(path)
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if isinstance(keyword.value, ast.Constant)
+    }
+    assert given & {("trust_remote_code", True), ("use_safetensors", False), ("allow_pickle", True)} == set()
+
+
+def test_modules_were_found():
+    assert len(MODULES) > 20
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=_name)
+def test_every_make_command_in_a_document_is_a_target(path):
+    targets = set(_TARGET.findall((ROOT / "Makefile").read_text()))
+    code = "\n".join(block or inline for block, inline in _CODE.findall(path.read_text()))
+    assert set(_MAKE.findall(code)) - targets == set()
+
+
+def test_the_readme_names_the_two_commands():
+    assert {"run", "test"} <= set(_MAKE.findall((ROOT / "README.md").read_text()))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=_name)
+def test_every_relative_link_leads_somewhere(path):
+    broken = [link for link in _LINK.findall(path.read_text()) if not (path.parent / link).exists()]
+    assert broken == []
+
+
+def test_pre_commit_and_ci_call_targets_of_the_makefile():
+    targets = set(_TARGET.findall((ROOT / "Makefile").read_text()))
+    called = _MAKE.findall((ROOT / ".pre-commit-config.yaml").read_text() + (ROOT / ".ci/run").read_text())
+    assert {"test", "check"} <= set(called) <= targets
+
+
+def test_ci_is_executable():
+    assert (ROOT / ".ci/run").stat().st_mode & 0o111
+
+
+def test_constraints_pin_every_version_and_name_no_host():
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[\w.!]+", line)] == []
+
+
+@pytest.mark.parametrize("name", ["Makefile", "pyproject.toml", ".ci/run"])
+def test_no_build_file_names_where_packages_come_from(name):
+    assert not _HOST_OF_PACKAGES.search((ROOT / name).read_text())
+
+
+def test_weights_are_safetensors_and_no_large_file_is_kept():
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.split("\0")  # fmt: skip
+    kept = [ROOT / name for name in listed if name and (ROOT / name).exists()]
+    unsafe = [path for path in kept if path.suffix in {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}]
+    assert unsafe == []
+    assert sum(path.stat().st_size for path in kept if path.suffix == ".safetensors") <= 20_000_000

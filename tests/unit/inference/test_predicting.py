@@ -1,0 +1,134 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from blip_core.errors import RecipeError, TableError
+from blip_core.inference import predict, predict_row_by_row
+from blip_core.modeling import load_blip2
+from blip_core.modeling.loading import Blip2Bundle
+from blip_core.recipes.inference import Inference
+from blip_core.records import Prediction
+from tests.tiny_blip2 import FolderOf, MakeExamples
+
+PROBABILITIES = ("p_a", "p_b", "p_c", "p_d")
+
+
+@pytest.fixture(scope="module", params=["t5", "opt"])
+def bundle(tiny_blip2: FolderOf, request: pytest.FixtureRequest) -> Blip2Bundle:
+    return load_blip2(tiny_blip2(request.param))
+
+
+def chances(prediction: Prediction) -> list[float]:
+    return [getattr(prediction, name) for name in PROBABILITIES]
+
+
+def test_batches_say_what_the_row_by_row_oracle_says(
+    bundle: Blip2Bundle, make_examples: MakeExamples, inference_settings: Inference
+) -> None:
+    examples = make_examples(7)
+
+    batched = predict(bundle, examples, inference_settings, "flan-t5")
+    oracle = predict_row_by_row(bundle, examples, inference_settings, "flan-t5")
+
+    for ours, expected in zip(batched, oracle, strict=True):
+        assert (ours.id, ours.description, ours.generated) == (expected.id, expected.description, expected.generated)
+        assert chances(ours) == pytest.approx(chances(expected), abs=1e-5)
+    assert len({tuple(chances(one)) for one in batched}) == len(examples)
+
+
+def test_nf4_batches_say_what_the_nf4_oracle_says(
+    tiny_blip2: FolderOf, make_examples: MakeExamples, inference_settings: Inference
+) -> None:
+    bundle = load_blip2(tiny_blip2("t5"), "nf4")
+    settings = inference_settings.model_copy(update={"describe_prompt": ""})  # bfloat16 ties would part descriptions
+
+    batched = predict(bundle, make_examples(5), settings, "x")
+    oracle = predict_row_by_row(bundle, make_examples(5), settings, "x")
+
+    for ours, expected in zip(batched, oracle, strict=True):
+        assert chances(ours) == pytest.approx(chances(expected), abs=0.02)
+
+
+def test_each_distinct_picture_is_encoded_once_for_both_stages_and_all_questions(
+    bundle: Blip2Bundle, make_examples: MakeExamples, inference_settings: Inference
+) -> None:
+    seen = {"vision": 0, "qformer": 0}
+
+    def count(part: str) -> object:
+        def hook(module: torch.nn.Module, args: object, output: object) -> None:
+            seen[part] += len(output[0])  # type: ignore[index]
+
+        return hook
+
+    hooks = [
+        bundle.blip2.vision_model.register_forward_hook(count("vision")),
+        bundle.blip2.qformer.register_forward_hook(count("qformer")),
+    ]
+    predict(bundle, make_examples(10), inference_settings, "x")
+    for hook in hooks:
+        hook.remove()
+
+    assert seen == {"vision": 5, "qformer": 5}
+
+
+def test_a_swapped_picture_changes_the_answer(
+    bundle: Blip2Bundle, make_examples: MakeExamples, inference_settings: Inference
+) -> None:
+    settings = inference_settings.model_copy(update={"describe_prompt": ""})
+    example, other = make_examples(3)[0], make_examples(3)[2]
+
+    before, after = predict(bundle, [example, replace(example, image=other.image)], settings, "x")
+
+    assert max(abs(x - y) for x, y in zip(chances(before), chances(after), strict=True)) > 1e-4
+
+
+def test_probabilities_sum_to_one_and_the_ranked_letter_has_the_greatest(
+    bundle: Blip2Bundle, make_examples: MakeExamples, inference_settings: Inference
+) -> None:
+    for prediction in predict(bundle, make_examples(4), inference_settings, "x"):
+        assert sum(chances(prediction)) == pytest.approx(1.0)
+        assert "ABCD"[chances(prediction).index(max(chances(prediction)))] == prediction.ranked
+
+
+def test_without_free_generation_nothing_is_written(
+    bundle: Blip2Bundle, make_examples: MakeExamples, inference_settings: Inference
+) -> None:
+    settings = inference_settings.model_copy(update={"free_generation": False})
+
+    predictions = predict(bundle, make_examples(3), settings, "x")
+
+    assert {(one.generated, one.generated_letter) for one in predictions} == {("", "")}
+
+
+def test_progress_counts_every_pass_over_every_row(
+    bundle: Blip2Bundle, make_examples: MakeExamples, inference_settings: Inference
+) -> None:
+    told: list[tuple[int, int]] = []
+
+    predict(bundle, make_examples(5), inference_settings, "x", lambda done, total: told.append((done, total)))
+
+    assert told[-1] == (15, 15)
+    assert told == sorted(told)
+
+
+def test_no_examples_give_no_predictions(bundle: Blip2Bundle, inference_settings: Inference) -> None:
+    assert predict(bundle, [], inference_settings, "x") == []
+
+
+def test_a_task_without_letters_is_refused(
+    bundle: Blip2Bundle, make_examples: MakeExamples, inference_settings: Inference
+) -> None:
+    caption = replace(make_examples(1)[0], task="caption")
+
+    with pytest.raises(RecipeError, match="caption"):
+        predict(bundle, [caption], inference_settings, "x")
+
+
+def test_a_picture_that_cannot_be_read_is_named(
+    bundle: Blip2Bundle, make_examples: MakeExamples, inference_settings: Inference
+) -> None:
+    broken = replace(make_examples(1)[0], image=b"no picture")
+
+    with pytest.raises(TableError, match=broken.id):
+        predict(bundle, [broken], inference_settings, "x")

@@ -1,0 +1,93 @@
+"""What a recipe refuses, and in which words."""
+
+import pytest
+
+from blip_core.errors import RecipeError
+from blip_core.recipes import load_recipe
+
+
+def _refusal(*overrides, recipe="gallery-vqa", profile="pocket"):
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(recipe, profile, overrides)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("scenes.cuont=3", "scenes.cuont (in --set scenes.cuont=3): there is no such field; did you mean"),
+        ("scnes.count=3", "scnes (in --set scnes.count=3): there is no such field; did you mean scenes?"),
+        ("scenes.count=0", "scenes.count is 0 (in --set scenes.count=0); allowed: a whole number from 1"),
+        ("scenes.count=many", "scenes.count is 'many' (in --set scenes.count=many); allowed: a whole number"),
+        ("scenes.count=true", "scenes.count is true (in --set scenes.count=true); allowed: a whole number"),
+        ("scenes.temperature=0", "allowed: a number above 0.0, up to 2.0"),
+        ("finetune.learning_rate=nan", "allowed: a number above 0.0, up to 1.0"),
+        ("pictures.width_px=65", "allowed: a whole number from 32, up to 2048, in steps of 8"),
+        ("finetune.quantisation=int4", "allowed: one of none, int8, nf4"),
+        ("finetune.adapter.preset=lora", "one of qformer, qformer-attention, language-attention, projection"),
+        ("source.kind=web", "source.kind is 'web' (in --set source.kind=web); allowed: 'prompts', 'folder'"),
+        ("source.kind=folder", "source.path is missing"),
+        ("seed.x=1", "seed is {'x': 1}"),
+        ("variants=[]", "variants is []"),
+        ("variants=[{name='x', role='z'}]", "variants[0].role is 'z'"),
+        ("scenes.model=pocket/writr", "scenes.model: the pocket family has no 'pocket/writr'; did you mean"),
+        ("scenes.model=a b", "scenes.model: checkpoint 'a b' is neither a hub id (owner/name) nor a path"),
+        ("scenes.model={id='./here', revision='main'}", "revision 'main': only hub ids have revisions"),
+        ("curation.lengths.min_words=500", "min_words (500) is above max_words (200)"),
+        ("dataset.validation_share=0.95", "validation_share (0.95) and test_share (0.1)"),
+        ("finetune.adapter.pattern='('", "pattern is no regular expression"),
+        ("name=My recipe", "of lowercase letters, digits and dashes"),
+    ],
+)  # fmt: skip
+def test_a_value_that_does_not_hold_is_named_with_what_is_allowed(override, said):
+    assert said in _refusal(override)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "fields"),
+    [
+        (["labels.temperature=0"], ["labels.temperature", "labels.retries"]),
+        (["labels.temperature=0", "labels.retries=0", "labels.per_picture=2"], ["labels.per_picture"]),
+        (["scenes.categories=[]"], ["source.kind", "scenes.categories"]),
+        (["scenes.categories=[{name='a',hint='x'},{name='a',hint='y'}]"], ["scenes.categories", "once"]),
+        (["scenes.prompt=Write scenes"], ["scenes.prompt", "{category}, {numbers}, {per_call}"]),
+        (["pictures.prompt='{scene} {mood}'"], ["pictures.prompt", "{mood}"]),
+        (["pictures.prompt='{scene'"], ["pictures.prompt", "stray brace"]),
+        (["labels.prompt=Say something"], ["labels.prompt", "<image>"]),
+        (["stages=1"], ["inference.answer_prompt", "{description}"]),
+        (["stages=1", "inference.answer_prompt='{question}{a}{b}{c}{d}'"], ["describe_share", "stages"]),
+        (["task=caption"], ["task", "stages"]),
+        (["task=vqa", "inference.free_generation=false"], ["task", "inference.free_generation"]),
+        (["task=vqa", "inference.answer_prompt='{question}{description}'"], ["evaluation.kind", "task"]),
+        (["evaluation.kind=split", "dataset.test_share=0.0"], ["evaluation.kind", "dataset.test_share"]),
+        (["finetune.base={id='pocket/blip2-t5', dtype='float16'}"], ["base.dtype", "float16"]),
+        (["finetune.base=./m/x.gguf"], ["finetune.base", "x.gguf"]),
+        (["variants=[{name='a',role='baseline',adapter=true}]"], ["adapter", "role"]),
+        (["variants=[{name='a',role='base',model='./x'}]"], ["model", "finetune.base"]),
+        (["variants=[{name='a',role='base'},{name='a',role='baseline'}]"], ["variants", "more than once"]),
+    ],
+)  # fmt: skip
+def test_fields_that_contradict_each_other_are_both_named(overrides, fields):
+    refusal = _refusal(*overrides)
+    assert [field for field in fields if field not in refusal] == []
+
+
+def test_composed_pictures_are_for_pocket_labellers_only():
+    assert "labels.model is llava-hf" in _refusal("source.kind=world", profile="workstation")
+    assert load_recipe("gallery-vqa", overrides=["source.kind=world"]).source.style == "shifted"
+
+
+def test_every_mistake_is_told_at_once():
+    refusal = _refusal("scenes.count=0", "labels.retries=-1")
+    assert len(refusal.splitlines()) == 2
+
+
+def test_a_mistake_in_a_file_names_the_file(tmp_path):
+    path = tmp_path / "fast.toml"
+    path.write_text("[pictures]\nsteps = 0\n")
+    assert f"pictures.steps is 0 (in {path})" in _refusal(profile=str(path))
+
+
+def test_low_precision_of_the_language_model_does_not_forbid_an_adapter_on_it():
+    recipe = load_recipe("gallery-vqa", overrides=["finetune.adapter.preset=language-attention"])
+    assert recipe.finetune.quantisation == "nf4"

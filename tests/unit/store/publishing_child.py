@@ -1,0 +1,25 @@
+"""Publishes one artefact in a process of its own, which dies where it is told to."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from blip_core.store import Store
+
+
+def build(folder: Path) -> dict[str, int]:
+    (folder / "data").mkdir()
+    (folder / "data" / "rows.txt").write_text("one\ntwo\n")
+    die_at("build")
+    (folder / "notes.txt").write_text("done")
+    return {"rows": 2}
+
+
+def die_at(point: str) -> None:
+    if point == sys.argv[3]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    Store(Path(sys.argv[1]), reach=die_at).publish(sys.argv[2], "rows", build)

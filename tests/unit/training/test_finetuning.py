@@ -1,0 +1,179 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from blip_core.errors import EmptyDataset, RecipeError, TrainingFailure
+from blip_core.inference import predict
+from blip_core.modeling import load_adapter, load_blip2
+from blip_core.modeling.loading import Blip2Bundle
+from blip_core.recipes.finetune import Adapter, Finetune
+from blip_core.recipes.inference import Inference
+from blip_core.training import TrainingResult, finetune
+from tests.tiny_blip2 import FolderOf, MakeExamples
+
+
+@pytest.fixture
+def tune(tiny_blip2: FolderOf, make_examples: MakeExamples, inference_settings: Inference, tmp_path: Path):  # type: ignore[no-untyped-def]
+    """Tune a tiny model on 12 rows, 4 held out; returns bundle and result."""
+
+    def run(settings: Finetune, family: str = "t5", seed: int = 0, folder: str = "a", **options: object) -> tuple[
+        Blip2Bundle, TrainingResult
+    ]:
+        bundle = load_blip2(tiny_blip2(family), settings.quantisation)
+        examples = make_examples(16)
+        result = finetune(
+            bundle, examples[:12], examples[12:], settings, inference_settings, seed, tmp_path / folder, **options
+        )
+        return bundle, result
+
+    return run
+
+
+@pytest.mark.parametrize("family", ["t5", "opt"])
+@pytest.mark.parametrize("quantisation", ["none", "nf4"])
+def test_only_the_adapter_moves(tune, tiny_blip2: FolderOf, finetune_settings: Finetune, family, quantisation) -> None:  # type: ignore[no-untyped-def]
+    settings = finetune_settings.model_copy(update={"quantisation": quantisation})
+    before = load_blip2(tiny_blip2(family), quantisation).blip2.state_dict()
+
+    bundle, result = tune(settings, family)
+
+    after = {
+        name.replace(".base_layer", ""): value
+        for name, value in bundle.blip2.state_dict().items()
+        if "lora_" not in name
+    }
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    moved = [p for name, p in bundle.blip2.named_parameters() if "lora_B" in name and p.abs().sum() > 0]
+    assert moved
+    assert result.trainable == 16 * 4 * 2 * 32 + 4 * 4 * 32
+
+
+def test_int8_trains_too(tune, finetune_settings: Finetune) -> None:  # type: ignore[no-untyped-def]
+    _, result = tune(finetune_settings.model_copy(update={"quantisation": "int8"}))
+
+    assert result.steps == 6
+
+
+def test_the_curve_has_every_step_and_is_told_as_it_grows(tune, finetune_settings: Finetune) -> None:  # type: ignore[no-untyped-def]
+    told: list[int] = []
+
+    _, result = tune(finetune_settings, on_step=lambda step, metrics: told.append(step))
+
+    assert told == [row["step"] for row in result.curve] == list(range(7))
+    assert all({"loss", "learning_rate", "grad_norm"} <= row.keys() for row in result.curve[1:])
+    assert [row["step"] for row in result.curve if "validation_loss" in row] == [0, 3, 6]
+    assert result.curve[-1]["learning_rate"] < max(row["learning_rate"] for row in result.curve[1:])
+
+
+def test_the_step_that_validates_best_is_the_one_that_is_saved(tune, finetune_settings: Finetune) -> None:  # type: ignore[no-untyped-def]
+    settings = finetune_settings.model_copy(update={"learning_rate": 0.3, "eval_every_steps": 1})
+
+    _, result = tune(settings)
+
+    losses = {row["step"]: row["validation_loss"] for row in result.curve if row["step"] > 0}
+    assert result.best_step == min(losses, key=lambda step: losses[step])
+    assert result.best_validation_loss == losses[result.best_step]
+
+
+def test_the_saved_adapter_answers_as_the_tuned_model_does(
+    tune, tiny_blip2: FolderOf, make_examples: MakeExamples, finetune_settings: Finetune, inference_settings: Inference
+) -> None:  # type: ignore[no-untyped-def]
+    bundle, result = tune(finetune_settings.model_copy(update={"learning_rate": 0.05}))
+    examples = make_examples(4)
+
+    tuned = predict(bundle, examples, inference_settings, "finetuned")
+    loaded = predict(
+        load_adapter(load_blip2(tiny_blip2("t5")), result.adapter), examples, inference_settings, "finetuned"
+    )
+    base = predict(load_blip2(tiny_blip2("t5")), examples, inference_settings, "finetuned")
+
+    assert loaded == tuned
+    assert [one.p_a for one in base] != [one.p_a for one in tuned]
+
+
+def test_the_same_seed_gives_the_same_bits(tune, finetune_settings: Finetune) -> None:  # type: ignore[no-untyped-def]
+    settings = finetune_settings.model_copy(
+        update={"adapter": Adapter(preset="qformer", r=4, dropout=0.1), "own_description_share": 0.5}
+    )
+
+    _, first = tune(settings, folder="first")
+    _, again = tune(settings, folder="again")
+    _, other = tune(settings, seed=1, folder="other")
+
+    assert first.curve == again.curve
+    assert _weights(first) == _weights(again)
+    assert _weights(first) != _weights(other)
+
+
+def test_nothing_pickled_is_left_behind(tune, finetune_settings: Finetune) -> None:  # type: ignore[no-untyped-def]
+    _, result = tune(finetune_settings)
+
+    names = {path.name for path in result.adapter.rglob("*") if path.is_file()}
+    assert names == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
+
+
+def test_without_validation_rows_the_last_step_is_kept(
+    tiny_blip2: FolderOf,
+    make_examples: MakeExamples,
+    finetune_settings: Finetune,
+    inference_settings: Inference,
+    tmp_path: Path,
+) -> None:
+    bundle = load_blip2(tiny_blip2("t5"))
+
+    result = finetune(bundle, make_examples(8), [], finetune_settings, inference_settings, 0, tmp_path)
+
+    assert result.best_step == result.steps == 4
+    assert result.best_validation_loss != result.best_validation_loss
+
+
+def test_weights_that_do_not_move_are_noticed(
+    tiny_blip2: FolderOf,
+    make_examples: MakeExamples,
+    finetune_settings: Finetune,
+    inference_settings: Inference,
+    tmp_path: Path,
+) -> None:
+    bundle = load_blip2(tiny_blip2("t5"))
+    with torch.no_grad():
+        bundle.blip2.language_projection.weight.zero_()  # nothing of the Q-Former gets through
+
+    with pytest.raises(TrainingFailure, match="no weight of the adapter moved in 3 steps"):
+        finetune(bundle, make_examples(12), [], finetune_settings, inference_settings, 0, tmp_path)
+
+
+def test_a_loss_that_is_no_number_is_noticed(
+    tiny_blip2: FolderOf,
+    make_examples: MakeExamples,
+    finetune_settings: Finetune,
+    inference_settings: Inference,
+    tmp_path: Path,
+) -> None:
+    bundle = load_blip2(tiny_blip2("t5"))
+    with torch.no_grad():
+        bundle.blip2.language_projection.weight.fill_(float("nan"))
+
+    with pytest.raises(TrainingFailure, match="diverged at step 1"):
+        finetune(bundle, make_examples(8), [], finetune_settings, inference_settings, 0, tmp_path)
+
+
+def test_nothing_to_learn_is_said_before_anything_is_done(
+    tiny_blip2: FolderOf,
+    make_examples: MakeExamples,
+    finetune_settings: Finetune,
+    inference_settings: Inference,
+    tmp_path: Path,
+) -> None:
+    bundle = load_blip2(tiny_blip2("t5"))
+
+    with pytest.raises(EmptyDataset, match="no rows"):
+        finetune(bundle, [], make_examples(2), finetune_settings, inference_settings, 0, tmp_path)
+    caption = [replace(example, task="caption") for example in make_examples(2)]
+    with pytest.raises(RecipeError, match="caption"):
+        finetune(bundle, caption, [], finetune_settings, inference_settings, 0, tmp_path)
+
+
+def _weights(result: TrainingResult) -> bytes:
+    return (result.adapter / "adapter_model.safetensors").read_bytes()

@@ -1,0 +1,89 @@
+import pytest
+
+from blip_core.errors import RecipeError
+from blip_core.modeling import load_blip2
+from blip_core.recipes.inference import Inference
+from blip_core.training.rows import (
+    RowSource,
+    check_stages,
+    draw_examples,
+    plan_batches,
+    steps_per_epoch,
+    validation_batches,
+)
+from tests.tiny_blip2 import FolderOf, MakeExamples
+
+
+@pytest.fixture(scope="module")
+def source(tiny_blip2: FolderOf, make_examples: MakeExamples, inference_settings: Inference) -> RowSource:
+    return _source(tiny_blip2, make_examples, inference_settings, {})
+
+
+def _source(
+    tiny_blip2: FolderOf, make_examples: MakeExamples, prompts: Inference, descriptions: dict[str, str]
+) -> RowSource:
+    bundle = load_blip2(tiny_blip2("t5"))
+    return RowSource(bundle, make_examples(20), prompts, 0.25, descriptions, max_text_tokens=200, seed=0)
+
+
+def test_each_epoch_teaches_the_given_share_of_descriptions(source: RowSource) -> None:
+    for number in range(4):
+        assert sum(not row.is_answer for row in source.epoch(number)) == 5
+
+
+def test_every_example_comes_to_teach_both_stages(source: RowSource) -> None:
+    described = {
+        index for number in range(4) for index, row in enumerate(source.epoch(number)) if not row.is_answer
+    }
+
+    assert described == set(range(20))
+
+
+def test_rows_hold_prompt_and_target_of_their_stage(source: RowSource) -> None:
+    tokenizer = source.bundle.tokenizer
+    for example, row in zip(source.examples, source.epoch(0), strict=True):
+        prompt = tokenizer.decode(row.prompt, skip_special_tokens=True)
+        target = tokenizer.decode(row.target, skip_special_tokens=True)
+        assert example.question in prompt
+        assert target == (example.answer if row.is_answer else example.description)
+        assert (example.description in prompt) is row.is_answer
+
+
+def test_the_base_s_own_description_takes_the_place_of_the_labeller_s(
+    tiny_blip2: FolderOf, make_examples: MakeExamples, inference_settings: Inference
+) -> None:
+    example = make_examples(20)[3]
+    source = _source(tiny_blip2, make_examples, inference_settings, {example.id: "A big cup."})
+
+    prompt = source.bundle.tokenizer.decode(source._answer_rows[3].prompt)
+
+    assert "Description: A big cup." in prompt
+    assert example.description not in prompt
+
+
+def test_a_plan_sees_each_row_once_an_epoch_and_is_named_by_its_seed(source: RowSource) -> None:
+    steps = steps_per_epoch(20, 3)
+    plan = plan_batches(source, 3, 2 * steps)
+
+    assert len(plan) == 2 * steps == 14
+    assert all(sum(len(batch) for batch in plan[at : at + steps]) == 20 for at in (0, steps))
+    assert plan == plan_batches(source, 3, 2 * steps)
+    assert plan[:steps] != plan[steps:]
+
+
+def test_validation_rows_are_always_the_same(source: RowSource) -> None:
+    assert validation_batches(source, 8) == validation_batches(source, 8)
+    assert sum(len(batch) for batch in validation_batches(source, 8)) == 20
+
+
+def test_a_share_is_drawn_by_seed(make_examples: MakeExamples) -> None:
+    examples = make_examples(20)
+
+    assert len(draw_examples(examples, 0.3, seed=1)) == 6
+    assert draw_examples(examples, 0.3, seed=1) == draw_examples(examples, 0.3, seed=1)
+    assert draw_examples(examples, 0.3, seed=1) != draw_examples(examples, 0.3, seed=2)
+
+
+def test_teaching_descriptions_that_nobody_asks_for_is_refused() -> None:
+    with pytest.raises(RecipeError, match="describe_prompt is empty"):
+        check_stages(Inference(answer_prompt="{question}"), describe_share=0.3, own_description_share=0.0)
