@@ -15,14 +15,16 @@ READY := $(VENV)/.ready
 LOG := $(VENV)/install.log
 SMOLLM := models/smollm2
 STATE := $(or $(FOUNDRY_HOME),$(HOME)/.blip-foundry)
+STATE_PARTS := store journal reports mlflow prefect logs
 
-# One step of installing: says what it does, shows the package at hand on a terminal, keeps pip's words in a file.
+# One step of installing: says what it does, on a terminal which package is at hand; pip's own words go to a file.
 define install
 @printf '%s\n' "$(1)"
 @start=$$SECONDS; \
  $(BIN)/python -m pip install --progress-bar off $(2) 2>&1 | tee -a $(LOG) \
  | { if [ -t 1 ]; then awk '/^(Collecting|Downloading|Building|Installing)/ { printf "\r\033[K  %.70s", $$0; fflush() } \
-     END { printf "\r\033[K" }'; else cat >/dev/null; fi; } \
+     END { printf "\r\033[K" }'; else awk '/^Collecting/ && ++n % 50 == 0 { print "  " n " packages found"; fflush() } \
+     /^Installing collected/ { print "  unpacking"; fflush() }'; fi; } \
  || { tail -n 30 $(LOG); echo "Installing failed; the whole log is $(LOG)."; exit 1; }; \
  printf '  done in %s s\n' "$$((SECONDS - start))"
 endef
@@ -74,11 +76,12 @@ imports: $(READY) ## the layers: who may import whom
 
 .PHONY: golden
 golden: $(READY) ## measure the golden losses anew; look at the difference before it is committed
-	@UPDATE_GOLDEN=1 $(BIN)/pytest tests/golden $(ARGS)
+	@$(BIN)/python -m tests.golden.losses
+	@git --no-pager diff --stat -- tests/golden
 
 .PHONY: pretrain
 pretrain: $(READY) ## train the pocket family from its seed: hours on two cores, resumable; its weights are shipped
-	@$(BIN)/foundry pretrain $(ARGS)
+	@$(BIN)/python -m flows.pretrain_pocket $(ARGS)
 
 .PHONY: smollm
 smollm: $(SMOLLM)/SmolLM2-135M-Instruct.Q4_1.gguf ## fetch a real small language model for the scenes
@@ -94,7 +97,6 @@ $(SMOLLM)/SmolLM2-135M-Instruct.Q4_1.gguf: | $(READY)
 	@touch $@
 
 .PHONY: clean-state
-clean-state: ## forget all runs: the store, the journals and the databases
-	@case "$(abspath $(STATE))" in /|"$(HOME)") echo "$(STATE) is no folder of runs"; exit 2;; esac
-	@rm -rf -- "$(STATE)"
-	@echo "removed $(STATE)"
+clean-state: ## forget all runs; downloaded models stay
+	@cd "$(STATE)" 2>/dev/null || { echo "nothing to forget: there is no $(STATE)"; exit 0; }; \
+	  rm -rf -- $(STATE_PARTS) && echo "removed $(STATE_PARTS) from $(STATE)"

@@ -100,7 +100,7 @@ class Run(Protocol):
     def adapter(
         self, path: Path, name: str, metrics: Mapping[str, float], *, digest: str = "", champion: bool = False
     ) -> str:
-        """Register the adapter in the folder `path` as a version of the model `name`; one digest, one version.
+        """Register the adapter in the folder `path` as a version of the model `name`, once a digest.
 
         Returns:
             The version; empty where no registry answers.

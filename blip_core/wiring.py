@@ -10,6 +10,7 @@ Environment variables are read here and nowhere else:
 
 import hashlib
 import os
+import subprocess
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -144,6 +145,20 @@ def use_prefect_api(url: str) -> None:
 def library_environment() -> dict[str, str]:
     """The environment for processes that this one starts."""
     return dict(os.environ)
+
+
+def git_commit() -> str:
+    """Commit of the code that runs; empty where it does not lie in a git repository."""
+    folder = Path(__file__).resolve().parents[1]
+    if not (folder / ".git").exists():
+        return ""
+    try:
+        said = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:  # no git here
+        return ""
+    return said.stdout.strip()
 
 
 def pocket_models() -> Path:
@@ -286,13 +301,26 @@ def checkpoint_identity(checkpoint: Checkpoint) -> str:
     return f"{checkpoint.id}@{checkpoint.revision or 'local'}"
 
 
+def check_checkpoints(recipe: Recipe) -> None:
+    """Make sure that every checkpoint of a recipe is on this machine, before any work is begun.
+
+    Raises:
+        CheckpointError: One is not; the message says where it was expected.
+    """
+    used = [recipe.scenes.model, recipe.labels.model, recipe.finetune.base]
+    used += [variant.model for variant in recipe.variants]
+    if recipe.source.kind != "world":
+        used.append(recipe.pictures.model)
+    for checkpoint in used:
+        _folder_of(checkpoint)
+
+
 def _folder_of(checkpoint: Checkpoint) -> Path:
-    folder = (
-        pocket_models() / checkpoint.id.removeprefix("pocket/")
-        if checkpoint.is_pocket
-        else Path(checkpoint.id).expanduser()
-    )
-    return folder if folder.is_dir() else locate_checkpoint(checkpoint)  # which says what is wrong
+    if checkpoint.is_pocket:
+        folder = pocket_models() / checkpoint.id.removeprefix("pocket/")
+    else:
+        folder = Path(checkpoint.id).expanduser() if checkpoint.is_local else workplace().models / checkpoint.id
+    return folder if folder.is_dir() else locate_checkpoint(checkpoint)  # loads torch to say what is wrong
 
 
 def _folder_digest(folder: Path) -> str:

@@ -1,12 +1,12 @@
 """Stage 4: labels that pass the gates become a dataset."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from blip_core.curation import curate
 from blip_core.dataset import assign_splits, write_dataset
-from blip_core.errors import EmptyDataset
 from blip_core.records import LETTERS, Example, Label, Picture, Rejection
 from blip_core.recipes import Recipe
 from blip_core.store import ArtifactRef, read_rows
@@ -41,15 +41,13 @@ def build_dataset(recipe: Recipe, pictures: ArtifactRef, labels: ArtifactRef) ->
         ]
         curated = curate(to_examples(recipe.task, painted, labelled), recipe.curation)
         watcher().progress(1, 2)
-        if not curated.kept:
-            raise EmptyDataset(f"the gates refused all {len(labelled)} labels: {_reasons(curated.rejections)}")
         shares = recipe.dataset.validation_share, recipe.dataset.test_share
         splits = assign_splits(curated.kept, *shares, curated.near)
         rejections = [*earlier, *curated.rejections]
         provenance = {"pictures": pictures.digest, "labels": labels.digest}
         counts = write_dataset(folder, curated.kept, rejections, splits, recipe, provenance)
         watcher().progress(2, 2)
-        return {"rows": len(splits), "splits": counts, "rejected": count_reasons(rejections)}
+        return {**counts, "gates": [asdict(gate) for gate in curated.gates]}
 
     return workplace().store.publish(key(recipe, pictures, labels), "dataset", build).ref()
 
@@ -78,15 +76,3 @@ def _to_example(task: str, picture: Picture, label: Label) -> Example:
         target=label.options[LETTERS.index(label.answer)],
         scene=picture.scene,
     )
-
-
-def count_reasons(rejections: Iterable[Rejection]) -> dict[str, int]:
-    """How many rows were refused for each reason, most frequent first."""
-    counts: dict[str, int] = {}
-    for rejection in rejections:
-        counts[rejection.reason] = counts.get(rejection.reason, 0) + 1
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _reasons(rejections: Sequence[Rejection]) -> str:
-    return ", ".join(f"{reason} {count}" for reason, count in count_reasons(rejections).items()) or "none came"

@@ -49,10 +49,11 @@ class DiffusersPainter:
         self._settings = settings
         pipeline: Any = StableDiffusionPipeline
         logging.disable_progress_bar()  # of its loading; callers show progress of their own
+        logging.set_verbosity_error()  # else every prompt whose tail the text encoder cuts off prints a line
         with loading(folder, "a Stable Diffusion pipeline"):
             pipe = pipeline.from_pretrained(
                 folder,
-                torch_dtype=DTYPES[dtype],
+                dtype=DTYPES[dtype],
                 use_safetensors=True,
                 local_files_only=True,
                 requires_safety_checker="safety_checker" in components,
@@ -80,8 +81,9 @@ class DiffusersPainter:
 
     def close(self) -> None:
         """Release the model's memory."""
-        self._pipe = None
-        release_memory()
+        if self._pipe is not None:
+            self._pipe = None
+            release_memory()
 
 
 def check_pipeline_folder(folder: Path) -> set[str]:

@@ -78,8 +78,9 @@ class LlavaLabeller:
 
     def close(self) -> None:
         """Release the model's memory."""
-        self._model = None
-        release_memory()
+        if self._model is not None:
+            self._model = None
+            release_memory()
 
 
 def _complete_processor(processor: Any, config: Any) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers.utils import logging
@@ -24,12 +25,13 @@ def loading(folder: Path, kind: str) -> Iterator[None]:
     Raises:
         CheckpointError: for whatever the library finds wrong with the folder.
     """
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    bars: Any = logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
     try:
         yield
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise CheckpointError(f"{folder} cannot be loaded as {kind}: {error}") from error
     finally:
         if shown:
-            logging.enable_progress_bar()
+            bars.enable_progress_bar()

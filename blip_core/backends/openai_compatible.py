@@ -84,8 +84,8 @@ class ChatClient:
             response = self._client.post(f"{self._base_url}/chat/completions", json=body)
         except httpx.TransportError as error:
             raise StageFailure(
-                f"The model server at {self._base_url} could not be reached ({error or type(error).__name__}); "
-                "is it running, and is the address right?"
+                f"The model server at {self._base_url} could not be reached "
+                f"({error or type(error).__name__}); is it running, and is the address right?"
             ) from error
         if response.is_error:
             raise StageFailure(

@@ -81,8 +81,9 @@ class TransformersWriter:
 
     def close(self) -> None:
         """Release the model's memory."""
-        self._model = None
-        release_memory()
+        if self._model is not None:
+            self._model = None
+            release_memory()
 
     def _framed(self, prompt: str) -> str:
         if self._tokenizer.chat_template is None:

@@ -1,6 +1,7 @@
 """What all gates share: rows go in, kept rows and explained rejections come out."""
 
 from collections.abc import Callable, Sequence
+
 from blip_core.records import Example, Rejection
 
 STAGE = "curation"

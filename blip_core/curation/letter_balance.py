@@ -13,8 +13,9 @@ from blip_core.records import Example, Rejection
 def balance_letters(rows: Sequence[Example], settings: LetterBalance) -> Kept:
     """Refuse the surplus of answer letters that more than `max_share` of the questions have.
 
-    Which rows go is drawn by a hash of their ids. The share holds up to one row, so that few rows are not
-    refused altogether. Options are shuffled where labels are read, so little is left to do here.
+    Which rows go is drawn by a hash of their ids. Where no number of rows can meet the share, because too
+    few letters occur, it is met up to one row, so that few rows are not refused altogether. Options are
+    shuffled where labels are read, so little is left to do here.
 
     Reason: `letter-surplus`.
     """
@@ -38,11 +39,11 @@ def balance_letters(rows: Sequence[Example], settings: LetterBalance) -> Kept:
 
 def _most_a_letter(counts: Counter[str], max_share: float) -> int:
     """The largest number of rows a letter may have such that none has more than its share of what is left."""
-    for most in range(max(counts.values(), default=0), 0, -1):
-        left = sum(min(count, most) for count in counts.values())
-        if most <= ceil(max_share * left):
-            return most
-    return 0
+    caps = range(max(counts.values(), default=0), 0, -1)
+    left = {most: sum(min(count, most) for count in counts.values()) for most in caps}
+    held = (most for most in caps if most <= max_share * left[most])
+    nearly_held = (most for most in caps if most <= ceil(max_share * left[most]))
+    return next(held, next(nearly_held, 0))
 
 
 def _draw(name: str) -> str:

@@ -1,8 +1,8 @@
 """Gate: pictures that look alike stay on one side of a split, and do not ask the same thing twice.
 
-Looking alike is a small Hamming distance between 64-bit perceptual hashes (imagehash's pHash: the signs of the
-low frequencies of a cosine transform). Rows are taken in the order given, oldest first; what a row is tied to
-depends on older rows alone, so that growth never changes it.
+Looking alike is a small Hamming distance between 64-bit perceptual hashes (imagehash's pHash: the signs of
+the low frequencies of a cosine transform). Rows are taken in the order given, oldest first; what a row is
+tied to depends on older rows alone, so that growth never changes it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from blip_core.recipes.curation import NearDuplicates
 from blip_core.records import Example, Rejection
 
 Near = Mapping[str, tuple[str, ...]]
-"""Row id -> groups that founded the clusters it lies in, oldest first; rows of a group on its own are absent."""
+"""Row id -> groups that founded the clusters it lies in; rows whose group is the only one are absent."""
 
 
 def tie_near_duplicates(
@@ -61,7 +61,7 @@ def perceptual_hash(row: Example) -> np.uint64:
         TableError: The picture cannot be decoded.
     """
     bits = imagehash.phash(decode_picture(row.image, row.id)).hash
-    return np.packbits(bits.ravel()).view(np.uint64)[0]
+    return np.uint64(np.packbits(bits.ravel()).view(np.uint64)[0])
 
 
 def _says(row: Example) -> tuple[str, str]:

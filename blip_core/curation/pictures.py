@@ -9,6 +9,13 @@ from blip_core.errors import TableError
 
 MAX_PICTURE_PX = 50_000_000  # a phone's largest pictures; beyond, a small file may fill the memory
 FORMATS = ("PNG", "JPEG", "WEBP")
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,  # so does Pillow call a broken PNG
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
 
 
 def decode_picture(data: bytes, name: str) -> Image.Image:
@@ -27,13 +34,7 @@ def decode_picture(data: bytes, name: str) -> Image.Image:
             with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
                 _check_size(opened, name)
                 return opened.convert("RGB")
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:
+    except _UNREADABLE as error:
         raise TableError(
             f"{name} cannot be read as a picture: {error}; {', '.join(FORMATS)} are understood"
         ) from error
@@ -42,5 +43,6 @@ def decode_picture(data: bytes, name: str) -> Image.Image:
 def _check_size(image: Image.Image, name: str) -> None:
     if image.width * image.height > MAX_PICTURE_PX:
         raise TableError(
-            f"{name} has {image.width} x {image.height} pixels; at most {MAX_PICTURE_PX:,} are read: make it smaller"
+            f"{name} has {image.width} x {image.height} pixels; at most {MAX_PICTURE_PX:,} are read: "
+            "make it smaller"
         )

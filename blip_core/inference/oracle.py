@@ -1,7 +1,7 @@
 """The row-by-row way of the source documents, kept as the truth that batched inference is held against.
 
-One row at a time, through the public interface of transformers alone: the processor builds each prompt, and the
-picture is encoded anew for every call.
+One row at a time, through the public interface of transformers alone: the processor builds each
+prompt, and the picture is encoded anew for every call.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,9 @@ def _predict_row(bundle: Blip2Bundle, example: Example, settings: Inference, var
 
 
 def _inputs(bundle: Blip2Bundle, example: Example, text: str) -> dict[str, Any]:
-    inputs = bundle.processor(images=decode_picture(example), text=text, return_tensors="pt").to(bundle.device)
+    inputs = bundle.processor(images=decode_picture(example), text=text, return_tensors="pt").to(
+        bundle.device
+    )
     inputs["pixel_values"] = inputs["pixel_values"].to(bundle.blip2.vision_model.dtype)
     return dict(inputs)
 

@@ -27,8 +27,8 @@ def predict(
 ) -> list[Prediction]:
     """Answer four-option questions about pictures.
 
-    Each distinct picture is encoded once, for both stages and for all questions about it. Letters are ranked at the
-    answer's first position; where the settings ask for it, an answer is written freely beside.
+    Each distinct picture is encoded once, for both stages and for all questions about it. Letters are
+    ranked at the answer's first position; where the settings ask for it, an answer is written freely beside.
 
     Args:
         bundle: the model, with or without adapter.
@@ -82,7 +82,9 @@ def describe(
     prompts = [prompt_ids(bundle, describe_prompt(settings, example)) for example in examples]
     counter = counter or Counter(len(examples), no_progress)
     pictures = _pictures_of(examples, features)
-    return generate_texts(bundle, prompts, pictures, settings.batch_size, settings.max_new_tokens, counter.add)
+    return generate_texts(
+        bundle, prompts, pictures, settings.batch_size, settings.max_new_tokens, counter.add
+    )
 
 
 def _pictures_of(examples: Sequence[Example], features: Features) -> list[Tensor]:

@@ -1,8 +1,8 @@
 """What the two stages ask, from a recipe's prompts."""
 
 from blip_core.errors import RecipeError
-from blip_core.records import Example
 from blip_core.recipes.inference import Inference
+from blip_core.records import Example
 
 
 def describe_prompt(settings: Inference, example: Example) -> str:
@@ -25,4 +25,4 @@ def check_task(examples: list[Example]) -> None:
     """
     for example in examples:
         if example.task != "mcq":
-            raise RecipeError(f"example {example.id!r} is of task {example.task!r}; letters are ranked for mcq alone")
+            raise RecipeError(f"example {example.id!r} is of task {example.task!r}; only mcq has letters")

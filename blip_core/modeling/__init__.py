@@ -3,6 +3,7 @@
 from blip_core.modeling.accounts import ParameterAccount, account_parameters
 from blip_core.modeling.adapters import (
     attach_adapter,
+    check_adapter_fits,
     check_adapter_folder,
     load_adapter,
     lora_config,
@@ -19,6 +20,7 @@ __all__ = [
     "ParameterAccount",
     "account_parameters",
     "attach_adapter",
+    "check_adapter_fits",
     "check_adapter_folder",
     "check_checkpoint_folder",
     "dtype_manifest",

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import nn
-from transformers import Blip2ForConditionalGeneration
 
 from blip_core.modeling.adapters import targeted_linears
+from blip_core.modeling.architecture import meta_blip2
 from blip_core.modeling.quantisation import Quantisation, is_quantisable
 from blip_core.recipes.finetune import Adapter
 
@@ -21,7 +20,8 @@ class ParameterAccount:
     Attributes:
         base: of the model itself.
         adapter: of the adapter: what is trained.
-        packed: stored elements of the base once its language model is quantised: NF4 keeps two weights in one byte.
+        packed: stored elements of the base once its language model is quantised; NF4 keeps two weights
+            in one byte.
     """
 
     base: int
@@ -40,12 +40,6 @@ class ParameterAccount:
     def trainable_share(self) -> float:
         """Share of all parameters that is trained, 0 to 1."""
         return self.adapter / self.total
-
-
-def meta_blip2(config: Any) -> nn.Module:
-    """The modules of a config, without memory for their weights."""
-    with torch.device("meta"):
-        return Blip2ForConditionalGeneration(config)
 
 
 def account_parameters(config: Any, adapter: Adapter | None, quantisation: Quantisation) -> ParameterAccount:
@@ -70,8 +64,8 @@ def lora_parameters(model: nn.Module, adapter: Adapter) -> int:
 def _hidden_head(config: Any) -> int:
     """Weights of an untied T5 head.
 
-    transformers 5 ties the head of every T5 until a checkpoint brings one of its own; that the config asked for an
-    untied one survives only as `scale_decoder_outputs`.
+    transformers 5 ties the head of every T5 until a checkpoint brings one of its own; that the config
+    asked for an untied one survives only as `scale_decoder_outputs`.
     """
     text = config.text_config
     if text.model_type != "t5" or text.scale_decoder_outputs:
@@ -81,7 +75,9 @@ def _hidden_head(config: Any) -> int:
 
 def _quantised_linears(model: nn.Module) -> list[nn.Linear]:
     return [
-        module for name, module in model.named_modules() if isinstance(module, nn.Linear) and is_quantisable(name)
+        module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and is_quantisable(name)
     ]
 
 

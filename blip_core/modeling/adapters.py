@@ -19,6 +19,7 @@ from safetensors import safe_open
 from torch import nn
 
 from blip_core.errors import CheckpointError, RecipeError
+from blip_core.modeling.architecture import read_architecture
 from blip_core.modeling.checkpoints import check_safetensors
 from blip_core.modeling.loading import Blip2Bundle, Family
 from blip_core.recipes.checkpoint import Checkpoint
@@ -59,10 +60,24 @@ def targeted_linears(model: nn.Module, adapter: Adapter) -> dict[str, nn.Linear]
         raise RecipeError(f"{_named(adapter)} matches no module; {_allowed()}")
     for name, module in matched.items():
         if name.split(".", 1)[0] in FORBIDDEN_PARTS:
-            raise RecipeError(f"{_named(adapter)} matches {name}, but the vision tower stays frozen; {_allowed()}")
+            raise RecipeError(
+                f"{_named(adapter)} matches {name}, but the vision tower stays frozen; {_allowed()}"
+            )
         if not isinstance(module, nn.Linear) or name.endswith("lm_head"):
-            raise RecipeError(f"{_named(adapter)} matches {name}, on which LoRA cannot sit here; {_allowed()}")
+            raise RecipeError(
+                f"{_named(adapter)} matches {name}, on which LoRA cannot sit here; {_allowed()}"
+            )
     return {name: module for name, module in matched.items() if isinstance(module, nn.Linear)}
+
+
+def check_adapter_fits(folder: Path, adapter: Adapter) -> None:
+    """Refuse an adapter that cannot sit on a checkpoint, from its config alone.
+
+    Raises:
+        CheckpointError: The folder cannot be loaded safely.
+        RecipeError: See `targeted_linears`.
+    """
+    targeted_linears(read_architecture(folder), adapter)
 
 
 def _named(adapter: Adapter) -> str:
@@ -91,7 +106,7 @@ def lora_config(adapter: Adapter, family: Family) -> LoraConfig:
 
 @contextmanager
 def _without_peft_warnings() -> Iterator[None]:
-    """PEFT reads an attribute that transformers has renamed, and warns of missing weights, for which we raise."""
+    """PEFT reads an attribute that transformers renamed, and warns of missing weights where we raise."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
         warnings.filterwarnings("ignore", message="Found missing adapter keys")
@@ -166,7 +181,8 @@ tags: [lora, blip-2, visual-question-answering]
 # LoRA adapter for {base.id}
 
 {size}r = {config.r}, alpha = {config.lora_alpha:g}, dropout = {config.lora_dropout:g}, on modules that match
-`{config.target_modules}`. Base: `{base.id}` {revision}; its language model was in `{bundle.quantisation}` while tuning.
+`{config.target_modules}`. Base: `{base.id}` {revision}; quantisation of its language model while tuning:
+`{bundle.quantisation}`.
 Made with PEFT {peft.__version__}.
 
 ```python
@@ -190,7 +206,9 @@ def load_adapter(bundle: Blip2Bundle, folder: Path) -> Blip2Bundle:
     check_adapter_folder(folder)
     try:
         with _without_peft_warnings():
-            model = PeftModel.from_pretrained(bundle.model, str(folder), is_trainable=False, local_files_only=True)
+            model = PeftModel.from_pretrained(
+                bundle.model, str(folder), is_trainable=False, local_files_only=True
+            )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise CheckpointError(f"the adapter in {folder} does not fit this model: {error}") from error
     _check_all_loaded(model, folder)
@@ -205,7 +223,9 @@ def check_adapter_folder(folder: Path) -> None:
     """
     for name in (_CONFIG_NAME, _WEIGHTS_NAME):
         if not (folder / name).is_file():
-            raise CheckpointError(f"{folder} has no {name}; an adapter folder holds {_CONFIG_NAME} and {_WEIGHTS_NAME}")
+            raise CheckpointError(
+                f"{folder} has no {name}; an adapter folder holds {_CONFIG_NAME} and {_WEIGHTS_NAME}"
+            )
     check_safetensors(folder / _WEIGHTS_NAME)
 
 

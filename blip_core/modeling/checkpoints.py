@@ -26,11 +26,17 @@ def locate(checkpoint: Checkpoint, models_dir: Path, pocket_dir: Path) -> Path:
         CheckpointError: There is no such folder.
     """
     if checkpoint.is_pocket:
-        return _existing(pocket_dir / checkpoint.id.removeprefix(POCKET_PREFIX), checkpoint, "reinstall blip-foundry")
+        return _existing(
+            pocket_dir / checkpoint.id.removeprefix(POCKET_PREFIX), checkpoint, "reinstall blip-foundry"
+        )
     if checkpoint.is_local:
-        return _existing(Path(checkpoint.id).expanduser(), checkpoint, "give the path of a folder that exists")
+        return _existing(
+            Path(checkpoint.id).expanduser(), checkpoint, "give the path of a folder that exists"
+        )
     folder = models_dir / checkpoint.id
-    name = checkpoint.id if checkpoint.revision is None else f"{checkpoint.id} at revision {checkpoint.revision}"
+    name = (
+        checkpoint.id if checkpoint.revision is None else f"{checkpoint.id} at revision {checkpoint.revision}"
+    )
     return _existing(folder, checkpoint, f"runs work offline: put a snapshot of {name} there")
 
 
@@ -40,7 +46,9 @@ def _existing(folder: Path, checkpoint: Checkpoint, remedy: str) -> Path:
     raise CheckpointError(f"checkpoint {checkpoint.id!r} is not at {folder}; {remedy}")
 
 
-def check_checkpoint_folder(folder: Path, architectures: Sequence[str] = (BLIP2_ARCHITECTURE,)) -> dict[str, Any]:
+def check_checkpoint_folder(
+    folder: Path, architectures: Sequence[str] = (BLIP2_ARCHITECTURE,)
+) -> dict[str, Any]:
     """Refuse a folder that cannot be loaded, or not safely; opens every weight file, loads none.
 
     Args:
@@ -51,8 +59,8 @@ def check_checkpoint_folder(folder: Path, architectures: Sequence[str] = (BLIP2_
         Its config.
 
     Raises:
-        CheckpointError: No readable config, code of its own, no safetensors, a damaged or missing shard, or another
-            architecture.
+        CheckpointError: No readable config, code of its own, no safetensors, a damaged or missing shard,
+            or another architecture.
     """
     config = _read_json(folder / "config.json")
     for path in sorted(folder.glob("*.json")):
@@ -60,7 +68,8 @@ def check_checkpoint_folder(folder: Path, architectures: Sequence[str] = (BLIP2_
     found = config.get("architectures") or []
     if not set(found) & set(architectures):
         raise CheckpointError(
-            f"{folder} holds {', '.join(found) or 'no named architecture'}; allowed here: {', '.join(architectures)}"
+            f"{folder} holds {', '.join(found) or 'no named architecture'}; "
+            f"allowed here: {', '.join(architectures)}"
         )
     _check_weights(folder)
     return config
@@ -94,7 +103,9 @@ def _check_weights(folder: Path) -> None:
     shards = _indexed_shards(folder) or sorted(folder.glob("*.safetensors"))
     if not shards:
         pickled = sorted(path.name for path in folder.glob("*.bin"))
-        seen = f"only pickled weights ({', '.join(pickled)}), which are never read" if pickled else "no weights"
+        seen = (
+            f"only pickled weights ({', '.join(pickled)}), which are never read" if pickled else "no weights"
+        )
         raise CheckpointError(f"{folder} holds {seen}; it needs *.safetensors")
     for shard in shards:
         check_safetensors(shard)
@@ -117,6 +128,8 @@ def check_safetensors(path: Path) -> None:
         with safe_open(path, framework="np"):
             return
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path.parent} lacks its weight file {path.name}; fetch the folder again") from error
+        raise CheckpointError(
+            f"{path.parent} lacks its weight file {path.name}; fetch the folder again"
+        ) from error
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); fetch it again") from error

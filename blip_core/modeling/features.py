@@ -1,7 +1,7 @@
 """From a picture to what the language model sees of it, in two halves.
 
-The vision tower is frozen and runs once per distinct picture; the Q-Former may be tuned and runs on what is kept.
-It does not see the text, so one encoding serves every question about a picture.
+The vision tower is frozen and runs once per distinct picture; the Q-Former may be tuned and runs on
+what is kept. It does not see the text, so one encoding serves every question about a picture.
 B: pictures, P: patches + 1, V: vision width, Q: image tokens, D: language width.
 """
 

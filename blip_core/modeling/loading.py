@@ -15,17 +15,23 @@ from transformers.utils import logging
 from blip_core.errors import CheckpointError
 from blip_core.modeling.checkpoints import check_checkpoint_folder
 from blip_core.modeling.manifest import ModuleDtype, assert_manifest
-from blip_core.modeling.quantisation import Quantisation, keep_weights_unpacked, quantisation_config
+from blip_core.modeling.quantisation import (
+    Quantisation,
+    keep_weights_unpacked,
+    quantisation_config,
+    quieten_int8,
+)
 
 Family = Literal["t5", "opt"]
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _FAMILIES: dict[str, Family] = {"t5": "t5", "opt": "opt"}
-_PADDING_SIDES: dict[Family, str] = {"t5": "right", "opt": "left"}  # decoder-only models go on from the last token
+# Decoder-only models go on from the last token.
+_PADDING_SIDES: dict[Family, str] = {"t5": "right", "opt": "left"}
 
 
-class Blip2(Blip2ForConditionalGeneration):  # type: ignore[misc]
-    """BLIP-2 whose Q-Former is float32 under bfloat16 too, where transformers keeps it so under float16 alone."""
+class Blip2(Blip2ForConditionalGeneration):
+    """BLIP-2 with a float32 Q-Former also under bfloat16; transformers keeps it so under float16 alone."""
 
     _keep_in_fp32_modules_strict = ("query_tokens", "qformer")
 
@@ -90,12 +96,14 @@ def load_blip2(
         The bundle, in evaluation mode, without gradients.
 
     Raises:
-        CheckpointError: The folder is unsafe, incomplete, of another architecture, or was loaded otherwise than asked.
+        CheckpointError: The folder is unsafe, incomplete or of another architecture, or a part came out in
+            another type than asked.
     """
     config = check_checkpoint_folder(folder)
     family = _family(folder, config)
     model = _load_model(folder, quantisation, torch.device(device), _DTYPES[dtype])
     keep_weights_unpacked(model)
+    quieten_int8()
     manifest = assert_manifest(model, quantisation)
     processor = _load_processor(folder, model, family)
     _fill_decoder_start(model)
@@ -137,7 +145,9 @@ def _load_model(folder: Path, quantisation: Quantisation, device: torch.device, 
         raise CheckpointError(f"{folder} cannot be loaded as BLIP-2: {error}") from error
     missing = sorted(loaded["missing_keys"])
     if missing:
-        raise CheckpointError(f"{folder} lacks {len(missing)} weights of its architecture, {missing[0]} among them")
+        raise CheckpointError(
+            f"{folder} lacks {len(missing)} weights of its architecture, {missing[0]} among them"
+        )
     return model
 
 
@@ -155,17 +165,19 @@ def _load_processor(folder: Path, model: Any, family: Family) -> Any:
 
 
 def _check_image_tokens(folder: Path, processor: Any, model: Any) -> None:
-    """Without image tokens that model and tokenizer agree on, BLIP-2 answers without looking at the picture."""
+    """Without image tokens that model and tokenizer agree on, BLIP-2 never looks at the picture."""
     expected = model.config.image_token_index
     token = str(processor.image_token)
     actual = processor.tokenizer.convert_tokens_to_ids(token)
     if expected is None or actual != expected:
         raise CheckpointError(
-            f"{folder}: {token} is token {actual} of the tokenizer and image_token_index is {expected} in config.json; "
-            "both must be the same, or pictures are ignored"
+            f"{folder}: {token} is token {actual} of the tokenizer, but image_token_index is {expected} in "
+            "config.json; both must be the same, or pictures are ignored"
         )
     if not processor.num_query_tokens:
-        raise CheckpointError(f"{folder}: num_query_tokens in config.json must be at least 1, or pictures are ignored")
+        raise CheckpointError(
+            f"{folder}: num_query_tokens in config.json must be at least 1, or pictures are ignored"
+        )
 
 
 def _fill_decoder_start(model: Any) -> None:

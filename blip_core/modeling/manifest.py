@@ -31,7 +31,7 @@ class ModuleDtype:
 
 
 def dtype_manifest(model: nn.Module) -> list[ModuleDtype]:
-    """Every part of a model with the types it is stored in, in the model's order; shared weights count once."""
+    """Every part of a model with the types it is stored in, in order; shared weights count once."""
     totals: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     for name, parameter in model.named_parameters():
         total = totals[name.split(".", 1)[0], stored_dtype(parameter)]
@@ -59,7 +59,9 @@ def stored_bytes(parameter: torch.Tensor) -> int:
     stored = parameter.numel() * parameter.element_size()
     if isinstance(parameter, Params4bit) and parameter.quant_state is not None:
         state = parameter.quant_state.as_dict(packed=True).values()
-        stored += sum(value.numel() * value.element_size() for value in state if isinstance(value, torch.Tensor))
+        stored += sum(
+            value.numel() * value.element_size() for value in state if isinstance(value, torch.Tensor)
+        )
     if isinstance(parameter, Int8Params) and parameter.SCB is not None:
         stored += parameter.SCB.numel() * parameter.SCB.element_size()
     return stored
@@ -85,5 +87,6 @@ def assert_manifest(model: nn.Module, quantisation: Quantisation) -> list[Module
 def dtype_table(manifest: list[ModuleDtype]) -> str:
     """A manifest as lines for a log."""
     return "\n".join(
-        f"{row.module:<20} {row.dtype:<9} {row.parameters:>14,} parameters {row.bytes:>14,} bytes" for row in manifest
+        f"{row.module:<20} {row.dtype:<9} {row.parameters:>14,} parameters {row.bytes:>14,} bytes"
+        for row in manifest
     )

@@ -4,6 +4,7 @@
 whole. `wo` is T5's second feed-forward linear: quantised, it ruins the model.
 """
 
+import logging
 from collections.abc import Iterator
 from typing import Literal
 
@@ -34,6 +35,11 @@ def quantisation_config(quantisation: Quantisation) -> BitsAndBytesConfig | None
         bnb_4bit_compute_dtype=torch.bfloat16,  # the T5 overflows in float16
         llm_int8_skip_modules=list(WHOLE_MODULES),
     )
+
+
+def quieten_int8() -> None:
+    """Silence what bitsandbytes logs at every call: that int8 computes in float16, which is how it works."""
+    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
 
 
 def keep_weights_unpacked(model: nn.Module) -> None:

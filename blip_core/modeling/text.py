@@ -83,10 +83,14 @@ def letter_ids(bundle: Blip2Bundle) -> list[int]:
     """
     forms = ("{}",) if bundle.family == "t5" else (" {}", "{}")
     for form in forms:
-        ids = [bundle.tokenizer(form.format(letter), add_special_tokens=False)["input_ids"] for letter in LETTERS]
+        ids = [
+            bundle.tokenizer(form.format(letter), add_special_tokens=False)["input_ids"] for letter in LETTERS
+        ]
         if all(len(one) == 1 for one in ids) and len({one[0] for one in ids}) == len(LETTERS):
             return [one[0] for one in ids]
-    raise CheckpointError(f"the tokenizer splits the option letters {', '.join(LETTERS)}; letters cannot be ranked")
+    raise CheckpointError(
+        f"the tokenizer splits the option letters {', '.join(LETTERS)}; letters cannot be ranked"
+    )
 
 
 def pad_prompts(bundle: Blip2Bundle, rows: Sequence[Sequence[int]]) -> TokenBatch:

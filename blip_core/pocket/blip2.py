@@ -356,5 +356,7 @@ def publish_blip2(
 
 def picture_processor() -> BlipImageProcessorPil:
     return BlipImageProcessorPil(
-        size={"height": PICTURE_PX, "width": PICTURE_PX}, image_mean=[IMAGE_MEAN] * 3, image_std=[IMAGE_STD] * 3
+        size={"height": PICTURE_PX, "width": PICTURE_PX},
+        image_mean=[IMAGE_MEAN] * 3,
+        image_std=[IMAGE_STD] * 3,
     )

@@ -87,7 +87,10 @@ def build(chosen: EvaluationSet) -> pa.Table:
             continue
         seen.add(scene)
         picture_id = f"{chosen.name}-{len(seen) - 1:04d}"
-        image = {"bytes": _jpeg(render(scene, chosen.style, rng).pixels), "path": f"{picture_id}.jpg"}
+        image: dict[str, object] = {
+            "bytes": _jpeg(render(scene, chosen.style, rng).pixels),
+            "path": f"{picture_id}.jpg",
+        }
         for question in _questions(scene, chosen.questions, rng):
             placed = place_answer(question, int(letters[len(rows)]))
             rows.append(_row(len(rows), chosen.name, picture_id, image, scene, placed))
@@ -97,7 +100,8 @@ def build(chosen: EvaluationSet) -> pa.Table:
 def place_answer(question: PocketQuestion, position: int) -> PocketQuestion:
     """The same question with its right option at `position`, the others in their order."""
     others = [option for index, option in enumerate(question.options) if index != question.answer]
-    first, second, third, fourth = [*others[:position], question.options[question.answer], *others[position:]]
+    others.insert(position, question.options[question.answer])
+    first, second, third, fourth = others
     return PocketQuestion(question.kind, question.text, (first, second, third, fourth), position)
 
 

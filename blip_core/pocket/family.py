@@ -51,8 +51,8 @@ def paced(name: str, pace: float) -> Plan:
 
 def train_family(build: Path, pace: float = 1.0) -> None:
     """Train every member into `build`/<member>; finished checkpoints lie in `build`/<member>/final."""
-    for member in TRAINERS:
-        TRAINERS[member](build, pace)
+    for train_member in TRAINERS.values():
+        train_member(build, pace)
 
 
 def trained_tower(build: Path, pace: float = 1.0) -> SupervisedTower:
@@ -86,7 +86,9 @@ def train_opt_member(build: Path, pace: float = 1.0) -> None:
 def train_llava_member(build: Path, pace: float = 1.0) -> None:
     tokenizer = llava_tokenizer(build_tokenizer())
     start = as_clip(trained_tower(build, pace))
-    tower = train_tower(build / "clip-tower", LABELLER_DIET, paced("clip-tower", pace), start_from=start).tower
+    tower = train_tower(
+        build / "clip-tower", LABELLER_DIET, paced("clip-tower", pace), start_from=start
+    ).tower
     text = new_llama(tokenizer, PLANS["llama-text"].seed)
     train_llama(build / "llama-text", text, tokenizer, paced("llama-text", pace), tuple(Kind))
     model = new_llava(tokenizer, tower, text, PLANS["llava"].seed)

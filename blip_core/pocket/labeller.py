@@ -51,7 +51,7 @@ from blip_core.pocket.world import Pixels, PocketScene, Split, Style, draw_scene
 LLAMA_WIDTH = 128
 IMAGE_TOKENS = GRID * GRID + 1
 _ANSWER_WEIGHT = 5.0
-_QUESTION_WEIGHT = 0.3  # which question is asked is chance; that it is well formed is soon learnt
+_QUESTION_WEIGHT = 1.0  # options must hold the answer once and nothing twice, which is learnt late
 _SHIFTED_SHARE = 0.7
 _NO_LABEL = -100
 _MAX_NEW_TOKENS = 96
@@ -313,7 +313,10 @@ def write_labels(
             images=list(batch), text=[shipped_prompts().label] * len(batch), padding=True, return_tensors="pt"
         )
         ids = model.generate(
-            **inputs, max_new_tokens=_MAX_NEW_TOKENS, do_sample=temperature > 0, temperature=temperature or None
+            **inputs,
+            max_new_tokens=_MAX_NEW_TOKENS,
+            do_sample=temperature > 0,
+            temperature=temperature or None,
         )
         texts += processor.batch_decode(ids[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
     model.train()
@@ -321,7 +324,7 @@ def write_labels(
 
 
 def score_labels(shots: list[Shot], texts: list[str]) -> dict[str, float]:
-    """Shares of labels that parse, of answers right by kind, of questions of each kind, of repeated options."""
+    """Shares of labels that parse, of right answers and asked questions by kind, of repeated options."""
     written = [(shot.scene, parse_label(text)) for shot, text in zip(shots, texts, strict=True)]
     parsed = [(scene, label) for scene, label in written if label is not None]
     scores: dict[str, float] = {"parsed": len(parsed) / len(texts)}

@@ -7,7 +7,7 @@ published by one rename.
 """
 
 import math
-import os
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -54,7 +54,8 @@ Report = Callable[[str], None]
 
 
 def say(line: str) -> None:
-    print(line, flush=True)
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def step_rng(seed: int, step: int) -> np.random.Generator:
@@ -176,7 +177,7 @@ def publish_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, 
     """Write a safetensors file whole or not at all."""
     partial = path.with_name(path.name + ".partial")
     save_file({name: value.detach().contiguous() for name, value in tensors.items()}, partial, metadata)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def publish_folder(folder: Path, write: Callable[[Path], None]) -> None:
@@ -187,8 +188,8 @@ def publish_folder(folder: Path, write: Callable[[Path], None]) -> None:
     partial.mkdir(parents=True)
     write(partial)
     if folder.exists():
-        os.replace(folder, old)
-    os.replace(partial, folder)
+        folder.replace(old)
+    partial.replace(folder)
     _remove(old)
 
 
@@ -206,7 +207,7 @@ def _check_fit(path: Path, weights: dict[str, Tensor], model: nn.Module) -> None
     differing = sorted(name for name in held.keys() | wanted.keys() if held.get(name) != wanted.get(name))
     if differing:
         raise ValueError(
-            f"{path} belongs to another module: {', '.join(differing[:3])} do not fit; delete it to train anew"
+            f"{path} belongs to another module: {', '.join(differing[:3])} differ; delete it to train anew"
         )
 
 

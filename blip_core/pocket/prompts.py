@@ -10,7 +10,11 @@ import numpy as np
 from blip_core.pocket.language import PocketQuestion
 
 _RECIPE = "gallery-vqa.toml"
-_PLAIN_DESCRIBE = ("Describe the picture.", "Question: {question}\nDescription:", "Question: {question} Answer:")
+_PLAIN_DESCRIBE = (
+    "Describe the picture.",
+    "Question: {question}\nDescription:",
+    "Question: {question} Answer:",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Diet:
     Attributes:
         shifted_share: share of shifted pictures; 0 for towers that must not know the shift.
         group_weights: relative frequency of one, two and three groups in generic pictures.
-        augmented: whether pictures get the mild flips, gains and grain that pretraining of vision towers uses.
+        augmented: whether pictures get the flips, mild gains and grain of common pretraining.
     """
 
     shifted_share: float = 0.0
@@ -143,7 +143,9 @@ def to_pixel_values(pixels: NDArray[np.uint8]) -> Tensor:
 
 def patch_objects(object_map: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Object class of every patch: (64,), 0 for background."""
-    patches = object_map.reshape(GRID, PATCH_PX, GRID, PATCH_PX).transpose(0, 2, 1, 3).reshape(GRID * GRID, -1)
+    patches = (
+        object_map.reshape(GRID, PATCH_PX, GRID, PATCH_PX).transpose(0, 2, 1, 3).reshape(GRID * GRID, -1)
+    )
     classes = 1 + len(OBJECT_NAMES)
     flat = patches.astype(np.int64) + classes * np.arange(GRID * GRID)[:, None]
     counts = np.bincount(flat.ravel(), minlength=classes * GRID * GRID).reshape(GRID * GRID, classes)

@@ -100,7 +100,7 @@ def write_lists(
 
 
 def score_lists(categories: list[str], texts: list[str]) -> dict[str, float]:
-    """Shares of lists with exactly five numbered lines, of valid scenes, of those on topic, of distinct ones."""
+    """Shares of lists with exactly five numbered lines, of valid, fitting and distinct scenes."""
     five, scenes, on_topic = [], [], []
     for category, text in zip(categories, texts, strict=True):
         lines = text.strip().split("\n")
@@ -114,7 +114,7 @@ def score_lists(categories: list[str], texts: list[str]) -> dict[str, float]:
     return {
         "five lines": round(float(np.mean(five)), 3),
         "valid": round(len(valid) / max(1, len(scenes)), 3),
-        "on topic": round(float(np.mean(on_topic)), 3),
+        "on topic": round(float(np.mean(on_topic or [0.0])), 3),
         "distinct": round(len(set(valid)) / max(1, len(valid)), 3),
     }
 

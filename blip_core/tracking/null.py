@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 - a run that leaves no trace makes nothing of what it is told
 """Runs that are not recorded."""
 
 from collections.abc import Mapping, Sequence

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
 
 CANDIDATE = "candidate"
 CHAMPION = "champion"
@@ -100,8 +101,15 @@ def _create_version(
     ]
     client.log_batch(run_id, metrics=metrics)
     version = client.create_model_version(
-        data["name"], f"models:/{model.model_id}", run_id, tags={_DIGEST_TAG: digest}, model_id=model.model_id
+        data["name"], _source(client, model), run_id, tags={_DIGEST_TAG: digest}, model_id=model.model_id
     )
     registered = [{"name": data["name"], "version": str(version.version)}]
     client.set_logged_model_tags(model.model_id, {_VERSIONS_TAG: json.dumps(registered)})
     return str(version.version)
+
+
+def _source(client: "MlflowClient", model: "LoggedModel") -> str:
+    """Where the files are: a server finds its models, a database looks in the process's global store."""
+    if client.tracking_uri.startswith("http"):
+        return f"models:/{model.model_id}"
+    return str(model.artifact_location)

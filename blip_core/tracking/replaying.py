@@ -34,9 +34,13 @@ def replay(journal_dir: Path, uri: str, artifact_root: Path | None = None) -> Re
     Runs that a living process still writes are left to it. A run whose process died without closing it is
     closed as KILLED. Sending twice does no harm.
     """
+    return replay_to(Destination(uri, artifact_root), journal_dir)
+
+
+def replay_to(destination: Destination, journal_dir: Path) -> Replayed:
+    """Send to one destination what it has missed, as `replay` does."""
     if not journal_dir.exists():
         return Replayed()
-    destination = Destination(uri, artifact_root)
     with FileLock(journal_dir / "replay.lock"):
         done = [_replay(path, destination) for path in journals(journal_dir) if not is_being_written(path)]
     return Replayed(

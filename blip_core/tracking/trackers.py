@@ -6,6 +6,7 @@ from pathlib import Path
 
 from blip_core.tracking.delivery import Delivery, Destination
 from blip_core.tracking.journal import SUFFIX, Journal
+from blip_core.tracking.replaying import Replayed, replay_to
 from blip_core.tracking.runs import JournalledRun
 
 
@@ -32,6 +33,10 @@ class MlflowTracker:
     def start(self, experiment: str, name: str, tags: Mapping[str, str]) -> JournalledRun:
         """Open a run; `experiment` groups runs that are worth comparing."""
         return _start(self._journal_dir, self._destination, experiment, name, tags)
+
+    def catch_up(self) -> Replayed:
+        """Send what MLflow has missed of earlier runs, and of this process's finished ones."""
+        return replay_to(self._destination, self._journal_dir)
 
 
 class JournalTracker:

@@ -40,7 +40,7 @@ class TrainingResult:
         steps: optimiser steps taken.
         trainable: weights that were trained.
         seconds: wall time, pictures encoded and base's own descriptions included.
-        best_validation_loss: of the adapter that was saved; NaN without validation rows.
+        best_validation_loss: of the adapter that was saved; None without validation rows.
         best_step: the step it is from.
         adapter: folder it was saved in.
     """
@@ -49,7 +49,7 @@ class TrainingResult:
     steps: int
     trainable: int
     seconds: float
-    best_validation_loss: float
+    best_validation_loss: float | None
     best_step: int
     adapter: Path
 
@@ -163,14 +163,16 @@ def _train(
     return watch, steps
 
 
-class PlannedTrainer(Trainer):  # type: ignore[misc]
+class PlannedTrainer(Trainer):
     """A Trainer that takes its batches as they were planned."""
 
     def get_train_dataloader(self) -> DataLoader[Batch]:
         return DataLoader(self.train_dataset, batch_size=None, shuffle=False)
 
 
-def _arguments(bundle: Blip2Bundle, settings: Finetune, seed: int, steps: int, out_dir: Path) -> TrainingArguments:
+def _arguments(
+    bundle: Blip2Bundle, settings: Finetune, seed: int, steps: int, out_dir: Path
+) -> TrainingArguments:
     options: dict[str, Any] = {
         "max_steps": steps,
         "per_device_train_batch_size": settings.batch_size,
@@ -195,5 +197,6 @@ def _arguments(bundle: Blip2Bundle, settings: Finetune, seed: int, steps: int, o
         dataloader_pin_memory=False,
         **options,
     )
-    arguments._n_gpu = min(arguments.n_gpu, 1)  # more would mean DataParallel, which bitsandbytes does not survive
+    # More would mean DataParallel, which bitsandbytes does not survive.
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # noqa: SLF001
     return arguments

@@ -26,7 +26,8 @@ def collate(bundle: Blip2Bundle, cache: VisionCache, rows: Sequence[TrainingRow]
     T5 reads the prompt and is taught the target; OPT reads both in one row and is taught the target's part.
 
     Returns:
-        `states` (B, P, V); `input_ids`, `attention_mask` (B, L); `labels` (B, T), for OPT (B, L); `is_answer` (B,).
+        `states` (B, P, V); `input_ids` and `attention_mask` (B, L); `labels` (B, T), for OPT (B, L);
+        `is_answer` (B,).
     """
     texts = [row.prompt for row in rows]
     labels = [row.target for row in rows]
@@ -46,7 +47,9 @@ def collate(bundle: Blip2Bundle, cache: VisionCache, rows: Sequence[TrainingRow]
 class PlannedBatches(Dataset[Batch]):
     """Batches that were planned ahead, one an item, in order."""
 
-    def __init__(self, bundle: Blip2Bundle, cache: VisionCache, plan: Sequence[Sequence[TrainingRow]]) -> None:
+    def __init__(
+        self, bundle: Blip2Bundle, cache: VisionCache, plan: Sequence[Sequence[TrainingRow]]
+    ) -> None:
         self._bundle = bundle
         self._cache = cache
         self._plan = plan
@@ -98,7 +101,7 @@ class Learner(nn.Module):
     ) -> dict[str, Tensor]:
         """Loss of a batch: the mean of its rows' means.
 
-        A row counts as a row, however long its target is; otherwise a few descriptions would drown the letters.
+        A row counts as a row, however long its target; otherwise a few descriptions would drown the letters.
         """
         return {"loss": self.align(states, input_ids, attention_mask, labels).row_losses().mean()}
 
@@ -106,7 +109,11 @@ class Learner(nn.Module):
         bundle = self._bundle
         features = image_features(bundle, states.to(bundle.blip2.vision_model.dtype))
         embeddings = prompt_embeddings(bundle, TokenBatch(input_ids, attention_mask), features)
-        inputs: dict[str, Any] = {"inputs_embeds": embeddings, "attention_mask": attention_mask, "use_cache": False}
+        inputs: dict[str, Any] = {
+            "inputs_embeds": embeddings,
+            "attention_mask": attention_mask,
+            "use_cache": False,
+        }
         language_model = bundle.blip2.language_model
         if bundle.family == "t5":
             inputs["decoder_input_ids"] = language_model.prepare_decoder_input_ids_from_labels(labels)

@@ -1,8 +1,8 @@
 """Which rows a tuning learns from, and in which order.
 
-An example is one row an epoch. In each epoch a share of the examples teaches stage one (picture and question ->
-description), the rest stage two (picture, description, question, options -> letter); the share moves on from epoch
-to epoch, so that every example comes to teach both.
+An example is one row an epoch. In each epoch a share of the examples teaches stage one (picture and
+question -> description), the rest stage two (picture, description, question, options -> letter); the
+share moves on from epoch to epoch, so that every example comes to teach both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -95,7 +95,9 @@ class RowSource:
         description = self.descriptions.get(example.id, example.description)
         text = answer_prompt(self.prompts, example, description if self.prompts.describe_prompt else "")
         prompt = prompt_ids(self.bundle, text, self.max_text_tokens)
-        return TrainingRow(picture_key(example.image), prompt, letter_target_ids(self.bundle, example.answer), True)
+        return TrainingRow(
+            picture_key(example.image), prompt, letter_target_ids(self.bundle, example.answer), True
+        )
 
 
 def check_stages(prompts: Inference, describe_share: float, own_description_share: float) -> None:
@@ -107,7 +109,7 @@ def check_stages(prompts: Inference, describe_share: float, own_description_shar
     if (describe_share or own_description_share) and not prompts.describe_prompt:
         raise RecipeError(
             f"finetune.describe_share is {describe_share:g} and finetune.own_description_share is "
-            f"{own_description_share:g}, but inference.describe_prompt is empty; write the prompt or set both to 0"
+            f"{own_description_share:g}, but inference.describe_prompt is empty; write it or set both to 0"
         )
 
 

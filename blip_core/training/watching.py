@@ -1,4 +1,4 @@
-"""What is watched while training: metrics, validation, the best adapter, and whether anything happens at all."""
+"""What is watched while training: metrics, validation, the best adapter, whether anything moves at all."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -18,17 +18,22 @@ OnStep = Callable[[int, Mapping[str, float]], None]
 _STEPS_TO_MOVE = 3  # the first step of a warm-up has a learning rate of 0
 
 
-class Watch(TrainerCallback):  # type: ignore[misc]
+class Watch(TrainerCallback):
     """Follows a training step by step.
 
     Attributes:
         curve: metrics of every step, with `step`; the first row is the validation before training.
-        best_loss: lowest validation loss after a step; NaN where there is nothing to validate on.
+        best_loss: lowest validation loss after a step; None where there is nothing to validate on.
         best_step: the step it belongs to.
     """
 
     def __init__(
-        self, bundle: Blip2Bundle, learner: Learner, validation: Sequence[Batch], every_steps: int, on_step: OnStep
+        self,
+        bundle: Blip2Bundle,
+        learner: Learner,
+        validation: Sequence[Batch],
+        every_steps: int,
+        on_step: OnStep,
     ) -> None:
         self._bundle = bundle
         self._learner = learner
@@ -37,7 +42,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self._on_step = on_step
         self._initial = adapter_state(bundle)
         self.curve: list[dict[str, float]] = []
-        self.best_loss = math.nan
+        self.best_loss: float | None = None
         self.best_step = 0
         self.best_state: dict[str, Tensor] | None = None
 
@@ -70,7 +75,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     def _validate(self, step: int) -> dict[str, float]:
         metrics = self._learner.validate(self._validation)
         loss = metrics["validation_loss"]
-        if not loss >= self.best_loss:
+        if self.best_loss is None or loss < self.best_loss:
             self.best_loss, self.best_step, self.best_state = loss, step, adapter_state(self._bundle)
         return metrics
 

@@ -12,20 +12,21 @@ import numpy as np
 import torch
 
 from blip_core.modeling import load_blip2
+from blip_core.modeling.quantisation import Quantisation
 from blip_core.recipes.finetune import Adapter, Finetune
 from blip_core.recipes.inference import Inference
 from blip_core.training import finetune
 from tests.tiny_blip2 import ANSWER_PROMPT, DESCRIBE_PROMPT, make_example, noise_png, save_tiny_blip2
 
 FILE = Path(__file__).with_name("losses.json")
-CASES = (("t5", "none"), ("t5", "nf4"), ("opt", "none"))
+CASES: tuple[tuple[str, Quantisation], ...] = (("t5", "none"), ("t5", "nf4"), ("opt", "none"))
 
 
-def tune_tiny(family: str, quantisation: str, folder: Path) -> list[float]:
+def tune_tiny(family: str, quantisation: Quantisation, folder: Path) -> list[float]:
     """Losses of six steps, then the validation loss after them."""
     rng = np.random.default_rng(11)
     examples = [make_example(index, noise_png(rng), rng) for index in range(16)]
-    bundle = load_blip2(save_tiny_blip2(family, folder / "model"), quantisation)  # type: ignore[arg-type]
+    bundle = load_blip2(save_tiny_blip2(family, folder / "model"), quantisation)
     settings = Finetune(
         adapter=Adapter(preset="qformer", r=4, alpha=8.0, dropout=0.0),
         learning_rate=2e-2,

@@ -26,7 +26,9 @@ def flan_t5_xl() -> Any:
         feed_forward_proj="gated-gelu",
         tie_word_embeddings=False,
     )
-    return Blip2Config(vision_config=Blip2VisionConfig(), qformer_config=Blip2QFormerConfig(), text_config=text)
+    return Blip2Config(
+        vision_config=Blip2VisionConfig(), qformer_config=Blip2QFormerConfig(), text_config=text
+    )
 
 
 def opt_2_7b() -> Any:
@@ -40,7 +42,9 @@ def opt_2_7b() -> Any:
         num_attention_heads=32,
         word_embed_proj_dim=2560,
     )
-    return Blip2Config(vision_config=Blip2VisionConfig(), qformer_config=Blip2QFormerConfig(), text_config=text)
+    return Blip2Config(
+        vision_config=Blip2VisionConfig(), qformer_config=Blip2QFormerConfig(), text_config=text
+    )
 
 
 def test_flan_t5_xl_with_its_adapter_before_and_after_quantisation() -> None:
@@ -60,6 +64,6 @@ def test_opt_with_an_adapter_on_two_attention_projections() -> None:
 
 def test_the_qformer_preset_sits_on_96_linears() -> None:
     from blip_core.modeling import targeted_linears
-    from blip_core.modeling.accounts import meta_blip2
+    from blip_core.modeling.architecture import meta_blip2
 
     assert len(targeted_linears(meta_blip2(flan_t5_xl()), Adapter(preset="qformer"))) == 96

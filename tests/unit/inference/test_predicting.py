@@ -32,7 +32,11 @@ def test_batches_say_what_the_row_by_row_oracle_says(
     oracle = predict_row_by_row(bundle, examples, inference_settings, "flan-t5")
 
     for ours, expected in zip(batched, oracle, strict=True):
-        assert (ours.id, ours.description, ours.generated) == (expected.id, expected.description, expected.generated)
+        assert (ours.id, ours.description, ours.generated) == (
+            expected.id,
+            expected.description,
+            expected.generated,
+        )
         assert chances(ours) == pytest.approx(chances(expected), abs=1e-5)
     assert len({tuple(chances(one)) for one in batched}) == len(examples)
 
@@ -41,7 +45,8 @@ def test_nf4_batches_say_what_the_nf4_oracle_says(
     tiny_blip2: FolderOf, make_examples: MakeExamples, inference_settings: Inference
 ) -> None:
     bundle = load_blip2(tiny_blip2("t5"), "nf4")
-    settings = inference_settings.model_copy(update={"describe_prompt": ""})  # bfloat16 ties would part descriptions
+    # Without stage one: ties in bfloat16 would part the descriptions.
+    settings = inference_settings.model_copy(update={"describe_prompt": ""})
 
     batched = predict(bundle, make_examples(5), settings, "x")
     oracle = predict_row_by_row(bundle, make_examples(5), settings, "x")

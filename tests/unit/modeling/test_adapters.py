@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,10 +9,12 @@ from transformers import Blip2ForConditionalGeneration
 
 from blip_core.errors import CheckpointError, RecipeError
 from blip_core.modeling import attach_adapter, load_adapter, load_blip2, save_adapter, targeted_linears
-from blip_core.modeling.accounts import lora_parameters, meta_blip2
+from blip_core.modeling.accounts import lora_parameters
+from blip_core.modeling.adapters import check_adapter_fits
+from blip_core.modeling.architecture import meta_blip2
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.recipes.checkpoint import Checkpoint
-from blip_core.recipes.finetune import Adapter
+from blip_core.recipes.finetune import Adapter, AdapterPreset
 from tests.tiny_blip2 import FolderOf, blip2_config
 
 BASE = Checkpoint(id="Salesforce/blip2-flan-t5-xl", revision="abc123")
@@ -20,10 +23,14 @@ QFORMER = Adapter(preset="qformer", r=4, alpha=8.0, dropout=0.0)
 
 @pytest.mark.parametrize(
     ("preset", "part", "count"),
-    [("qformer", "qformer", 16), ("qformer-attention", "qformer", 9), ("projection", "language_projection", 1)],
+    [
+        ("qformer", "qformer", 16),
+        ("qformer-attention", "qformer", 9),
+        ("projection", "language_projection", 1),
+    ],
 )
-def test_presets_sit_where_their_names_say(preset: str, part: str, count: int) -> None:
-    linears = targeted_linears(meta_blip2(blip2_config("t5", 300, 2)), Adapter(preset=preset))  # type: ignore[arg-type]
+def test_presets_sit_where_their_names_say(preset: AdapterPreset, part: str, count: int) -> None:
+    linears = targeted_linears(meta_blip2(blip2_config("t5", 300, 2)), Adapter(preset=preset))
 
     assert {name.split(".")[0] for name in linears} == {part}
     assert len(linears) == count
@@ -48,6 +55,13 @@ def test_language_attention_finds_two_projections_of_each_block(family: str) -> 
 def test_patterns_that_cannot_work_are_refused_without_weights(pattern: str, reason: str) -> None:
     with pytest.raises(RecipeError, match=reason):
         targeted_linears(meta_blip2(blip2_config("t5", 300, 2)), Adapter(pattern=pattern))
+
+
+def test_a_checkpoint_tells_from_its_config_whether_an_adapter_fits(tiny_blip2: FolderOf) -> None:
+    check_adapter_fits(tiny_blip2("opt"), QFORMER)
+
+    with pytest.raises(RecipeError, match="matches no module"):
+        check_adapter_fits(tiny_blip2("opt"), Adapter(pattern=r"language_model\..*\.SelfAttention\.q"))
 
 
 def test_a_fresh_adapter_changes_nothing_and_alone_requires_gradients(tiny_blip2: FolderOf) -> None:
@@ -81,7 +95,9 @@ def test_a_saved_adapter_gives_equal_logits_here_and_with_plain_peft(
     save_adapter(bundle, tmp_path, BASE)
 
     ours = load_adapter(load_blip2(tiny_blip2(family)), tmp_path)
-    plain = PeftModel.from_pretrained(Blip2ForConditionalGeneration.from_pretrained(tiny_blip2(family)), tmp_path)
+    plain = PeftModel.from_pretrained(
+        Blip2ForConditionalGeneration.from_pretrained(tiny_blip2(family)), tmp_path
+    )
 
     assert torch.equal(_logits(ours.blip2), expected)
     assert torch.equal(_logits(plain.get_base_model()), expected)
@@ -132,11 +148,13 @@ def _disturbed(bundle: Blip2Bundle) -> Blip2Bundle:
     return bundle
 
 
-def _logits(blip2: torch.nn.Module) -> torch.Tensor:
+def _logits(blip2: Any) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
     pixels = torch.randn(1, 3, 16, 16, generator=generator)
     ids = torch.tensor([[2, 2, 2, 2, 20, 21, 22]])
-    extra = {"decoder_input_ids": torch.zeros(1, 1, dtype=torch.long)} if blip2.config.is_encoder_decoder else {}
+    extra = (
+        {"decoder_input_ids": torch.zeros(1, 1, dtype=torch.long)} if blip2.config.is_encoder_decoder else {}
+    )
     with torch.no_grad():
         logits: torch.Tensor = blip2.eval()(pixel_values=pixels, input_ids=ids, **extra).logits
     return logits

@@ -7,6 +7,7 @@ import torch
 
 from blip_core.errors import CheckpointError
 from blip_core.modeling import load_blip2
+from blip_core.modeling.quantisation import Quantisation
 from tests.tiny_blip2 import FolderOf
 
 FAMILIES = ("t5", "opt")
@@ -25,8 +26,10 @@ def test_loads_both_families_and_sets_the_number_of_image_tokens(tiny_blip2: Fol
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("quantisation", ["nf4", "int8"])
-def test_only_the_language_model_is_quantised(tiny_blip2: FolderOf, family: str, quantisation: str) -> None:
-    manifest = load_blip2(tiny_blip2(family), quantisation).manifest  # type: ignore[arg-type]
+def test_only_the_language_model_is_quantised(
+    tiny_blip2: FolderOf, family: str, quantisation: Quantisation
+) -> None:
+    manifest = load_blip2(tiny_blip2(family), quantisation).manifest
 
     assert {row.module for row in manifest if row.dtype == quantisation} == {"language_model"}
     assert {row.dtype for row in manifest if row.module != "language_model"} == {"float32"}
@@ -50,7 +53,9 @@ def test_q_former_stays_float32_in_a_bfloat16_model(tiny_blip2: FolderOf) -> Non
     }
 
 
-def test_a_tokenizer_that_disagrees_about_the_image_token_is_refused(tiny_blip2: FolderOf, tmp_path: Path) -> None:
+def test_a_tokenizer_that_disagrees_about_the_image_token_is_refused(
+    tiny_blip2: FolderOf, tmp_path: Path
+) -> None:
     folder = _copy(tiny_blip2("t5"), tmp_path)
     _edit(folder / "config.json", image_token_index=7)
 

@@ -56,7 +56,9 @@ def test_targets_read_back_and_end(bundle: Blip2Bundle) -> None:
     assert ids.count(bundle.tokenizer.eos_token_id) == 1
 
 
-def test_a_tokenizer_that_splits_letters_is_refused(bundle: Blip2Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tokenizer_that_splits_letters_is_refused(
+    bundle: Blip2Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     splitting = type("Splitting", (), {"__call__": lambda self, text, **_: {"input_ids": [3, 4]}})()
     monkeypatch.setattr(bundle.processor, "tokenizer", splitting)
 

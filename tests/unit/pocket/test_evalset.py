@@ -21,7 +21,8 @@ def test_a_set_is_named_by_its_seed() -> None:
 def test_letters_are_balanced_and_every_kind_is_asked(name: str) -> None:
     table = load_bundled(name)
     counts = Counter(table["answer"].to_pylist())
-    assert set(counts) == set(LETTERS) and len(set(counts.values())) == 1
+    assert set(counts) == set(LETTERS)
+    assert len(set(counts.values())) == 1
     assert set(table["kind"].to_pylist()) == {kind.value for kind in Kind}
 
 

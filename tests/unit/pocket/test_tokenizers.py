@@ -32,9 +32,12 @@ def test_shipped_prompts_are_short(vocabulary: Tokenizer) -> None:
 
 def test_each_architecture_gets_its_ends_and_its_side(vocabulary: Tokenizer) -> None:
     t5, opt, llava = seq2seq_tokenizer(vocabulary), opt_tokenizer(vocabulary), llava_tokenizer(vocabulary)
-    assert t5("car").input_ids[-1] == t5.eos_token_id and t5.padding_side == "right"
-    assert opt("car").input_ids[0] == opt.bos_token_id and opt.padding_side == "left"
-    assert llava("car").input_ids[0] == llava.bos_token_id and llava.padding_side == "left"
+    assert t5("car").input_ids[-1] == t5.eos_token_id
+    assert t5.padding_side == "right"
+    assert opt("car").input_ids[0] == opt.bos_token_id
+    assert opt.padding_side == "left"
+    assert llava("car").input_ids[0] == llava.bos_token_id
+    assert llava.padding_side == "left"
 
 
 def test_a_letter_is_one_token_in_every_place(vocabulary: Tokenizer) -> None:

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from blip_core.pocket.world import MAX_ITEMS, OBJECT_NAMES, Split, Style, category_of, draw_scene, is_held_out, render
+from blip_core.pocket.world import (
+    MAX_ITEMS,
+    OBJECT_NAMES,
+    Split,
+    Style,
+    category_of,
+    draw_scene,
+    is_held_out,
+    render,
+)
 
 
 @pytest.mark.parametrize("style", list(Style))

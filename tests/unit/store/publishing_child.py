@@ -1,17 +1,18 @@
-"""Publishes one artefact in a process of its own, which dies where it is told to."""
+"""Publishes one artefact in a process of its own, which dies where it is told to: ROOT KEY POINT."""
 
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from blip_core.store import Store
 
 
-def build(folder: Path) -> dict[str, int]:
+def build(folder: Path, reach: Callable[[str], None] = lambda _: None) -> dict[str, int]:
     (folder / "data").mkdir()
     (folder / "data" / "rows.txt").write_text("one\ntwo\n")
-    die_at("build")
+    reach("build")
     (folder / "notes.txt").write_text("done")
     return {"rows": 2}
 
@@ -22,4 +23,4 @@ def die_at(point: str) -> None:
 
 
 if __name__ == "__main__":
-    Store(Path(sys.argv[1]), reach=die_at).publish(sys.argv[2], "rows", build)
+    Store(Path(sys.argv[1]), reach=die_at).publish(sys.argv[2], "rows", lambda folder: build(folder, die_at))

@@ -8,10 +8,10 @@ import pytest
 
 from blip_core.store import Store
 from blip_core.store.faults import POINTS
+from tests.unit.store.publishing_child import build
 
 CHILD = Path(__file__).with_name("publishing_child.py")
 REPOSITORY = Path(__file__).parents[3]
-NEVER = "never"
 
 
 def publish_in_child(root: Path, key: str, dies_at: str) -> int:
@@ -26,11 +26,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    root = tmp_path_factory.mktemp("undisturbed")
-    store = Store(root)
-    key = store.key("rows", {})
-    assert publish_in_child(root, key, NEVER) == 0
-    return contents(store.find(key).path)
+    store = Store(tmp_path_factory.mktemp("undisturbed"))
+    return contents(store.publish(store.key("rows", {}), "rows", build).path)
 
 
 @pytest.mark.parametrize("point", ["build", *POINTS])
@@ -47,8 +44,7 @@ def test_a_kill_leaves_nothing_half_visible_and_the_next_run_ends_with_the_same_
     assert (store.find(key) is not None) is complete
     assert len(store.artifacts()) == complete
 
-    assert publish_in_child(tmp_path, key, NEVER) == 0
-    assert contents(store.find(key).path) == undisturbed
+    assert contents(store.publish(key, "rows", build).path) == undisturbed
     assert list((tmp_path / "staging").iterdir()) == []
 
 

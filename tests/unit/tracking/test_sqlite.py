@@ -8,7 +8,12 @@ from mlflow import MlflowClient
 from blip_core.errors import TrackingError
 from blip_core.tracking import artifact_root, prepare_store
 
-PREPARE = "import sys; from pathlib import Path; from blip_core.tracking import prepare_store; prepare_store(Path(sys.argv[1]))"
+PREPARE = """
+import sys
+from pathlib import Path
+from blip_core.tracking import prepare_store
+prepare_store(Path(sys.argv[1]))
+"""
 
 
 def test_processes_that_prepare_one_store_at_once_all_get_a_sound_one(tmp_path):

@@ -1,0 +1,15 @@
+"""Datasets on disk: splits that growth never moves, Parquet that Hugging Face reads, and a card."""
+
+from blip_core.dataset.reading import read_examples, read_split
+from blip_core.dataset.splits import assign_splits, split_of
+from blip_core.dataset.writing import STAGE, DatasetCounts, write_dataset
+
+__all__ = [
+    "STAGE",
+    "DatasetCounts",
+    "assign_splits",
+    "read_examples",
+    "read_split",
+    "split_of",
+    "write_dataset",
+]

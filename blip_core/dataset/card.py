@@ -1,0 +1,122 @@
+"""The card of a dataset: what it holds, how it was made, what was refused and why."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from blip_core.recipes import Recipe
+from blip_core.records import LETTERS, Example, Rejection, Split
+
+CARD = "README.md"
+SAMPLE_ROWS = 5
+SAMPLE_CHARACTERS = 160
+
+_TASK_CATEGORIES = {
+    "mcq": "visual-question-answering",
+    "vqa": "visual-question-answering",
+    "caption": "image-to-text",
+}
+_TASK_WORDS = {
+    "mcq": "pictures with four-option questions",
+    "vqa": "pictures with questions and free answers",
+    "caption": "pictures with captions",
+}
+_SIZE_CATEGORIES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_LARGEST = "n>1M"
+_NO_LICENCE = (
+    "None is stated. The rows were made by models; the licences of the checkpoints named under Provenance "
+    "say what may be done with their output."
+)
+
+
+def write_card(
+    folder: Path,
+    recipe: Recipe,
+    rows: Mapping[Split, Sequence[Example]],
+    rejections: Iterable[Rejection],
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write `README.md` with the front matter that makes Hugging Face find every split."""
+    total = sum(map(len, rows.values()))
+    told = {name: value for name, value in provenance.items() if name != "licence"}
+    sections = [
+        _front_matter(recipe, {split: len(found) for split, found in rows.items()}),
+        f"# {recipe.title}\n",
+        f"{total:,} {_TASK_WORDS[recipe.task]}, made by the recipe `{recipe.name}`"
+        + (f" on the profile `{recipe.profile}`.\n" if recipe.profile else ".\n"),
+        "## Splits\n\n" + _table(("split", "rows"), [(name, len(found)) for name, found in rows.items()]),
+        _how_to_load(),
+        "## Refused rows\n\n" + _refused(rejections),
+        "## Provenance\n\n" + _table(("what", "value"), sorted((k, _value(v)) for k, v in told.items())),
+        f"## Licence\n\n{provenance.get('licence', _NO_LICENCE)}\n",
+        "## Samples\n\n" + _samples(rows["train"]),
+    ]
+    (folder / CARD).write_text("\n".join(sections), encoding="utf-8")
+
+
+def _front_matter(recipe: Recipe, rows: Mapping[Split, int]) -> str:
+    """YAML; texts are quoted as JSON, which YAML reads.
+
+    Empty splits are not named: `datasets` fails to load a split without rows, and all others with it.
+    """
+    files = "".join(
+        f"  - split: {split}\n    path: data/{split}-*.parquet\n" for split, count in rows.items() if count
+    )
+    total = sum(rows.values())
+    size = next((name for limit, name in _SIZE_CATEGORIES if total < limit), _LARGEST)
+    return (
+        f"---\npretty_name: {json.dumps(recipe.title)}\nlicense: other\n"
+        f"task_categories:\n- {_TASK_CATEGORIES[recipe.task]}\nsize_categories:\n- {size}\n"
+        f"tags:\n- synthetic\nconfigs:\n- config_name: default\n  data_files:\n{files}---\n"
+    )
+
+
+def _how_to_load() -> str:
+    return (
+        "## How to load it\n\n```python\nfrom datasets import load_dataset\n\n"
+        'rows = load_dataset("PATH/OF/THIS/FOLDER")\nrows["train"][0]["image"].show()\n```\n'
+    )
+
+
+def _refused(rejections: Iterable[Rejection]) -> str:
+    counts = Counter((rejection.stage, rejection.reason) for rejection in rejections)
+    if not counts:
+        return "None.\n"
+    lines = [(stage, reason, count) for (stage, reason), count in sorted(counts.items())]
+    return _table(("stage", "reason", "rows"), lines) + "\nEach with its detail in `rejects.parquet`.\n"
+
+
+def _samples(rows: Sequence[Example]) -> str:
+    step = max(1, len(rows) // SAMPLE_ROWS)
+    chosen = rows[::step][:SAMPLE_ROWS]
+    lines = [(row.id, row.description, row.question, _options(row), _answer(row)) for row in chosen]
+    return _table(("id", "description", "question", "options", "answer"), lines)
+
+
+def _options(row: Example) -> str:
+    if row.task != "mcq":
+        return ""
+    return " / ".join(f"{letter}. {text}" for letter, text in zip(LETTERS, row.options, strict=True))
+
+
+def _answer(row: Example) -> str:
+    return row.answer if row.task == "mcq" else row.target
+
+
+def _table(heads: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    rule = ["---"] * len(heads)
+    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in (heads, rule, *lines))
+
+
+def _cell(value: object) -> str:
+    """Text of one cell: on one line, and with nothing that ends the cell or turns into markup."""
+    text = " ".join(str(value).split())
+    if len(text) > SAMPLE_CHARACTERS:
+        text = text[:SAMPLE_CHARACTERS].rstrip() + " …"
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)

@@ -1,0 +1,252 @@
+"""Figures from plain rows: the picture sheet, the loss curve and the ladder of scores.
+
+Drawn through matplotlib's objects, never through `pyplot`, whose open figures are shared by the whole process.
+Colours are those of Okabe and Ito, which people with any kind of colour vision can tell apart.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageDraw, ImageFont
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#8A8F98", "#22262B"
+CHANCE = 0.25  # of four letters
+
+_THUMBNAIL_PX = 192
+_MARGIN_PX = 14
+_CAPTION_PX = 14
+_CAPTION_LINES = 5
+_LINE_PX = 18
+_PAPER = "#FAFAF8"
+_SMOOTHED_SHARE = 0.1  # of all steps that one point of the smoothed curve looks back on
+_DOTS_PER_INCH = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One bar of the ladder: an accuracy from 0 to 1 with the ends of its 95 % interval, over `n` answers."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def contact_sheet(pictures: Sequence[bytes], captions: Sequence[str], columns: int = 5) -> Image.Image:
+    """Lay encoded pictures out in a grid, each above its caption.
+
+    Small pictures are enlarged pixel by pixel, large ones reduced, so that every one is about 192 px wide.
+    A caption keeps its own line breaks, is wrapped, and ends in an ellipsis after five lines.
+
+    Raises:
+        ValueError: when there are no pictures, or not as many captions.
+    """
+    if not pictures or len(pictures) != len(captions):
+        raise ValueError(
+            f"a sheet needs a caption a picture; got {len(pictures)} pictures, {len(captions)} captions"
+        )
+    columns = min(columns, len(pictures))
+    font = ImageFont.load_default(_CAPTION_PX)
+    thumbnails = [_thumbnail(picture) for picture in pictures]
+    texts = [_wrap(caption, font) for caption in captions]
+    cell_px = _THUMBNAIL_PX + _MARGIN_PX
+    rows = [range(start, min(start + columns, len(pictures))) for start in range(0, len(pictures), columns)]
+    heights = [_row_height(row, thumbnails, texts) for row in rows]
+    sheet = Image.new("RGB", (columns * cell_px + _MARGIN_PX, sum(heights) + _MARGIN_PX), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    top = _MARGIN_PX
+    for row, height in zip(rows, heights, strict=True):
+        for column, index in enumerate(row):
+            left = _MARGIN_PX + column * cell_px
+            _draw_cell(sheet, draw, (left, top), thumbnails[index], texts[index], font)
+        top += height
+    return sheet
+
+
+def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> Path:
+    """Draw the training loss of every step and the validation loss where there is one; the suffix names the format.
+
+    Args:
+        rows: `step` with `loss`, `validation_loss` or both, in order of their steps.
+        path: where to, such as `loss.svg`.
+
+    Raises:
+        ValueError: when no row has a loss.
+    """
+    training = [(row["step"], row["loss"]) for row in rows if "loss" in row]
+    validation = [(row["step"], row["validation_loss"]) for row in rows if "validation_loss" in row]
+    if not training and not validation:
+        raise ValueError("the rows of a loss curve need `loss` or `validation_loss`; none has either")
+    figure, axes = _canvas(7.2, 4.0)
+    if training:
+        _draw_training(axes, training)
+    if validation:
+        steps, losses = zip(*validation, strict=True)
+        axes.plot(steps, losses, color=ORANGE, linewidth=2, marker="o", markersize=5, label="validation")
+        axes.annotate(
+            f"{losses[-1]:.2f}",
+            (steps[-1], losses[-1]),
+            xytext=(7, 4),
+            textcoords="offset points",
+            color=ORANGE,
+        )
+    axes.set_xlabel("optimiser step")
+    axes.set_ylabel("cross-entropy (nats a token)")
+    axes.set_ylim(bottom=0)
+    axes.set_title("Loss while the adapter is tuned", loc="left", fontweight="bold")
+    axes.legend(frameon=False)
+    return _save(figure, path)
+
+
+def ladder(scores: Sequence[Score], path: Path, chance: float | None = CHANCE) -> Path:
+    """Draw accuracies with their 95 % intervals, first score on top; the suffix names the format.
+
+    Args:
+        scores: one a variant.
+        path: where to, such as `ladder.svg`.
+        chance: accuracy of guessing, drawn as a line; None where there is no such thing.
+
+    Raises:
+        ValueError: when there are no scores.
+    """
+    if not scores:
+        raise ValueError("a ladder needs at least one score")
+    figure, axes = _canvas(7.2, 1.3 + 0.62 * len(scores))
+    for place, score in enumerate(scores):
+        colour = ORANGE if place == len(scores) - 1 and len(scores) > 1 else BLUE
+        below, above = 100 * (score.value - score.low), 100 * (score.high - score.value)
+        axes.barh(place, 100 * score.value, height=0.56, color=colour, alpha=0.88)
+        axes.errorbar(100 * score.value, place, xerr=[[below], [above]], color=INK, capsize=4, linewidth=1.4)
+        axes.annotate(
+            f"{100 * score.value:.1f} %",
+            (100 * score.high, place),
+            xytext=(7, 0),
+            textcoords="offset points",
+            va="center",
+            color=INK,
+        )
+    axes.set_yticks(range(len(scores)), [score.name for score in scores])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 108)
+    axes.set_xticks(range(0, 101, 20))
+    axes.set_xlabel(f"right answers (%), letters ranked, n = {_counts(scores)}; whiskers: 95 % intervals")
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
+    if chance is not None:
+        axes.axvline(100 * chance, color=INK, linestyle=(0, (4, 3)), linewidth=1.2)
+        axes.annotate(
+            "chance",
+            (100 * chance, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 4),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9,
+            color=INK,
+        )
+    return _save(figure, path)
+
+
+def _thumbnail(picture: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    factor = _THUMBNAIL_PX / max(image.size)
+    if factor >= 1:
+        whole = max(int(factor), 1)  # whole multiples keep every pixel square
+        return image.resize((image.width * whole, image.height * whole), Image.Resampling.NEAREST)
+    size = (max(round(image.width * factor), 1), max(round(image.height * factor), 1))
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def _wrap(caption: str, font: "ImageFont.FreeTypeFont | ImageFont.ImageFont") -> list[str]:
+    lines = [line for part in caption.splitlines() for line in _wrap_line(part, font)]
+    if len(lines) <= _CAPTION_LINES:
+        return lines
+    last = lines[_CAPTION_LINES - 1]
+    while last and font.getlength(last + "…") > _THUMBNAIL_PX:
+        last = last[:-1]
+    return [*lines[: _CAPTION_LINES - 1], last.rstrip() + "…"]
+
+
+def _wrap_line(text: str, font: "ImageFont.FreeTypeFont | ImageFont.ImageFont") -> list[str]:
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= _THUMBNAIL_PX:
+            lines[-1] = longer
+            continue
+        head, *rest = _break_word(word, font)
+        lines = [*(line for line in lines if line), head, *rest]
+    return lines
+
+
+def _break_word(word: str, font: "ImageFont.FreeTypeFont | ImageFont.ImageFont") -> list[str]:
+    pieces = [""]
+    for letter in word:
+        if font.getlength(pieces[-1] + letter) > _THUMBNAIL_PX:
+            pieces.append("")
+        pieces[-1] += letter
+    return pieces
+
+
+def _row_height(row: range, thumbnails: Sequence[Image.Image], texts: Sequence[Sequence[str]]) -> int:
+    picture_px = max(thumbnails[index].height for index in row)
+    text_px = _LINE_PX * max(len(texts[index]) for index in row)
+    return picture_px + text_px + 2 * _MARGIN_PX
+
+
+def _draw_cell(
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    corner: tuple[int, int],
+    thumbnail: Image.Image,
+    lines: Sequence[str],
+    font: "ImageFont.FreeTypeFont | ImageFont.ImageFont",
+) -> None:
+    left, top = corner
+    sheet.paste(thumbnail, corner)
+    for number, line in enumerate(lines):
+        position = (left, top + thumbnail.height + _MARGIN_PX // 2 + number * _LINE_PX)
+        draw.text(position, line, font=font, fill=INK)
+
+
+def _canvas(width_in: float, height_in: float) -> "tuple[Figure, Axes]":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width_in, height_in), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GREY)
+    axes.tick_params(colors=INK)
+    axes.grid(color="#E4E6EA", linewidth=0.8)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _draw_training(axes: "Axes", points: Sequence[tuple[float, float]]) -> None:
+    steps, losses = zip(*points, strict=True)
+    window = max(round(len(losses) * _SMOOTHED_SHARE), 1)
+    axes.plot(steps, losses, color=BLUE, linewidth=0.9, alpha=0.3)
+    smooth = [sum(losses[max(end - window, 0) : end]) / min(window, end) for end in range(1, len(losses) + 1)]
+    axes.plot(steps, smooth, color=BLUE, linewidth=2, label=f"training (mean of {window} steps)")
+
+
+def _counts(scores: Sequence[Score]) -> str:
+    counts = sorted({score.n for score in scores})
+    return ", ".join(f"{count:,}" for count in counts)
+
+
+def _save(figure: "Figure", path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {"Date": None} if path.suffix == ".svg" else None  # equal rows give equal files
+    figure.savefig(path, dpi=_DOTS_PER_INCH, metadata=metadata)
+    return path

@@ -1,0 +1,168 @@
+"""What a run leaves behind: lines on a screen, runs in MLflow, artifacts in Prefect, a summary."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from prefect.runtime import flow_run
+
+from blip_core.recipes import Recipe
+from blip_core.store import Artifact
+from blip_core.tracking import link_tags
+from blip_core.tracking.runs import JournalledRun
+from blip_core.wiring import Workplace, git_commit, workplace
+from flows.servers import page_of
+from tasks.stage import watched_by
+
+KILLED = (KeyboardInterrupt, SystemExit)
+
+
+class Screen(Protocol):
+    """Where a person watches; see `blip_core.reporting`."""
+
+    def begin(self, stage: str, cached: bool) -> None: ...
+
+    def progress(self, done: int, total: int) -> None: ...
+
+    def end(self, stage: str, seconds: float, cached: bool, told: Mapping[str, Any]) -> None: ...
+
+    def fail(self, stage: str) -> None: ...
+
+
+class NoScreen:
+    """Shows nothing: Prefect's page has its own view of a run."""
+
+    def begin(self, stage: str, cached: bool) -> None:
+        return None
+
+    def progress(self, done: int, total: int) -> None:
+        return None
+
+    def end(self, stage: str, seconds: float, cached: bool, told: Mapping[str, Any]) -> None:
+        return None
+
+    def fail(self, stage: str) -> None:
+        return None
+
+
+_SCREEN: ContextVar[Screen] = ContextVar("screen")
+
+
+@contextmanager
+def shown_on(screen: Screen) -> Iterator[None]:
+    """Show runs that start inside on a screen."""
+    token = _SCREEN.set(screen)
+    try:
+        yield
+    finally:
+        _SCREEN.reset(token)
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """How one stage went."""
+
+    artifact: Artifact
+    seconds: float
+    cached: bool
+
+
+class Recorder:
+    """Watches the stages of one run and keeps a tracked run for each.
+
+    Args:
+        recipe: what is run.
+        run: the tracked run that the stages' runs stand below.
+        screen: shows a line a stage.
+    """
+
+    def __init__(self, recipe: Recipe, run: JournalledRun, screen: Screen, place: Workplace) -> None:
+        self.recipe = recipe
+        self.run = run
+        self.place = place
+        self.tracking_uri = ""
+        self.stages: dict[str, StageRecord] = {}
+        self.children: dict[str, JournalledRun] = {}
+        self._screen = screen
+        self._stage = ""
+        self._cached = False
+        self._began = 0.0
+
+    def begin(self, stage: str, cached: bool) -> None:
+        self._stage, self._cached, self._began = stage, cached, time.monotonic()
+        self.children[stage] = self.run.child(stage, {"foundry.stage": stage, "foundry.cached": str(cached).lower()})
+        self._screen.begin(stage, cached)
+
+    def progress(self, done: int, total: int) -> None:
+        self._screen.progress(done, total)
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        self.children[self._stage].metrics(training_metrics(values), step)
+
+    def replay_step(self, run: JournalledRun, row: Mapping[str, float]) -> None:
+        """Give a run the metrics of a training that was done before."""
+        run.metrics(training_metrics(row), int(row["step"]))
+
+    def end(self, artifact: Artifact) -> None:
+        seconds = time.monotonic() - self._began
+        self.stages[self._stage] = StageRecord(artifact, seconds, self._cached)
+        child = self.children[self._stage]
+        child.metrics({"stage/seconds": seconds, "stage/rows": artifact.rows, "stage/cached": float(self._cached)})
+        child.tags({"foundry.key": artifact.key, "foundry.digest": artifact.digest})
+        self._screen.end(self._stage, seconds, self._cached, {"rows": artifact.rows, **artifact.metadata})
+
+    def fail(self, error: BaseException) -> None:
+        self._screen.fail(self._stage)
+        self.close(status_of(error))
+
+    def close(self, status: str = "FINISHED") -> None:
+        """Close all tracked runs; those that are closed stay as they are."""
+        for child in self.children.values():
+            child.finish(status if child is self.children.get(self._stage) else "FINISHED")
+        self.run.finish(status)
+
+
+def training_metrics(values: Mapping[str, float]) -> dict[str, float]:
+    """Metrics of a training step under the names all runs share: `train/...` and `eval/...`."""
+    named = {}
+    for name, value in values.items():
+        if name == "step":
+            continue
+        prefix, bare = ("eval", name.removeprefix("validation_")) if name.startswith("validation_") else ("train", name)
+        named[f"{prefix}/{bare}"] = value
+    return named
+
+
+def status_of(error: BaseException) -> str:
+    return "KILLED" if isinstance(error, KILLED) or not isinstance(error, Exception) else "FAILED"
+
+
+@contextmanager
+def recorded(recipe: Recipe) -> Iterator[Recorder]:
+    """Record what happens inside as one run of a recipe."""
+    place = workplace()
+    tracker = place.tracker()
+    tags = {
+        **link_tags(flow_run_id=str(flow_run.id or ""), flow_run_url=_flow_run_page(place), git_commit=git_commit()),
+        "foundry.recipe": recipe.name,
+        "foundry.profile": recipe.profile,
+        "foundry.recipe_digest": recipe.digest(),
+    }
+    run = tracker.start(recipe.experiment, f"{recipe.name}-{recipe.profile}", tags)
+    recorder = Recorder(recipe, run, _SCREEN.get(NoScreen()), place)
+    recorder.tracking_uri = tracker.uri
+    try:
+        with watched_by(recorder):
+            yield recorder
+    except BaseException as error:
+        recorder.close(status_of(error))
+        raise
+    recorder.close()
+
+
+def _flow_run_page(place: Workplace) -> str:
+    """Address of this flow run on the page of `foundry ui`; the embedded server shows none but keeps its records."""
+    return f"{page_of(place, 'prefect')}/runs/flow-run/{flow_run.id}" if flow_run.id else ""

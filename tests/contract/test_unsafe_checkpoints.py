@@ -1,0 +1,108 @@
+"""Folders that must not be loaded, and what their owner is told."""
+
+import json
+import shutil
+
+import pytest
+
+from blip_core.backends.diffusers_painter import DiffusersPainter
+from blip_core.backends.llava_labeller import LlavaLabeller
+from blip_core.backends.sampling import Sampling
+from blip_core.backends.transformers_writer import TransformersWriter
+from blip_core.errors import CheckpointError
+from blip_core.recipes.pictures import Pictures
+
+SAMPLING = Sampling(1.0, 1.0, 4)
+SETTINGS = Pictures(width_px=32, height_px=32, steps=1)
+
+
+def load_writer(folder):
+    return TransformersWriter(folder, SAMPLING)
+
+
+def load_labeller(folder):
+    return LlavaLabeller(folder, SAMPLING)
+
+
+def load_painter(folder):
+    return DiffusersPainter(folder, SETTINGS)
+
+
+def copied(request, name, tmp_path):
+    return shutil.copytree(request.getfixturevalue(name), tmp_path / "copy")
+
+
+def edit(path, **changes):
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(("load", "name"), [(load_writer, "writer_folder"), (load_labeller, "llava_folder")])
+def test_remote_code_is_refused(load, name, request, tmp_path):
+    folder = copied(request, name, tmp_path)
+    edit(folder / "config.json", auto_map={"AutoModelForCausalLM": "own.Model"})
+    with pytest.raises(CheckpointError, match="code of its own"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("load", "name", "part"),
+    [
+        (load_writer, "writer_folder", "model"),
+        (load_labeller, "llava_folder", "model"),
+        (load_painter, "painter_folder", "unet/diffusion_pytorch_model"),
+        (load_painter, "painter_folder", "text_encoder/model"),
+    ],
+)
+def test_pickled_weights_are_refused(load, name, part, request, tmp_path):
+    folder = copied(request, name, tmp_path)
+    weights = folder / f"{part}.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    with pytest.raises(CheckpointError, match=r"only pickled weights .*needs \*\.safetensors"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("load", "name", "part"),
+    [
+        (load_writer, "writer_folder", "model"),
+        (load_painter, "painter_folder", "vae/diffusion_pytorch_model"),
+    ],
+)
+def test_truncated_weights_are_refused(load, name, part, request, tmp_path):
+    weights = copied(request, name, tmp_path) / f"{part}.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-64])
+    with pytest.raises(CheckpointError, match="damaged"):
+        load(tmp_path / "copy")
+
+
+def test_a_pipeline_with_code_of_its_own_is_refused(painter_folder, tmp_path):
+    folder = shutil.copytree(painter_folder, tmp_path / "copy")
+    edit(folder / "model_index.json", unet=["my_unet", "MyUNet"])
+    with pytest.raises(CheckpointError, match=r"code of its own \(unet\)"):
+        load_painter(folder)
+
+
+def test_another_pipeline_is_refused(painter_folder, tmp_path):
+    folder = shutil.copytree(painter_folder, tmp_path / "copy")
+    edit(folder / "model_index.json", _class_name="FluxPipeline")
+    with pytest.raises(CheckpointError, match="FluxPipeline; allowed here: StableDiffusionPipeline"):
+        load_painter(folder)
+
+
+def test_another_architecture_is_refused(writer_folder):
+    with pytest.raises(CheckpointError, match="LlamaForCausalLM; allowed here: Llava"):
+        load_labeller(writer_folder)
+
+
+@pytest.mark.parametrize("load", [load_writer, load_labeller, load_painter])
+def test_a_folder_without_a_model_is_refused(load, tmp_path):
+    with pytest.raises(CheckpointError, match="has no"):
+        load(tmp_path)
+
+
+def test_a_gguf_file_that_is_missing_or_none_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="no GGUF file"):
+        TransformersWriter(tmp_path, SAMPLING, gguf="model.gguf")
+    (tmp_path / "model.gguf").write_bytes(b"PK\x03\x04")
+    with pytest.raises(CheckpointError, match="is no GGUF file"):
+        TransformersWriter(tmp_path, SAMPLING, gguf="model.gguf")

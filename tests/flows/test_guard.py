@@ -1,0 +1,58 @@
+"""Processes that a command started end with it, however it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+
+from flows.guard import ProcessGroups
+
+SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
+
+
+def is_running(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_leaving_the_context_ends_the_members(tmp_path):
+    with ProcessGroups() as groups, (tmp_path / "log").open("wb") as log:
+        groups.start("sleeper", SLEEPER, dict(os.environ), log)
+        member = groups.members["sleeper"].pid
+        assert groups.ended() == ""
+    assert not is_running(member)
+
+
+def test_members_end_when_their_owner_is_killed(tmp_path):
+    script = tmp_path / "owner.py"
+    script.write_text(
+        "import os, sys, time\n"
+        "from flows.guard import ProcessGroups\n"
+        "with ProcessGroups() as groups, open(os.devnull, 'wb') as log:\n"
+        f"    groups.start('sleeper', {SLEEPER!r}, dict(os.environ), log)\n"
+        "    print(groups.members['sleeper'].pid, groups._guard.pid, flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    owner = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    member, guard = map(int, owner.stdout.readline().split())
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    wait_for(guard)
+    assert not is_running(member)
+
+
+def wait_for(process: int) -> None:
+    """Wait for a process that is nobody's child any more."""
+    descriptor = os.pidfd_open(process)
+    try:
+        import select
+
+        assert select.select([descriptor], [], [], 60)[0]
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,131 @@
+"""The whole flow: what runs, what is taken from the store, and what it leaves behind."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from blip_core.errors import StageFailure
+from blip_core.store import Store
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server", "use_doubles")]
+
+STAGES = [
+    "scenes",
+    "pictures",
+    "labels",
+    "dataset",
+    "finetune",
+    "predict baseline",
+    "predict flan-t5",
+    "predict finetuned",
+    "compare",
+]
+
+
+@pytest.fixture(scope="module")
+def shared_home(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def run(shared_home, doubles, monkeypatch):
+    """Run the pipeline in the module's home; the first call builds everything."""
+    monkeypatch.setenv("FOUNDRY_HOME", str(shared_home))
+    from flows.pipeline import pipeline
+
+    def run_with(*overrides: str):
+        return pipeline("gallery-vqa", "pocket", [*doubles, *overrides])
+
+    return run_with
+
+
+@pytest.fixture
+def built(run):
+    """Summary of a run that found everything there."""
+    run()
+    return run()
+
+
+def recomputed(summary) -> list[str]:
+    return [name for name, stage in summary["stages"].items() if not stage["cached"]]
+
+
+def test_a_second_run_recomputes_nothing(built):
+    assert list(built["stages"]) == STAGES
+    assert recomputed(built) == []
+
+
+def test_the_summary_names_every_variant_and_what_lies_where(built):
+    assert list(built["variants"]) == ["baseline", "flan-t5", "finetuned"]
+    assert all(variant["n"] == 8 for variant in built["variants"].values())
+    assert sum(built["dataset"]["rows"].values()) > 0
+    assert (Path(built["dataset"]["path"]) / "README.md").exists()
+    assert (Path(built["adapter"]["path"]) / "adapter_model.safetensors").exists()
+
+
+def test_a_changed_finetune_field_reruns_finetuning_and_what_is_behind(built, run):
+    changed = run("finetune.learning_rate=0.01")
+    assert recomputed(changed) == ["finetune", "predict finetuned", "compare"]
+    assert changed["adapter"]["digest"] != built["adapter"]["digest"]
+
+
+def test_a_deleted_artefact_is_made_again_and_nothing_else(built, run):
+    shutil.rmtree(built["dataset"]["path"])
+    again = run()
+    assert recomputed(again) == ["dataset"]
+    assert again["dataset"] == built["dataset"]
+
+
+def test_a_damaged_artefact_is_made_again(built, run):
+    weights = Path(built["adapter"]["path"]) / "adapter_model.safetensors"
+    weights.write_bytes(b"\0" + weights.read_bytes()[1:])
+    again = run()
+    assert recomputed(again) == ["finetune"]
+    assert again["adapter"] == built["adapter"]
+
+
+def test_what_prefect_keeps_is_json(built):
+    from prefect.settings import PREFECT_LOCAL_STORAGE_PATH
+
+    kept = list(PREFECT_LOCAL_STORAGE_PATH.value().iterdir())
+    assert kept
+    assert all(path.read_bytes().startswith(b"{") and b'"pickle"' not in path.read_bytes() for path in kept)
+
+
+def test_mlflow_holds_a_parent_with_a_child_a_stage_and_the_loss_by_step(built):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(built["mlflow"]["tracking_uri"])
+    parent = client.get_run(built["mlflow"]["run_id"])
+    below = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
+    children = {run.info.run_name: run for run in client.search_runs([parent.info.experiment_id], below)}
+    assert set(children) == set(STAGES)
+    losses = client.get_metric_history(children["finetune"].info.run_id, "train/loss")
+    assert [loss.step for loss in losses] == list(range(1, len(losses) + 1))
+    for name, variant in built["variants"].items():
+        assert children[f"predict {name}"].data.metrics["eval/accuracy"] == variant["accuracy"]
+    assert parent.data.tags["prefect.flow_run_id"]
+    assert parent.data.tags["foundry.dataset_digest"] == built["dataset"]["digest"]
+    assert all(run.info.status == "FINISHED" for run in [parent, *children.values()])
+
+
+def test_the_adapter_is_registered_once(built):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(built["mlflow"]["tracking_uri"])
+    versions = client.search_model_versions("name = 'gallery-vqa-adapter'")
+    digests = [version.tags.get("foundry.digest", version.version) for version in versions]
+    assert versions
+    assert len(digests) == len(set(digests))
+
+
+def test_a_stage_that_fails_keeps_what_was_finished(home, doubles, monkeypatch):
+    from blip_core.backends.scripted import ScriptedLabeller
+    from flows.pipeline import pipeline
+
+    monkeypatch.setattr("tasks.label_pictures.build_labeller", lambda recipe: ScriptedLabeller([]))
+    with pytest.raises(StageFailure, match="ran out"):
+        pipeline("gallery-vqa", "pocket", doubles)
+    kinds = {artifact.kind for artifact in Store(home / "store").artifacts()}
+    assert kinds == {"scenes", "pictures-shard", "pictures"}

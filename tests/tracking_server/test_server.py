@@ -1,0 +1,107 @@
+"""A real MLflow server over a SQLite store, killed in the middle of a run."""
+
+import os
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from mlflow import MlflowClient
+
+from blip_core.tracking import MlflowTracker, prepare_store, quiet_environment, replay, server_command
+
+START_SECONDS = 120
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def serving(home, port):
+    log = (home / "server.log").open("ab")
+    process = subprocess.Popen(
+        server_command(home, port),
+        env=os.environ | quiet_environment(),
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+    try:
+        _wait_until_up(process, f"http://127.0.0.1:{port}/health", home)
+        yield
+    finally:
+        os.killpg(process.pid, 9)
+        process.wait()
+        log.close()
+
+
+def _wait_until_up(process, address, home):
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, (home / "server.log").read_text()
+        try:
+            with urlopen(address, timeout=5):  # noqa: S310 - our own server on loopback
+                return
+        except (URLError, OSError):
+            time.sleep(0.5)
+    raise AssertionError((home / "server.log").read_text())
+
+
+def _history(client, run_id, key):
+    return [(metric.step, metric.value) for metric in client.get_metric_history(run_id, key)]
+
+
+def test_a_server_killed_mid_run_gets_every_metric_exactly_once_in_the_end(tmp_path, port, monkeypatch):
+    for name, value in quiet_environment().items():
+        monkeypatch.setenv(name, value)
+    home, uri = tmp_path / "mlflow", f"http://127.0.0.1:{port}"
+    prepare_store(home)
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    tracker = MlflowTracker(uri, tmp_path / "journal")
+
+    with serving(home, port):
+        run = tracker.start("gallery", "interrupted", {})
+        for step in range(5):
+            run.metrics({"train/loss": 1.0 / (step + 1)}, step=step)
+        run.flush()
+    for step in range(5, 10):
+        run.metrics({"train/loss": 1.0 / (step + 1)}, step=step)
+    version = run.adapter(adapter, "gallery-adapter", {"eval/accuracy": 0.75})
+    child = run.child("finetuned")
+    child.metrics({"eval/accuracy": 0.75})
+    child.finish()
+    run.finish()
+    assert version == ""
+    assert child.mlflow_id == ""
+
+    with serving(home, port):
+        done = replay(tmp_path / "journal", uri)
+        again = replay(tmp_path / "journal", uri)
+        (
+            tmp_path / "journal" / f"{run.id}.sent.json"
+        ).unlink()  # as if it had died before noting what it sent
+        replay(tmp_path / "journal", uri)
+        client = MlflowClient(uri, registry_uri=uri)
+        stored = client.get_run(run.mlflow_id)
+        experiment = stored.info.experiment_id
+        (stored_child,) = client.search_runs([experiment], "attributes.run_name = 'finetuned'")
+        aliases = dict(client.get_registered_model("gallery-adapter").aliases)
+
+        assert (done.left, again.entries) == (0, 0)
+        assert _history(client, run.mlflow_id, "train/loss") == [
+            (step, 1.0 / (step + 1)) for step in range(10)
+        ]
+        assert _history(client, stored_child.info.run_id, "eval/accuracy") == [(0, 0.75)]
+        assert stored_child.data.tags["mlflow.parentRunId"] == run.mlflow_id
+        assert len(client.search_runs([experiment])) == 2
+        assert aliases == {"candidate": "1"}
+        assert stored.info.status == "FINISHED"

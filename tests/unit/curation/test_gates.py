@@ -1,0 +1,190 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blip_core.curation.blank_pictures import refuse_blank_pictures
+from blip_core.curation.exact_duplicates import refuse_exact_duplicates
+from blip_core.curation.letter_balance import balance_letters
+from blip_core.curation.near_duplicates import tie_near_duplicates
+from blip_core.curation.text import check_texts
+from blip_core.recipes.curation import BlankPictures, ExactDuplicates, Lengths, LetterBalance, NearDuplicates
+from blip_core.records import Example
+from tests.unit.examples import example, png, world_pixels
+
+
+def reasons(rejections) -> list[str]:
+    return [rejection.reason for rejection in rejections]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"question": "  "}, "empty-text"),
+        ({"c": ""}, "empty-text"),
+        ({"description": "a frog"}, "too-short"),
+        ({"description": "frog " * 31}, "too-long"),
+        ({"d": "A  Frog."}, "repeated-options"),
+        ({"answer": "E"}, "answer-not-a-letter"),
+        ({"question": "Where does a frog sit?"}, "answer-leaks"),
+    ],
+)
+def test_a_text_that_cannot_be_learnt_from_is_refused(changes: dict, reason: str):
+    kept, refused = check_texts([example(0, **changes)], Lengths(max_words=30))
+
+    assert (kept, reasons(refused)) == ([], [reason])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"question": "Is it a frog or a bus?"},  # names a wrong option too
+        {"question": "Why are a frogs eyes big?"},  # another word
+        {"description": ""},  # one stage only: nothing describes
+        {"task": "vqa", "a": "", "b": "", "c": "", "d": "", "answer": ""},
+        {"task": "caption", "question": "", "a": "", "b": "", "c": "", "d": "", "target": "a frog in a park"},
+    ],
+)
+def test_a_sound_text_passes(changes: dict):
+    row = example(0, **changes)
+
+    assert check_texts([row], Lengths()) == ([row], [])
+
+
+def test_the_first_of_two_equal_rows_is_kept():
+    rows = [example(n, image=b"same", question=q) for n, q in enumerate(["What?", "where?", " what "])]
+
+    kept, refused = refuse_exact_duplicates(rows, ExactDuplicates())
+
+    assert kept == rows[:2]
+    assert [(r.id, r.reason) for r in refused] == [(rows[2].id, "exact-duplicate")]
+
+
+def test_captions_of_one_picture_may_differ():
+    rows = [example(n, task="caption", image=b"same", question="", target=f"caption {n}") for n in range(2)]
+
+    assert refuse_exact_duplicates(rows, ExactDuplicates())[0] == rows
+
+
+def test_blank_and_broken_pictures_are_refused():
+    flat = np.full((8, 8, 3), 90, dtype=np.uint8)
+    good = example(0, image=png(world_pixels(0)))
+    rows = [good, example(1, image=png(flat)), example(2, image=good.image[:200]), example(3, image=b"")]
+
+    kept, refused = refuse_blank_pictures(rows, BlankPictures())
+
+    assert kept == [good]
+    assert reasons(refused) == ["blank-picture", "unreadable-picture", "unreadable-picture"]
+
+
+def noisy(seed: int) -> bytes:
+    """The picture of a seed with a little grain: near, and not the same."""
+    grain = np.random.default_rng(seed).normal(0, 2, (64, 64, 3))
+    return png(np.clip(world_pixels(seed) + grain, 0, 255).astype(np.uint8))
+
+
+def test_a_near_duplicate_that_asks_the_same_is_refused():
+    rows = [
+        example(0, image=png(world_pixels(0)), question="What?"),
+        example(4, image=noisy(0), question="What?"),
+    ]
+
+    kept, refused, near = tie_near_duplicates(rows, NearDuplicates())
+
+    assert kept == rows[:1]
+    assert reasons(refused) == ["near-duplicate"]
+    assert near == {}
+
+
+def test_a_near_duplicate_that_asks_something_else_is_tied_to_the_older_group():
+    rows = [example(0, image=png(world_pixels(0))), example(1, image=noisy(0))]
+
+    kept, _, near = tie_near_duplicates(rows, NearDuplicates())
+
+    assert kept == rows
+    assert near == {rows[1].id: (rows[0].group,)}
+
+
+def test_the_other_rows_of_a_tied_group_follow_it():
+    rows = [
+        example(0, image=png(world_pixels(0))),
+        example(1, image=noisy(0)),
+        example(1, id="sibling", image=png(world_pixels(5)), question="Another?"),
+    ]
+
+    _, _, near = tie_near_duplicates(rows, NearDuplicates())
+
+    assert near["sibling"] == (rows[0].group,)
+
+
+def test_a_row_between_two_clusters_is_tied_to_both():
+    rows = [
+        example(0, image=png(world_pixels(0))),
+        example(1, image=png(world_pixels(1))),
+        example(2, image=png(world_pixels(2))),
+        example(2, id="bridge", image=noisy(1), question="Which?"),
+    ]
+
+    _, _, near = tie_near_duplicates(rows, NearDuplicates())
+
+    assert near == {"bridge": (rows[2].group, rows[1].group)}
+
+
+def test_different_scenes_of_the_world_are_not_alike():
+    rows = [example(seed, image=png(world_pixels(seed)), question="What?") for seed in range(40)]
+
+    kept, refused, near = tie_near_duplicates(rows, NearDuplicates())
+
+    assert (kept, refused, near) == (rows, [], {})
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=12), st.integers(0, 12))
+def test_growth_changes_no_tie(seeds: list[int], before: int):
+    rows = [example(n, image=noisy(seed)) for n, seed in enumerate(seeds)]
+
+    _, _, small = tie_near_duplicates(rows[:before], NearDuplicates())
+    _, _, large = tie_near_duplicates(rows, NearDuplicates())
+
+    old = {row.id for row in rows[:before]}
+    assert {name: founders for name, founders in large.items() if name in old} == small
+
+
+def lettered(letters: str) -> list[Example]:
+    return [example(number, answer=letter) for number, letter in enumerate(letters)]
+
+
+def test_the_surplus_of_a_letter_is_refused():
+    rows = lettered("A" * 20 + "BCD" * 5)
+
+    kept, refused = balance_letters(rows, LetterBalance(max_share=0.4))
+
+    assert Counter(row.answer for row in kept) == {"A": 10, "B": 5, "C": 5, "D": 5}
+    assert reasons(refused) == ["letter-surplus"] * 10
+
+
+def test_which_rows_are_surplus_does_not_depend_on_their_order():
+    rows = lettered("A" * 20 + "BCD" * 5)
+
+    forwards = balance_letters(rows, LetterBalance())[0]
+    backwards = balance_letters(rows[::-1], LetterBalance())[0]
+
+    assert {row.id for row in forwards} == {row.id for row in backwards}
+
+
+@given(st.text("ABCD", max_size=60), st.floats(0.26, 1.0))
+def test_no_letter_has_more_than_its_share_and_some_row_stays(letters: str, max_share: float):
+    kept, _ = balance_letters(lettered(letters), LetterBalance(max_share=max_share))
+
+    most = max(Counter(row.answer for row in kept).values(), default=0)
+    assert most <= max_share * len(kept) + 1
+    assert bool(kept) is bool(letters)
+
+
+def test_rows_without_letters_are_not_balanced():
+    rows = [example(number, task="vqa", answer="") for number in range(9)]
+
+    assert balance_letters(rows, LetterBalance()) == (rows, [])

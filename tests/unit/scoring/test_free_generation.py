@@ -1,0 +1,23 @@
+import pytest
+
+from blip_core.errors import EmptyDataset
+from blip_core.scoring import free_generation
+
+
+def test_an_answer_without_a_letter_is_invalid_and_wrong(prediction):
+    rows = [
+        prediction(0),
+        prediction(1, generated_letter="B"),
+        prediction(2, generated="no idea", generated_letter=""),
+        prediction(3, generated="", generated_letter=""),
+    ]
+    assert free_generation(rows) == (0.25, 0.5)
+
+
+def test_the_ranked_letter_does_not_count(prediction):
+    assert free_generation([prediction(0, ranked="B", generated_letter="A")]).accuracy == 1.0
+
+
+def test_nothing_to_score_is_an_error():
+    with pytest.raises(EmptyDataset, match="no predictions"):
+        free_generation([])
