@@ -1,6 +1,6 @@
 """Figures from plain rows: the picture sheet, the loss curve and the ladder of scores.
 
-Drawn through matplotlib's objects, never through `pyplot`, whose open figures are shared by the whole process.
+Drawn through matplotlib's objects, never through `pyplot`, whose figures belong to the whole process.
 Colours are those of Okabe and Ito, which people with any kind of colour vision can tell apart.
 """
 
@@ -72,7 +72,7 @@ def contact_sheet(pictures: Sequence[bytes], captions: Sequence[str], columns: i
 
 
 def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> Path:
-    """Draw the training loss of every step and the validation loss where there is one; the suffix names the format.
+    """Draw training and validation loss over the steps; the suffix of `path` names the format.
 
     Args:
         rows: `step` with `loss`, `validation_loss` or both, in order of their steps.
@@ -246,7 +246,10 @@ def _counts(scores: Sequence[Score]) -> str:
 
 
 def _save(figure: "Figure", path: Path) -> Path:
+    from matplotlib import rc_context
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    metadata = {"Date": None} if path.suffix == ".svg" else None  # equal rows give equal files
-    figure.savefig(path, dpi=_DOTS_PER_INCH, metadata=metadata)
+    metadata = {"Date": None} if path.suffix == ".svg" else None
+    with rc_context({"svg.hashsalt": path.name}):  # with no date and a fixed salt equal rows give equal files
+        figure.savefig(path, dpi=_DOTS_PER_INCH, metadata=metadata)
     return path

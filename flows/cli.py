@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from types import FrameType
 from typing import Annotated, TextIO
 
@@ -91,7 +91,7 @@ def only_json() -> Iterator[TextIO]:
     kept = os.dup(1)
     os.dup2(2, 1)
     try:
-        with os.fdopen(os.dup(kept), "w", encoding="utf-8") as output:
+        with os.fdopen(os.dup(kept), "w", encoding="utf-8") as output, redirect_stdout(sys.stderr):
             yield output
     finally:
         sys.stdout.flush()

@@ -1,13 +1,32 @@
 """What a finished run hands over: figures, tables and a registered adapter in MLflow, links in Prefect, a summary."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
+from blip_core import figures
+from blip_core.dataset import read_split
 from blip_core.recipes import Recipe
+from blip_core.records import Example
+from blip_core.reporting import (
+    POCKET_NOTE,
+    AdapterSummary,
+    DatasetSummary,
+    Ladder,
+    MlflowSummary,
+    Report,
+    Sample,
+    StageSummary,
+    Summary,
+    from_scores,
+    summarise_comparisons,
+    summarise_variants,
+    write_report,
+)
 from blip_core.store import ArtifactRef
 from blip_core.tracking.runs import JournalledRun
 from flows.recording import Recorder
@@ -18,6 +37,10 @@ from tasks.predict_variant import read_predictions
 from tasks.stage import path_of
 from tasks.tune_adapter import ADAPTER, CURVE, read_curve
 
+SCORES = "scores.json"
+SHEET = "pictures.png"
+SHEET_PICTURES = 20
+SHOWN_SAMPLES = 6
 TABLE_ROWS = 200  # what MLflow's table view shows at ease; all rows are in the Parquet file beside it
 _PROMPT_CHARS = 200  # longer settings are read in recipe.toml
 
@@ -26,17 +49,79 @@ def keep_results(
     recorder: Recorder, dataset: ArtifactRef, adapter: ArtifactRef | None, scores: ArtifactRef
 ) -> dict[str, Any]:
     """Record the results of a run, in MLflow and in Prefect, and sum them up."""
-    summary = summarise(recorder, dataset, adapter, scores)
+    folder = recorder.place.reports / recorder.run.id
+    folder.mkdir(parents=True, exist_ok=True)
+    told = read_scores(scores)
+    (folder / SCORES).write_text(json.dumps(told, indent=1), encoding="utf-8")
+    ladder = from_scores(told)
+    curve = read_curve(path_of(adapter) / CURVE) if adapter else []
+    samples = read_split(path_of(dataset), "train")[:SHEET_PICTURES]
     keep_recipe(recorder.recipe, recorder.run)
     recorder.run.dataset(recorder.recipe.name, dataset.digest, path_of(dataset), dataset.rows)
     recorder.run.tags({"foundry.dataset_digest": dataset.digest})
-    told = read_scores(scores)
     for name, values in told["variants"].items():
         keep_variant(recorder, name, values)
     if adapter is not None:
-        keep_adapter(recorder, adapter, told)
+        keep_adapter(recorder, adapter, told, curve)
+    keep_figures(recorder, folder, ladder, curve, samples)
+    summary = summarise(recorder, dataset, adapter, ladder, folder / "report.html")
+    write_page(recorder, folder, summary, ladder, curve, samples)
     link_prefect(recorder, summary)
-    return summary
+    return summary.to_dict()
+
+
+def keep_figures(
+    recorder: Recorder, folder: Path, ladder: Ladder, curve: Sequence[Mapping[str, float]], samples: Sequence[Example]
+) -> None:
+    """Draw the picture sheet, the loss curve and the ladder, and keep them with the runs they belong to."""
+    figures.contact_sheet([row.image for row in samples], [_caption(row) for row in samples]).save(folder / SHEET)
+    recorder.children["labels"].artifact(folder / SHEET)
+    recorder.run.artifact(folder / SHEET)
+    recorder.run.artifact(figures.ladder(ladder.scores, folder / "ladder.png"))
+    if curve:
+        drawn = figures.loss_curve(curve, folder / "loss.png")
+        recorder.children["finetune"].artifact(drawn)
+        recorder.run.artifact(drawn)
+
+
+def _caption(row: Example) -> str:
+    return f"{row.question}\n{row.answer}: {row.target}\n{row.description}"
+
+
+def write_page(
+    recorder: Recorder,
+    folder: Path,
+    summary: Summary,
+    ladder: Ladder,
+    curve: Sequence[Mapping[str, float]],
+    samples: Sequence[Example],
+) -> None:
+    """Write the run's page and keep it in MLflow, too."""
+    recipe = recorder.recipe
+    page = Report(
+        title=f"{recipe.title} ({recipe.profile})",
+        summary=summary,
+        ladder=ladder,
+        curve=curve,
+        sheet_png=(folder / SHEET).read_bytes(),
+        samples=[
+            Sample(row.image, row.scene, row.description, row.question, row.options, row.answer)
+            for row in samples[:SHOWN_SAMPLES]
+        ],
+        recipe_toml=recipe.to_toml(),
+        note=score_note(recipe),
+    )
+    recorder.run.artifact(write_report(page, folder / "report.html"))
+
+
+def score_note(recipe: Recipe) -> str:
+    """What a reader has to know of the scores of a recipe."""
+    notes = [POCKET_NOTE] if recipe.finetune.base.is_pocket else []
+    if recipe.source.kind == "world":
+        notes.append("The training pictures were composed, not painted; the pocket labeller labelled them.")
+    if recipe.evaluation.kind == "split":
+        notes.append("The rows judged on were labelled by the labeller, whose mistakes count as truth.")
+    return " ".join(notes)
 
 
 def keep_recipe(recipe: Recipe, run: JournalledRun) -> None:
@@ -70,24 +155,26 @@ def keep_variant(recorder: Recorder, name: str, values: Mapping[str, Any]) -> No
 
 
 def variant_metrics(values: Mapping[str, Any]) -> dict[str, float]:
-    accuracy, free = values["accuracy"], values["free_generation"]
+    accuracy, free = values["accuracy"], values.get("free_generation")
+    written = {"eval/generation_accuracy": free["accuracy"], "eval/invalid": free["invalid"]} if free else {}
     kinds = {f"eval/accuracy_{kind}": score["value"] for kind, score in values["by_kind"].items()}
     return {
         "eval/accuracy": accuracy["value"],
         "eval/accuracy_low": accuracy["low"],
         "eval/accuracy_high": accuracy["high"],
         "eval/rows": accuracy["n"],
-        "eval/generation_accuracy": free["accuracy"],
-        "eval/invalid": free["invalid"],
+        **written,
         **kinds,
     }
 
 
-def keep_adapter(recorder: Recorder, adapter: ArtifactRef, scores: Mapping[str, Any]) -> None:
+def keep_adapter(
+    recorder: Recorder, adapter: ArtifactRef, scores: Mapping[str, Any], curve: Sequence[Mapping[str, float]]
+) -> None:
     """Register the adapter; `champion` is one whose variant significantly beats the same model without it."""
     child, folder = recorder.children["finetune"], path_of(adapter)
     if recorder.stages["finetune"].cached:
-        for row in read_curve(folder / CURVE):
+        for row in curve:
             recorder.replay_step(child, row)
     child.artifact(folder / CURVE)
     tuned = [variant.name for variant in recorder.recipe.variants if variant.adapter is True]
@@ -111,7 +198,7 @@ def is_won(recipe: Recipe, scores: Mapping[str, Any]) -> bool:
     )
 
 
-def link_prefect(recorder: Recorder, summary: Mapping[str, Any]) -> None:
+def link_prefect(recorder: Recorder, summary: Summary) -> None:
     """Show the ladder on the page of the flow run, with a link to the run in MLflow."""
     page = recorder.run.page(page_of(recorder.place, "mlflow"))
     create_markdown_artifact(ladder_markdown(summary), key="ladder", description="The variants, side by side")
@@ -119,65 +206,33 @@ def link_prefect(recorder: Recorder, summary: Mapping[str, Any]) -> None:
         create_link_artifact(page, key="mlflow-run", link_text="This run in MLflow")
 
 
-def ladder_markdown(summary: Mapping[str, Any]) -> str:
+def ladder_markdown(summary: Summary) -> str:
     """The ladder as a Markdown table, with the comparisons below."""
     lines = ["| variant | accuracy | 95 % interval | free answers | invalid | n |", "|---|---|---|---|---|---|"]
-    for name, score in summary["variants"].items():
-        low, high = score["ci95"]
-        lines.append(
-            f"| {name} | {score['accuracy']:.3f} | {low:.3f} to {high:.3f} | {score['generation_accuracy']:.3f} "
-            f"| {score['invalid']:.3f} | {score['n']} |"
-        )
+    for name, score in summary.variants.items():
+        low, high = score.ci95
+        free, invalid = (f"{share:.3f}" if share is not None else "-" for share in (score.generation_accuracy, score.invalid))
+        lines.append(f"| {name} | {score.accuracy:.3f} | {low:.3f} to {high:.3f} | {free} | {invalid} | {score.n} |")
     lines += ["", "| from | to | difference | 95 % interval | p |", "|---|---|---|---|---|"]
-    for pair in summary["comparisons"]:
-        low, high = pair["ci95"]
-        lines.append(
-            f"| {pair['a']} | {pair['b']} | {pair['difference']:+.3f} | {low:+.3f} to {high:+.3f} | {pair['p_value']:.3g} |"
-        )
-    return "\n".join([*lines, "", f"Dataset `{summary['dataset']['path']}`"])
+    for pair in summary.comparisons:
+        low, high = pair.ci95
+        lines.append(f"| {pair.a} | {pair.b} | {pair.difference:+.3f} | {low:+.3f} to {high:+.3f} | {pair.p_value:.3g} |")
+    return "\n".join([*lines, "", f"Dataset `{summary.dataset.path}`", "", f"Report `{summary.report}`"])
 
 
 def summarise(
-    recorder: Recorder, dataset: ArtifactRef, adapter: ArtifactRef | None, scores: ArtifactRef
-) -> dict[str, Any]:
-    """The run as one JSON object."""
+    recorder: Recorder, dataset: ArtifactRef, adapter: ArtifactRef | None, ladder: Ladder, report: Path
+) -> Summary:
+    """The run as programs see it."""
     made = recorder.stages["dataset"].artifact.metadata
-    told = read_scores(scores)
-    return {
-        "dataset": {
-            "path": str(path_of(dataset)),
-            "digest": dataset.digest,
-            "rows": made["splits"],
-            "rejected": made["rejected"],
+    return Summary(
+        dataset=DatasetSummary(str(path_of(dataset)), dataset.digest, made["splits"], made["rejected"]),
+        variants=summarise_variants(ladder),
+        comparisons=summarise_comparisons(ladder),
+        adapter=AdapterSummary(str(path_of(adapter) / ADAPTER), adapter.digest) if adapter else None,
+        stages={
+            name: StageSummary(round(record.seconds, 3), record.cached) for name, record in recorder.stages.items()
         },
-        "variants": {name: _variant(values) for name, values in told["variants"].items()},
-        "comparisons": [_comparison(values) for values in told["comparisons"]],
-        "adapter": {"path": str(path_of(adapter) / ADAPTER), "digest": adapter.digest} if adapter else None,
-        "stages": {
-            name: {"seconds": round(record.seconds, 3), "cached": record.cached}
-            for name, record in recorder.stages.items()
-        },
-        "mlflow": {"tracking_uri": recorder.tracking_uri, "run_id": recorder.run.mlflow_id},
-        "report": "",
-    }
-
-
-def _variant(values: Mapping[str, Any]) -> dict[str, Any]:
-    accuracy, free = values["accuracy"], values["free_generation"]
-    return {
-        "accuracy": accuracy["value"],
-        "ci95": [accuracy["low"], accuracy["high"]],
-        "n": accuracy["n"],
-        "generation_accuracy": free["accuracy"],
-        "invalid": free["invalid"],
-    }
-
-
-def _comparison(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "a": values["a"],
-        "b": values["b"],
-        "difference": values["difference"],
-        "ci95": [values["low"], values["high"]],
-        "p_value": values["p_value"],
-    }
+        mlflow=MlflowSummary(recorder.tracking_uri, recorder.run.mlflow_id),
+        report=str(report),
+    )

@@ -19,7 +19,12 @@ FILE = "scores.json"
 
 
 def key(recipe: Recipe, predictions: Sequence[ArtifactRef]) -> str:
-    inputs = {"version": VERSION, "seed": recipe.seed, "predictions": [ref.digest for ref in predictions]}
+    inputs = {
+        "version": VERSION,
+        "seed": recipe.seed,
+        "free_generation": recipe.inference.free_generation,
+        "predictions": [ref.digest for ref in predictions],
+    }
     return workplace().store.key("scores", inputs)
 
 
@@ -35,7 +40,7 @@ def compare(recipe: Recipe, predictions: Sequence[ArtifactRef]) -> ArtifactRef:
             comparisons.append(scoring.compare(answers[a], answers[b], recipe.seed))
             watcher().progress(done, len(pairs))
         scores = {
-            "variants": {rows[0].variant: score(rows) for rows in answers},
+            "variants": {rows[0].variant: score(rows, recipe.inference.free_generation) for rows in answers},
             "comparisons": [asdict(comparison) for comparison in comparisons],
         }
         (folder / FILE).write_text(json.dumps(scores, indent=1), encoding="utf-8")
@@ -50,12 +55,12 @@ def pairs_to_compare(count: int) -> list[tuple[int, int]]:
     return neighbours + [(0, index) for index in range(2, count)]
 
 
-def score(rows: Sequence[Prediction]) -> dict[str, Any]:
-    """All scores of one variant, as JSON values."""
-    free = scoring.free_generation(rows)
+def score(rows: Sequence[Prediction], is_free: bool) -> dict[str, Any]:
+    """All scores of one variant, as JSON values; those of free generation are absent where it was off."""
+    free = {"free_generation": scoring.free_generation(rows)._asdict()} if is_free else {}
     return {
         "accuracy": asdict(scoring.accuracy(rows)),
-        "free_generation": free._asdict(),
+        **free,
         "by_kind": {name: asdict(value) for name, value in scoring.by_kind(rows).items()},
         "by_category": {name: asdict(value) for name, value in scoring.by_category(rows).items()},
         "per_letter": {letter: asdict(value) for letter, value in scoring.per_letter(rows).items()},

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import StableDiffusionPipeline
-from diffusers.utils import logging
 from PIL.Image import Image
 
 from blip_core.backends.loading import DTYPES, loading
@@ -47,18 +45,7 @@ class DiffusersPainter:
     ) -> None:
         components = check_pipeline_folder(folder)
         self._settings = settings
-        pipeline: Any = StableDiffusionPipeline
-        logging.disable_progress_bar()  # of its loading; callers show progress of their own
-        logging.set_verbosity_error()  # else every prompt whose tail the text encoder cuts off prints a line
-        with loading(folder, "a Stable Diffusion pipeline"):
-            pipe = pipeline.from_pretrained(
-                folder,
-                dtype=DTYPES[dtype],
-                use_safetensors=True,
-                local_files_only=True,
-                requires_safety_checker="safety_checker" in components,
-            )
-        pipe.set_progress_bar_config(disable=True)
+        pipe = _load(folder, DTYPES[dtype], has_safety_checker="safety_checker" in components)
         self._pipe = pipe.to(torch.device(device))
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image | None]:
@@ -84,6 +71,26 @@ class DiffusersPainter:
         if self._pipe is not None:
             self._pipe = None
             release_memory()
+
+
+def _load(folder: Path, dtype: torch.dtype, has_safety_checker: bool) -> Any:
+    with loading(folder, "a Stable Diffusion pipeline"):
+        # Imported here because its import advises on other packages, too.
+        from diffusers import StableDiffusionPipeline
+        from diffusers.utils import logging
+
+        logging.disable_progress_bar()
+        pipeline: Any = StableDiffusionPipeline
+        pipe = pipeline.from_pretrained(
+            folder,
+            dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            requires_safety_checker=has_safety_checker,
+        )
+    logging.set_verbosity_error()  # else every prompt whose tail the text encoder cuts off prints a line
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
 
 
 def check_pipeline_folder(folder: Path) -> set[str]:

@@ -8,7 +8,7 @@ import torch
 from PIL.Image import Image
 from transformers import AutoProcessor, LlavaForConditionalGeneration
 
-from blip_core.backends.loading import DTYPES, loading
+from blip_core.backends.loading import DTYPES, loading, refuse_missing_weights
 from blip_core.backends.memory import release_memory, still_open
 from blip_core.backends.sampling import (
     Sampling,
@@ -46,9 +46,10 @@ class LlavaLabeller:
         auto_processor: Any = AutoProcessor
         with loading(folder, "LLaVA"):
             self._processor = auto_processor.from_pretrained(folder, **local)
-            model: Any = LlavaForConditionalGeneration.from_pretrained(
-                folder, dtype=DTYPES[dtype], use_safetensors=True, **local
+            model, info = LlavaForConditionalGeneration.from_pretrained(
+                folder, dtype=DTYPES[dtype], use_safetensors=True, output_loading_info=True, **local
             )
+        refuse_missing_weights(folder, info)
         prepare_tokenizer(self._processor.tokenizer)
         _complete_processor(self._processor, model.config)
         forget_sampling_defaults(model, self._processor.tokenizer)

@@ -1,6 +1,7 @@
-"""What loading has in common: the types of weights, one clear error, no bars of the libraries' own."""
+"""What loading has in common: the types of weights, one clear error, no lines of the libraries' own."""
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from transformers.utils import logging
 
 from blip_core.errors import CheckpointError
 from blip_core.recipes.checkpoint import Dtype
+
+_SHOWN_NAMES = 3
 
 DTYPES: dict[Dtype, torch.dtype] = {
     "float32": torch.float32,
@@ -22,16 +25,37 @@ DTYPES: dict[Dtype, torch.dtype] = {
 def loading(folder: Path, kind: str) -> Iterator[None]:
     """Load a model of some kind from a folder, quietly.
 
+    Loading is short, and callers show progress of their own. Advice to install other packages is not for the
+    person who runs a recipe; what is wrong with the folder is raised.
+
     Raises:
         CheckpointError: for whatever the library finds wrong with the folder.
     """
-    bars: Any = logging
-    shown = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()
+    library: Any = logging
+    shows_bars, verbosity = library.is_progress_bar_enabled(), library.get_verbosity()
+    library.disable_progress_bar()
+    library.set_verbosity_error()
     try:
         yield
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, struct.error) as error:
         raise CheckpointError(f"{folder} cannot be loaded as {kind}: {error}") from error
     finally:
-        if shown:
-            bars.enable_progress_bar()
+        library.set_verbosity(verbosity)
+        if shows_bars:
+            library.enable_progress_bar()
+
+
+def refuse_missing_weights(folder: Path, info: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint that lacks weights: they would be random, and the library merely warns.
+
+    Args:
+        folder: where it was loaded from.
+        info: what `from_pretrained(..., output_loading_info=True)` says.
+
+    Raises:
+        CheckpointError: when weights are missing.
+    """
+    missing = sorted(info["missing_keys"])
+    if missing:
+        names = ", ".join(missing[:_SHOWN_NAMES])
+        raise CheckpointError(f"{folder} lacks {len(missing)} weights (such as {names}); fetch it again.")

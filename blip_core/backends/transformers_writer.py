@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from blip_core.backends.loading import DTYPES, loading
+from blip_core.backends.loading import DTYPES, loading, refuse_missing_weights
 from blip_core.backends.memory import release_memory, still_open
 from blip_core.backends.sampling import (
     Sampling,
@@ -56,9 +56,10 @@ class TransformersWriter:
         safetensors = {} if gguf else {"use_safetensors": True}
         with loading(folder / (gguf or ""), "a language model"):
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=DTYPES[dtype], **options, **safetensors
+            model, info = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=DTYPES[dtype], output_loading_info=True, **options, **safetensors
             )
+        refuse_missing_weights(folder, info)
         prepare_tokenizer(self._tokenizer)
         forget_sampling_defaults(model, self._tokenizer)
         self._model = model.to(torch.device(device)).eval()

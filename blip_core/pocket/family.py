@@ -9,9 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from blip_core.pocket.blip2 import Mix, new_blip2, publish_blip2, train_blip2_opt, train_blip2_t5
-from blip_core.pocket.labeller import new_llama, new_llava, publish_llava, train_llava
+from blip_core.pocket.labeller import TAUGHT_KINDS, new_llama, new_llava, publish_llava, train_llava
 from blip_core.pocket.labeller import train_text as train_llama
-from blip_core.pocket.language import Kind
 from blip_core.pocket.pretraining import Plan
 from blip_core.pocket.text import train_text as train_t5
 from blip_core.pocket.tokenizers import (
@@ -28,7 +27,7 @@ FINAL = "final"
 
 TOWER_DIET = Diet()
 LABELLER_DIET = Diet(shifted_share=0.6, group_weights=(0.34, 0.33, 0.33))
-T5_MIX = Mix(group_weights=(0.85, 0.15))
+T5_MIX = Mix(group_weights=(0.94, 0.06))
 OPT_MIX = Mix(group_weights=(0.85, 0.15))
 
 PLANS = {
@@ -90,9 +89,9 @@ def train_llava_member(build: Path, pace: float = 1.0) -> None:
         build / "clip-tower", LABELLER_DIET, paced("clip-tower", pace), start_from=start
     ).tower
     text = new_llama(tokenizer, PLANS["llama-text"].seed)
-    train_llama(build / "llama-text", text, tokenizer, paced("llama-text", pace), tuple(Kind))
+    train_llama(build / "llama-text", text, tokenizer, paced("llama-text", pace), TAUGHT_KINDS)
     model = new_llava(tokenizer, tower, text, PLANS["llava"].seed)
-    train_llava(build / "llava", model, tokenizer, paced("llava", pace), tuple(Kind))
+    train_llava(build / "llava", model, tokenizer, paced("llava", pace), TAUGHT_KINDS)
     publish_llava(build / "llava" / FINAL, model, tokenizer)
 
 

@@ -222,7 +222,9 @@ def _row_height(index: int, total: int, raised: int, shifted: bool, rng: np.rand
     return row + float(rng.uniform(-spread, spread)) * 0.6
 
 
-def _paint_item(canvas: NDArray[np.float32], object_map: Pixels, item: Item, light: NDArray[np.float32]) -> None:
+def _paint_item(
+    canvas: NDArray[np.float32], object_map: Pixels, item: Item, light: NDArray[np.float32]
+) -> None:
     sprite = _sprites()[item.name]
     side = max(6, round(item.side_px))
     image = sprite.resize((side, side), Image.Resampling.BOX, reducing_gap=None)
@@ -291,7 +293,9 @@ def _draw_sun_or_moon(draw: ImageDraw.ImageDraw, time: str, width: int, horizon:
         for index in range(40):  # fixed stars
             x, y = (index * 97) % width, (index * index * 31) % horizon
             draw.rectangle((x, y, x + 2, y + 2), fill=(215, 215, 235))
-    color = {"morning": None, "noon": (255, 232, 70), "sunset": (255, 190, 70), "night": (205, 208, 220)}[time]
+    color = {"morning": None, "noon": (255, 232, 70), "sunset": (255, 190, 70), "night": (205, 208, 220)}[
+        time
+    ]
     if color is None:
         return
     y = horizon if time == "sunset" else 22
@@ -322,7 +326,9 @@ def _beach(draw: ImageDraw.ImageDraw, light: Light, width: int, height: int, hor
     draw.line((0, horizon + 22, width, horizon + 22), fill=_shade((250, 250, 250), light), width=5)
 
 
-def _mountains(draw: ImageDraw.ImageDraw, light: Light, width: int, height: int, horizon: int, time: str) -> None:
+def _mountains(
+    draw: ImageDraw.ImageDraw, light: Light, width: int, height: int, horizon: int, time: str
+) -> None:
     for x in range(0, width + 80, 96):
         draw.polygon([(x - 84, horizon), (x, 22), (x + 84, horizon)], fill=_shade((138, 148, 172), light))
         draw.polygon([(x - 30, 56), (x, 22), (x + 30, 56)], fill=_shade((250, 250, 255), light))
@@ -341,10 +347,16 @@ def _city(draw: ImageDraw.ImageDraw, light: Light, width: int, height: int, hori
         draw.rectangle((x, horizon + 62, x + 26, horizon + 67), fill=_shade((240, 220, 110), light))
 
 
-def _desert(draw: ImageDraw.ImageDraw, light: Light, width: int, height: int, horizon: int, time: str) -> None:
+def _desert(
+    draw: ImageDraw.ImageDraw, light: Light, width: int, height: int, horizon: int, time: str
+) -> None:
     for x in (70, 262):
-        draw.polygon([(x - 52, horizon), (x, horizon - 62), (x + 12, horizon)], fill=_shade((206, 138, 76), light))
-        draw.polygon([(x, horizon - 62), (x + 12, horizon), (x + 58, horizon)], fill=_shade((150, 94, 52), light))
+        draw.polygon(
+            [(x - 52, horizon), (x, horizon - 62), (x + 12, horizon)], fill=_shade((206, 138, 76), light)
+        )
+        draw.polygon(
+            [(x, horizon - 62), (x + 12, horizon), (x + 58, horizon)], fill=_shade((150, 94, 52), light)
+        )
     for index, y in enumerate(range(horizon + 24, height, 30)):
         shift = 40 * (index % 2)
         for x in range(-shift, width, 120):
@@ -357,7 +369,9 @@ def _sea(draw: ImageDraw.ImageDraw, light: Light, width: int, height: int, horiz
             draw.rectangle((x, y, x + 30, y + 3), fill=_shade((140, 190, 240), light))
 
 
-def _meadow(draw: ImageDraw.ImageDraw, light: Light, width: int, height: int, horizon: int, time: str) -> None:
+def _meadow(
+    draw: ImageDraw.ImageDraw, light: Light, width: int, height: int, horizon: int, time: str
+) -> None:
     for x in range(-60, width, 130):
         draw.ellipse((x, horizon - 26, x + 190, horizon + 60), fill=_shade((104, 190, 62), light))
     for index in range(60):

@@ -64,6 +64,10 @@ class Destination:
             )
         self._away_until = time.monotonic() + AWAY_SECONDS
 
+    def ask_again(self) -> None:
+        """Let the next delivery try, however short ago the server did not answer."""
+        self._away_until = min(self._away_until, time.monotonic())
+
     def mark_back(self) -> None:
         if self._away_until:
             logger.info("MLflow at %s answers again.", self.uri)

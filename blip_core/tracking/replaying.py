@@ -41,6 +41,7 @@ def replay_to(destination: Destination, journal_dir: Path) -> Replayed:
     """Send to one destination what it has missed, as `replay` does."""
     if not journal_dir.exists():
         return Replayed()
+    destination.ask_again()
     with FileLock(journal_dir / "replay.lock"):
         done = [_replay(path, destination) for path in journals(journal_dir) if not is_being_written(path)]
     return Replayed(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
@@ -125,7 +126,11 @@ def _own_descriptions(
     if not chosen:
         return {}
     keys = list(distinct_pictures(chosen))
-    features = {key: image_features(bundle, cache.stack([key]).to(bundle.device))[0] for key in keys}
+    features: dict[str, Tensor] = {}
+    for start in range(0, len(keys), settings.batch_size):
+        batch = keys[start : start + settings.batch_size]
+        encoded = image_features(bundle, cache.stack(batch).to(bundle.device))
+        features.update(zip(batch, encoded, strict=True))
     texts = describe(bundle, chosen, features, prompts)
     return {example.id: text for example, text in zip(chosen, texts, strict=True)}
 

@@ -18,16 +18,23 @@ RED, GREEN, BLUE = (Image.new("RGB", (20, 24), colour) for colour in ("red", "gr
 PICTURES = [RED, GREEN, BLUE]
 
 
-@pytest.fixture(params=["scripted", "llava", "server"])
+KINDS = ["scripted", "llava", "server"]
+
+
+def build(kind, request):
+    if kind == "scripted":
+        return ScriptedLabeller(f"text {index}" for index in count())
+    if kind == "llava":
+        return LlavaLabeller(request.getfixturevalue("llava_folder"), SAMPLING)
+    return OpenAICompatibleLabeller(ChatClient(request.getfixturevalue("chat_server").url, "m", 1.0, 0.9, 12))
+
+
+@pytest.fixture(params=KINDS)
 def labeller(request):
-    if request.param == "scripted":
-        made = ScriptedLabeller(f"text {index}" for index in count())
-    elif request.param == "llava":
-        made = LlavaLabeller(request.getfixturevalue("llava_folder"), SAMPLING)
-    else:
-        made = OpenAICompatibleLabeller(
-            ChatClient(request.getfixturevalue("chat_server").url, "m", 1.0, 0.9, 12)
-        )
+    if request.param == "llava":
+        yield request.getfixturevalue("model_labeller")
+        return
+    made = build(request.param, request)
     yield made
     made.close()
 
@@ -52,7 +59,9 @@ def test_sequences_of_different_lengths_are_refused(labeller, prompts, seeds):
         labeller.label(PICTURES, prompts, seeds)
 
 
-def test_a_closed_labeller_refuses_work(labeller):
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_closed_labeller_refuses_work(kind, request):
+    labeller = build(kind, request)
     labeller.close()
     labeller.close()
     with pytest.raises(StageFailure, match="closed"):

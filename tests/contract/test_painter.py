@@ -16,12 +16,21 @@ PROMPTS = ["a dog", "a cat on a mat", "a bird"]
 SETTINGS = Pictures(width_px=32, height_px=32, steps=2, guidance_scale=4.0)
 
 
-@pytest.fixture(params=["scripted", "diffusers"])
+KINDS = ["scripted", "diffusers"]
+
+
+def build(kind, request):
+    if kind == "scripted":
+        return ScriptedPainter(Image.new("RGB", (32, 32), (index, 0, 0)) for index in count())
+    return DiffusersPainter(request.getfixturevalue("painter_folder"), SETTINGS)
+
+
+@pytest.fixture(params=KINDS)
 def painter(request):
-    if request.param == "scripted":
-        made = ScriptedPainter(Image.new("RGB", (32, 32), (index, 0, 0)) for index in count())
-    else:
-        made = DiffusersPainter(request.getfixturevalue("painter_folder"), SETTINGS)
+    if request.param == "diffusers":
+        yield request.getfixturevalue("model_painter")
+        return
+    made = build(request.param, request)
     yield made
     made.close()
 
@@ -45,7 +54,9 @@ def test_a_seed_too_few_is_refused(painter):
         painter.paint(PROMPTS, [1, 2])
 
 
-def test_a_closed_painter_refuses_work(painter):
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_closed_painter_refuses_work(kind, request):
+    painter = build(kind, request)
     painter.close()
     painter.close()
     with pytest.raises(StageFailure, match="closed"):

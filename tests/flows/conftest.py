@@ -69,10 +69,14 @@ def doubles(tiny_blip2, tmp_path_factory) -> list[str]:
     ]
 
 
+def stand_in_doubles(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("tasks.write_scenes.build_writer", scripted_writer)
+    patch.setattr("tasks.label_pictures.build_labeller", scripted_labeller)
+
+
 @pytest.fixture
 def use_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.write_scenes.build_writer", scripted_writer)
-    monkeypatch.setattr("tasks.label_pictures.build_labeller", scripted_labeller)
+    stand_in_doubles(monkeypatch)
 
 
 @pytest.fixture

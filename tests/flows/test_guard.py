@@ -1,6 +1,7 @@
 """Processes that a command started end with it, however it ends."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -36,23 +37,21 @@ def test_members_end_when_their_owner_is_killed(tmp_path):
         "    print(groups.members['sleeper'].pid, groups._guard.pid, flush=True)\n"
         "    time.sleep(600)\n"
     )
-    owner = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
-    assert owner.stdout is not None
-    member, guard = map(int, owner.stdout.readline().split())
-    owner.send_signal(signal.SIGKILL)
-    owner.wait()
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        member, guard = map(int, owner.stdout.readline().split())
+        owner.send_signal(signal.SIGKILL)
     wait_for(guard)
     assert not is_running(member)
 
 
 def wait_for(process: int) -> None:
     """Wait for a process that is nobody's child any more."""
-    descriptor = os.pidfd_open(process)
     try:
-        import select
-
-        assert select.select([descriptor], [], [], 60)[0]
+        descriptor = os.pidfd_open(process)
     except ProcessLookupError:
         return
+    try:
+        assert select.select([descriptor], [], [], 60)[0]
     finally:
         os.close(descriptor)

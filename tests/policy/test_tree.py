@@ -7,15 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from flows.cli import app
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("blip_core", "tasks", "flows", "deployments")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}
 UNSAFE_CALLS = {"torch.load", "eval", "exec"}
+PICKLED_WEIGHTS = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
+FAMILY_LIMIT_BYTES = 20_000_000
 
 _TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
 _MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
+_FOUNDRY = re.compile(r"(?:bin/|`)foundry ([a-z]+)")
 _CODE = re.compile(r"```bash\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 _HOST_OF_PACKAGES = re.compile(r"(--index-url|--extra-index-url|--find-links|pypi\.org|https?://\S+/simple)")
@@ -69,6 +74,11 @@ def test_every_make_command_in_a_document_is_a_target(path):
     assert set(_MAKE.findall(code)) - targets == set()
 
 
+def test_the_readme_shows_every_command_that_there_is_and_no_other():
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert set(_FOUNDRY.findall((ROOT / "README.md").read_text())) == commands
+
+
 def test_the_readme_names_the_two_commands():
     assert {"run", "test"} <= set(_MAKE.findall((ROOT / "README.md").read_text()))
 
@@ -99,12 +109,24 @@ def test_no_build_file_names_where_packages_come_from(name):
     assert not _HOST_OF_PACKAGES.search((ROOT / name).read_text())
 
 
-def test_weights_are_safetensors_and_no_large_file_is_kept():
+@pytest.fixture(scope="module")
+def kept():
+    """Every file that is or would be committed."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout.split("\0")  # fmt: skip
-    kept = [ROOT / name for name in listed if name and (ROOT / name).exists()]
-    unsafe = [path for path in kept if path.suffix in {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}]
-    assert unsafe == []
-    assert sum(path.stat().st_size for path in kept if path.suffix == ".safetensors") <= 20_000_000
+    return [ROOT / name for name in listed if name and (ROOT / name).exists()]
+
+
+def test_no_kept_file_is_a_link(kept):
+    assert [path for path in kept if path.is_symlink()] == []
+
+
+def test_weights_are_kept_as_safetensors(kept):
+    assert [path for path in kept if path.suffix in PICKLED_WEIGHTS] == []
+
+
+def test_the_pocket_family_stays_small(kept):
+    weights = [path for path in kept if path.suffix == ".safetensors"]
+    assert sum(path.stat().st_size for path in weights) <= FAMILY_LIMIT_BYTES

@@ -68,7 +68,7 @@ def _make_shard(vae: AutoencoderKL, folder: Path, shard: int, seed: int) -> None
     rng = np.random.default_rng((seed, shard))
     values = np.empty((_SHARD, LATENT_CHANNELS, LATENT_PX, LATENT_PX), dtype=np.float16)
     maps = np.empty((_SHARD, LATENT_PX, LATENT_PX), dtype=np.uint8)
-    texts = []
+    texts: list[str] = []
     batch = 50
     for start in range(0, _SHARD, batch):
         drawn = [_draw(rng) for _ in range(batch)]

@@ -126,7 +126,7 @@ def _one_step(part: Part, optimizer: torch.optim.Optimizer, course: Course, step
         group["lr"] = course.learning_rate * _schedule(step, course)
     rng = np.random.default_rng((course.seed, step))
     loss, facts = part.loss(rng)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     norm = nn.utils.clip_grad_norm_(part.module.parameters(), _MAX_GRAD_NORM)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 _VAE = Course(steps=3000, learning_rate=2e-3, warmup=150, save_every=200)
 _TEXT = Course(steps=900, learning_rate=2e-3, save_every=200)
 _READER = Course(steps=1200, learning_rate=3e-3, seed=1, save_every=200)
-_DENOISER = Course(steps=10_500, learning_rate=1e-3, warmup=300, ema_decay=0.999, save_every=200)
+_DENOISER = Course(steps=7200, learning_rate=1e-3, warmup=300, ema_decay=0.999, save_every=200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,25 @@ class PainterPlan:
     text: Course = _TEXT
     reader: Course = _READER
     denoiser: Course = _DENOISER
-    scenes: int = 40_000
+    scenes: int = 28_000
     batch: int = 32
     seed: int = 0
+
+    def paced(self, pace: float) -> "PainterPlan":
+        """This plan with the steps of every part scaled."""
+
+        def scaled(course: Course) -> Course:
+            return replace(course, steps=max(1, round(course.steps * pace)))
+
+        thousands = max(1, round(self.scenes * min(pace, 1.0) / 1000))
+        return replace(
+            self,
+            vae=scaled(self.vae),
+            text=scaled(self.text),
+            reader=scaled(self.reader),
+            denoiser=scaled(self.denoiser),
+            scenes=1000 * thousands,
+        )
 
 
 def train_painter(plan: PainterPlan, folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:

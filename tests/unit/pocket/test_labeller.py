@@ -7,6 +7,7 @@ from transformers import AutoProcessor, LlavaForConditionalGeneration, PreTraine
 
 from blip_core.pocket.blip2 import take_shot
 from blip_core.pocket.labeller import (
+    draw_question,
     encode_labels,
     new_llama,
     new_llava,
@@ -20,7 +21,7 @@ from blip_core.pocket.labeller import (
     write_label,
     write_labels,
 )
-from blip_core.pocket.language import Kind, ask_any, describe
+from blip_core.pocket.language import COUNT_WORDS, Kind, answer_by_scene, ask_any, describe
 from blip_core.pocket.pretraining import Plan
 from blip_core.pocket.prompts import shipped_prompts, with_loose_end
 from blip_core.pocket.tokenizers import build_tokenizer, llava_tokenizer
@@ -57,13 +58,14 @@ def test_a_damaged_label_does_not_parse(damage: tuple[str, str]) -> None:
     assert parse_label(text.replace(*damage)) is None
 
 
-def test_the_letter_weighs_most(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_the_description_weighs_most_and_the_prompt_nothing(tokenizer: PreTrainedTokenizerFast) -> None:
     rng = np.random.default_rng(2)
     scene = draw_scene(rng, Style.SHIFTED)
-    question = ask_any(scene, rng)
-    batch = encode_labels(tokenizer, [shipped_prompts().label], [write_label(scene, question)])
-    heaviest = int(batch["weights"][0].argmax())
-    assert tokenizer.decode(batch["labels"][0, heaviest]).strip() == question.letter
+    target = write_label(scene, ask_any(scene, rng))
+    batch = encode_labels(tokenizer, [shipped_prompts().label], [target])
+    heaviest = batch["weights"][0] == batch["weights"].max()
+    assert tokenizer.decode(batch["labels"][0, heaviest]) == f"Description: {describe(scene)}"
+    assert batch["weights"][0, batch["labels"][0] < 0].sum() == 0
 
 
 @torch.no_grad()
@@ -76,7 +78,7 @@ def test_training_sees_what_the_processor_and_forward_give(
     shot = take_shot(np.random.default_rng(3), Style.SHIFTED, Split.TRAIN)
     drawn = np.random.default_rng(4)
     assert with_loose_end("", drawn) == ""  # the draw that comes first in training, too
-    target = write_label(shot.scene, ask_any(shot.scene, drawn, (Kind.PLACE,)))
+    target = write_label(shot.scene, draw_question(shot.scene, drawn, (Kind.PLACE,)))
     text = shipped_prompts().label + target + tokenizer.eos_token
     logits = loaded(**processor(images=[shot.pixels], text=[text], return_tensors="pt")).logits
     batch = encode_labels(tokenizer, [shipped_prompts().label], [target])
@@ -117,3 +119,13 @@ def test_descriptions_open_every_label() -> None:
     rng = np.random.default_rng(6)
     scene = draw_scene(rng, Style.SHIFTED)
     assert write_label(scene, ask_any(scene, rng)).startswith(f"Description: {describe(scene)}\n\nQuestion: ")
+
+
+def test_the_right_option_is_taught_first_and_the_others_in_order() -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(30):
+        scene = draw_scene(rng, Style.SHIFTED)
+        question = draw_question(scene, rng, (Kind.COUNT,))
+        assert question.letter == "A"
+        assert answer_by_scene(scene, question.text, question.options) == question.options[0]
+        assert list(question.options[1:]) == sorted(question.options[1:], key=COUNT_WORDS.index)

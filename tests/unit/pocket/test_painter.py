@@ -24,6 +24,7 @@ from blip_core.pocket.painter.text import (
     encode_texts,
     picture_prompt,
 )
+from blip_core.pocket.painter.training import PainterPlan, load_painter, train_painter
 from blip_core.pocket.painter.vae import VaePart, build_vae
 from blip_core.pocket.readers import Reader, ReaderPart, read_pictures
 from blip_core.pocket.world import Split, is_held_out
@@ -148,6 +149,19 @@ def test_every_part_learns_something(tmp_path: Path, latents: Latents) -> None:
         after = _checkpoint(tmp_path / name, "weights")
         unmoved = [key for key, tensor in before.items() if torch.equal(tensor, after[key])]
         assert all("position_ids" in key for key in unmoved), (name, unmoved)
+
+
+def test_painter_trained_in_two_goes_can_be_assembled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latents_module, "_SHARD", 50)
+    short = Course(steps=1, learning_rate=1e-3, warmup=1)
+    plan = PainterPlan(vae=short, text=short, denoiser=short, scenes=50, batch=2)
+    asked = iter([False, True])
+    assert not train_painter(plan, tmp_path, stop=lambda: next(asked))  # the second part is stopped
+    assert train_painter(plan, tmp_path)
+    pipeline = load_painter(tmp_path)
+    assert paint(pipeline, ["A frog"], steps=1, guidance=2.0, seed=0).shape == (1, 64, 64, 3)
 
 
 @pytest.fixture(scope="module")

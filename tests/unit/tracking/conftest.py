@@ -1,7 +1,17 @@
+import subprocess
+import sys
+
 import pytest
 from mlflow import MlflowClient
 
 from blip_core.tracking import MlflowTracker, artifact_root, prepare_store
+
+PREPARE = """
+import sys
+from pathlib import Path
+from blip_core.tracking import prepare_store
+prepare_store(Path(sys.argv[1]))
+"""
 
 
 @pytest.fixture(scope="session")
@@ -10,7 +20,15 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def uri(home):
+def exit_codes(home):
+    """Those of two processes that prepared the store of all these tests at once."""
+    processes = [subprocess.Popen([sys.executable, "-c", PREPARE, str(home)]) for _ in range(2)]
+    return [process.wait() for process in processes]
+
+
+@pytest.fixture(scope="session")
+def uri(home, exit_codes):
+    assert exit_codes == [0, 0]
     return prepare_store(home)
 
 

@@ -1,29 +1,17 @@
 import sqlite3
-import subprocess
-import sys
+from contextlib import closing
 
 import pytest
-from mlflow import MlflowClient
 
 from blip_core.errors import TrackingError
 from blip_core.tracking import artifact_root, prepare_store
 
-PREPARE = """
-import sys
-from pathlib import Path
-from blip_core.tracking import prepare_store
-prepare_store(Path(sys.argv[1]))
-"""
 
-
-def test_processes_that_prepare_one_store_at_once_all_get_a_sound_one(tmp_path):
-    processes = [subprocess.Popen([sys.executable, "-c", PREPARE, str(tmp_path)]) for _ in range(2)]
-    assert [process.wait() for process in processes] == [0, 0]
-    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+def test_processes_that_prepare_one_store_at_once_all_get_a_sound_one(home, exit_codes, client):
+    assert exit_codes == [0, 0]
+    with closing(sqlite3.connect(home / "mlflow.db")) as database:
         assert database.execute("pragma integrity_check").fetchone() == ("ok",)
-    uri = prepare_store(tmp_path)
-    default = MlflowClient(uri).get_experiment("0")
-    assert default.artifact_location.startswith(artifact_root(tmp_path).as_uri())
+    assert client.get_experiment("0").artifact_location.startswith(artifact_root(home).as_uri())
 
 
 def test_addresses_are_absolute_wherever_one_stands(tmp_path, monkeypatch, home, uri):

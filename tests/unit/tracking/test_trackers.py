@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from blip_core.ports import Run
-from blip_core.tracking import JournalTracker, NullTracker, link_tags, replay
+from blip_core.tracking import JournalTracker, MlflowTracker, NullTracker, link_tags, replay
 
 
 def test_a_run_and_its_child_arrive_with_all_they_recorded(tracker, client, tmp_path):
@@ -184,3 +184,13 @@ def test_importing_tracking_loads_no_mlflow():
 
 def _aliases(client, name):
     return {alias: str(version) for alias, version in client.get_registered_model(name).aliases.items()}
+
+
+def test_a_tracker_whose_server_is_away_neither_fails_nor_forgets(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    tracker = MlflowTracker("http://127.0.0.1:9", tmp_path / "journal")  # nobody serves that port
+    run = tracker.start("gallery", "alone", {})
+    run.metrics({"eval/accuracy": 0.5})
+    run.finish()
+    left = tracker.catch_up().left
+    assert (run.mlflow_id, run.page("http://127.0.0.1:5000"), left) == ("", "", 3)

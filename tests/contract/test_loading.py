@@ -1,9 +1,10 @@
-"""Folders that must not be loaded, and what their owner is told."""
+"""What is loaded without a word, and what must not be loaded and what its owner is told."""
 
 import json
 import shutil
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from blip_core.backends.diffusers_painter import DiffusersPainter
 from blip_core.backends.llava_labeller import LlavaLabeller
@@ -106,3 +107,24 @@ def test_a_gguf_file_that_is_missing_or_none_is_refused(tmp_path):
     (tmp_path / "model.gguf").write_bytes(b"PK\x03\x04")
     with pytest.raises(CheckpointError, match="is no GGUF file"):
         TransformersWriter(tmp_path, SAMPLING, gguf="model.gguf")
+
+
+@pytest.mark.parametrize(("load", "name"), [(load_writer, "writer_folder"), (load_labeller, "llava_folder")])
+def test_weights_that_are_missing_are_named_instead_of_made_up(load, name, request, tmp_path):
+    weights = copied(request, name, tmp_path) / "model.safetensors"
+    tensors = load_file(weights)
+    lost = next(key for key in tensors if key.endswith("q_proj.weight"))
+    save_file({key: tensor for key, tensor in tensors.items() if key != lost}, weights, {"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"lacks 1 weights .*q_proj"):
+        load(tmp_path / "copy")
+
+
+@pytest.mark.parametrize(
+    ("load", "name"),
+    [(load_writer, "writer_folder"), (load_labeller, "llava_folder"), (load_painter, "painter_folder")],
+)
+def test_a_good_folder_loads_without_a_line(load, name, request, capfd):
+    folder = request.getfixturevalue(name)
+    capfd.readouterr()
+    load(folder).close()
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,42 @@
+"""What people read of a run: lines on a terminal, a JSON object, a page."""
+
+from blip_core.reporting.html import Report, Sample, render_report, write_report
+from blip_core.reporting.ladder import POCKET_NOTE, Ladder, Rung, from_scores
+from blip_core.reporting.summary import (
+    AdapterSummary,
+    ComparisonSummary,
+    DatasetSummary,
+    MlflowSummary,
+    StageSummary,
+    Summary,
+    VariantSummary,
+    summarise_comparisons,
+    summarise_variants,
+)
+from blip_core.reporting.terminal import Places, StageLines, show_ladder, show_places
+from blip_core.reporting.words import stage_words
+
+__all__ = [
+    "POCKET_NOTE",
+    "AdapterSummary",
+    "ComparisonSummary",
+    "DatasetSummary",
+    "Ladder",
+    "MlflowSummary",
+    "Places",
+    "Report",
+    "Rung",
+    "Sample",
+    "StageLines",
+    "StageSummary",
+    "Summary",
+    "VariantSummary",
+    "from_scores",
+    "render_report",
+    "show_ladder",
+    "show_places",
+    "stage_words",
+    "summarise_comparisons",
+    "summarise_variants",
+    "write_report",
+]

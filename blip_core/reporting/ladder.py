@@ -1,0 +1,73 @@
+"""The variants of a run side by side, and what the comparison says in words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from blip_core.figures import CHANCE, Score
+from blip_core.scoring import Accuracy, Comparison, FreeGeneration, verdict
+
+POCKET_NOTE = (
+    "These are pocket models in a small composed world: the scores say whether the pipeline works, "
+    "and nothing about real photographs."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One variant: its accuracy with letters ranked, and what it wrote freely where it was asked to."""
+
+    name: str
+    accuracy: Accuracy
+    free: FreeGeneration | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Variants in the order they were named, weakest first as a rule, and their paired comparisons."""
+
+    rungs: Sequence[Rung]
+    comparisons: Sequence[Comparison]
+
+    def comparison_for(self, name: str) -> Comparison | None:
+        """The comparison of a variant with the one before it, or else with any other."""
+        names = [rung.name for rung in self.rungs]
+        place = names.index(name)
+        mine = [comparison for comparison in self.comparisons if comparison.b == name]
+        nearest = [comparison for comparison in mine if place and comparison.a == names[place - 1]]
+        return next(iter(nearest or mine), None)
+
+    @property
+    def verdict(self) -> str:
+        """One sentence on the last variant; empty where nothing was compared."""
+        comparison = self.comparison_for(self.rungs[-1].name) if self.rungs else None
+        return verdict(comparison) if comparison else ""
+
+    @property
+    def scores(self) -> list[Score]:
+        """The bars of the ladder figure."""
+        return [
+            Score(rung.name, rung.accuracy.value, rung.accuracy.low, rung.accuracy.high, rung.accuracy.n)
+            for rung in self.rungs
+        ]
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of guessing one letter of four."""
+        return CHANCE
+
+
+def from_scores(scores: Mapping[str, Any]) -> Ladder:
+    """Build the ladder from JSON values.
+
+    Args:
+        scores: `variants` (name -> `accuracy` and, where free generation was on, `free_generation`) and
+            `comparisons`, each with the fields of its class in `blip_core.scoring`.
+    """
+    rungs = [_rung(name, values) for name, values in scores["variants"].items()]
+    return Ladder(rungs, [Comparison(**values) for values in scores["comparisons"]])
+
+
+def _rung(name: str, values: Mapping[str, Any]) -> Rung:
+    free = values.get("free_generation")
+    return Rung(name, Accuracy(**values["accuracy"]), FreeGeneration(**free) if free else None)

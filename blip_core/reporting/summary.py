@@ -1,0 +1,131 @@
+"""The one JSON object that a run hands to programs."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from blip_core.reporting.ladder import Ladder
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSummary:
+    """The dataset: its folder, digest, rows per split and refused rows by reason."""
+
+    path: str
+    digest: str
+    rows: Mapping[str, int]
+    rejected: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class VariantSummary:
+    """One variant; shares lie between 0 and 1, those of free generation are None where it was off."""
+
+    accuracy: float
+    ci95: Interval
+    n: int
+    generation_accuracy: float | None
+    invalid: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonSummary:
+    """How much more often `b` is right than `a`, from -1 to 1."""
+
+    a: str
+    b: str
+    difference: float
+    ci95: Interval
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterSummary:
+    """The adapter's folder and digest."""
+
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageSummary:
+    """Wall time of a stage, and whether its result lay there already."""
+
+    seconds: float
+    cached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MlflowSummary:
+    """Where the run is recorded; `run_id` is empty as long as no server has heard of it."""
+
+    tracking_uri: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything a program may want to know of a run; `report` is the path of its page."""
+
+    dataset: DatasetSummary
+    variants: Mapping[str, VariantSummary]
+    comparisons: tuple[ComparisonSummary, ...]
+    adapter: AdapterSummary | None
+    stages: Mapping[str, StageSummary]
+    mlflow: MlflowSummary
+    report: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object as JSON values."""
+        values: dict[str, Any] = json.loads(self.to_json())
+        return values
+
+    def to_json(self) -> str:
+        """The object on one line; a number that JSON cannot hold is an error."""
+        return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        return cls(
+            dataset=DatasetSummary(**values["dataset"]),
+            variants={name: _variant(one) for name, one in values["variants"].items()},
+            comparisons=tuple(_comparison(one) for one in values["comparisons"]),
+            adapter=AdapterSummary(**values["adapter"]) if values["adapter"] else None,
+            stages={name: StageSummary(**one) for name, one in values["stages"].items()},
+            mlflow=MlflowSummary(**values["mlflow"]),
+            report=values["report"],
+        )
+
+
+def summarise_variants(ladder: Ladder) -> dict[str, VariantSummary]:
+    """The rungs of a ladder by name."""
+    return {
+        rung.name: VariantSummary(
+            accuracy=rung.accuracy.value,
+            ci95=(rung.accuracy.low, rung.accuracy.high),
+            n=rung.accuracy.n,
+            generation_accuracy=rung.free.accuracy if rung.free else None,
+            invalid=rung.free.invalid if rung.free else None,
+        )
+        for rung in ladder.rungs
+    }
+
+
+def summarise_comparisons(ladder: Ladder) -> tuple[ComparisonSummary, ...]:
+    """The comparisons of a ladder, in its order."""
+    return tuple(
+        ComparisonSummary(one.a, one.b, one.difference, (one.low, one.high), one.p_value)
+        for one in ladder.comparisons
+    )
+
+
+def _variant(values: Mapping[str, Any]) -> VariantSummary:
+    return VariantSummary(**{**values, "ci95": tuple(values["ci95"])})
+
+
+def _comparison(values: Mapping[str, Any]) -> ComparisonSummary:
+    return ComparisonSummary(**{**values, "ci95": tuple(values["ci95"])})

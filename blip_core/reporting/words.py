@@ -1,0 +1,81 @@
+"""What came of a stage, in a few words."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_SHOWN_REASONS = 3
+
+Told = Mapping[str, Any]
+
+
+def stage_words(stage: str, told: Told) -> str:
+    """Say what came of a stage from what it told of itself; `told` has `rows` at least."""
+    name = stage.split(maxsplit=1)[0]
+    words = _WORDS.get(name, _rows)
+    return words(told)
+
+
+def share_words(part: float) -> str:
+    """A share between 0 and 1 as per cent with one decimal."""
+    return f"{100 * part:.1f} %"
+
+
+def reasons_words(refused: Mapping[str, int]) -> str:
+    """Counts by reason, the commonest first, such as `12 duplicate, 3 blank`."""
+    ranked = sorted(refused.items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{count} {reason}" for reason, count in ranked[:_SHOWN_REASONS]]
+    hidden = sum(count for _, count in ranked[_SHOWN_REASONS:])
+    return ", ".join([*shown, f"{hidden} other"] if hidden else shown)
+
+
+def _rows(told: Told) -> str:
+    return f"{told['rows']:,} rows"
+
+
+def _of_asked(noun: str) -> Callable[[Told], str]:
+    def words(told: Told) -> str:
+        asked = told.get("asked", told["rows"])
+        return f"{told['rows']:,} {noun} of {asked:,} asked{_refused(told)}"
+
+    return words
+
+
+def _dataset(told: Told) -> str:
+    splits = ", ".join(f"{name} {count:,}" for name, count in told.get("splits", {}).items())
+    rejected = reasons_words(told.get("rejected", {}))
+    return splits + (f"; refused {rejected}" if rejected else "")
+
+
+def _finetune(told: Told) -> str:
+    if "first_loss" not in told:
+        return _rows(told)
+    return f"loss {told['first_loss']:.2f} to {told['last_loss']:.2f} in {told['steps']:,} steps"
+
+
+def _predict(told: Told) -> str:
+    seconds = told.get("seconds")
+    rate = f", {told['rows'] / seconds:.0f} a second" if seconds and not told.get("cached") else ""
+    return f"{told['rows']:,} questions answered{rate}"
+
+
+def _compare(told: Told) -> str:
+    return f"{told['rows']} variants scored"
+
+
+def _refused(told: Told) -> str:
+    refused = told.get("refused", 0)
+    if isinstance(refused, Mapping):
+        reasons = reasons_words(refused)
+        return f"; refused {reasons}" if reasons else ""
+    return f"; {refused:,} refused" if refused else ""
+
+
+_WORDS: Mapping[str, Callable[[Told], str]] = {
+    "scenes": _of_asked("scenes"),
+    "pictures": _of_asked("pictures"),
+    "labels": _of_asked("labels"),
+    "dataset": _dataset,
+    "finetune": _finetune,
+    "predict": _predict,
+    "compare": _compare,
+}

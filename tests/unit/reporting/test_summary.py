@@ -1,0 +1,41 @@
+import dataclasses
+import json
+
+import pytest
+
+from blip_core.reporting import StageSummary, Summary
+
+
+def test_the_object_has_the_promised_keys(summary):
+    values = json.loads(summary.to_json())
+    assert set(values) == {"dataset", "variants", "comparisons", "adapter", "stages", "mlflow", "report"}
+    assert set(values["dataset"]) == {"path", "digest", "rows", "rejected"}
+    assert values["variants"]["baseline"] == {
+        "accuracy": 0.262,
+        "ci95": [0.243, 0.282],
+        "n": 2000,
+        "generation_accuracy": 0.1,
+        "invalid": 0.8,
+    }
+    assert values["comparisons"][1] == {
+        "a": "flan-t5",
+        "b": "finetuned",
+        "difference": 0.051,
+        "ci95": [0.03, 0.072],
+        "p_value": 0.0004,
+    }
+    assert values["stages"]["pictures"] == {"seconds": 0.1, "cached": True}
+
+
+def test_free_generation_that_was_off_is_null(summary):
+    assert summary.to_dict()["variants"]["finetuned"]["invalid"] is None
+
+
+def test_it_comes_back_as_it_was(summary):
+    assert Summary.from_dict(summary.to_dict()) == summary
+
+
+def test_a_number_json_cannot_hold_is_an_error(summary):
+    broken = dataclasses.replace(summary, stages={"scenes": StageSummary(float("nan"), False)})
+    with pytest.raises(ValueError, match="JSON"):
+        broken.to_json()

@@ -1,0 +1,32 @@
+import pytest
+
+from blip_core.reporting import stage_words
+
+
+@pytest.mark.parametrize(
+    ("stage", "told", "words"),
+    [
+        (
+            "scenes",
+            {"rows": 400, "asked": 400, "refused": {"duplicate": 12, "too-short": 3}},
+            "400 scenes of 400 asked; refused 12 duplicate, 3 too-short",
+        ),
+        ("pictures", {"rows": 398, "asked": 400, "refused": 2}, "398 pictures of 400 asked; 2 refused"),
+        ("labels", {"rows": 5, "asked": 5, "refused": 0}, "5 labels of 5 asked"),
+        (
+            "dataset",
+            {"rows": 360, "splits": {"train": 300, "test": 60}, "rejected": {"a": 1, "b": 2, "c": 3, "d": 4}},
+            "train 300, test 60; refused 4 d, 3 c, 2 b, 1 other",
+        ),
+        (
+            "finetune",
+            {"rows": 300, "first_loss": 2.0, "last_loss": 0.5, "steps": 120},
+            "loss 2.00 to 0.50 in 120 steps",
+        ),
+        ("predict finetuned", {"rows": 2000, "seconds": 10.0}, "2,000 questions answered, 200 a second"),
+        ("predict finetuned", {"rows": 2000, "seconds": 0.1, "cached": True}, "2,000 questions answered"),
+        ("something new", {"rows": 7}, "7 rows"),
+    ],
+)
+def test_a_stage_says_what_came_of_it(stage, told, words):
+    assert stage_words(stage, told) == words
