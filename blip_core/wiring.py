@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blip_core.errors import PlaceError, RecipeError
+from blip_core.pocket import models_dir
 from blip_core.ports import Labeller, Painter, TextWriter
 from blip_core.recipes import Checkpoint, Inference, Pictures, Recipe, Variant
 from blip_core.records import LETTERS, Example
@@ -125,7 +126,7 @@ def _library_environment(place: Workplace) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the page has them all; the terminal has its own lines
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the page shows them, the terminal our lines
     }
 
 
@@ -159,11 +160,6 @@ def git_commit() -> str:
     except FileNotFoundError:  # no git here
         return ""
     return said.stdout.strip()
-
-
-def pocket_models() -> Path:
-    """Folder of the bundled family."""
-    return Path(str(files("blip_core.pocket"))) / "models"
 
 
 def build_writer(recipe: Recipe) -> TextWriter:
@@ -290,7 +286,7 @@ def evaluation_identity(recipe: Recipe, dataset_digest: str) -> str:
 def locate_checkpoint(checkpoint: Checkpoint) -> Path:
     from blip_core.modeling.checkpoints import locate
 
-    return locate(checkpoint, workplace().models, pocket_models())
+    return locate(checkpoint, workplace().models, models_dir())
 
 
 def checkpoint_identity(checkpoint: Checkpoint) -> str:
@@ -317,9 +313,11 @@ def check_checkpoints(recipe: Recipe) -> None:
 
 def _folder_of(checkpoint: Checkpoint) -> Path:
     if checkpoint.is_pocket:
-        folder = pocket_models() / checkpoint.id.removeprefix("pocket/")
+        folder = models_dir() / checkpoint.id.removeprefix("pocket/")
     else:
-        folder = Path(checkpoint.id).expanduser() if checkpoint.is_local else workplace().models / checkpoint.id
+        folder = workplace().models / checkpoint.id
+    if checkpoint.is_local:
+        folder = Path(checkpoint.id).expanduser()
     return folder if folder.is_dir() else locate_checkpoint(checkpoint)  # loads torch to say what is wrong
 
 
@@ -339,7 +337,9 @@ def _file_digest(path: Path) -> str:
         stat = path.stat()
         return _digest_unchanged(path, stat.st_size, stat.st_mtime_ns)
     except OSError as error:
-        raise PlaceError(f"{path} cannot be read: {error.strerror}. Give the path of a file that exists.") from error
+        raise PlaceError(
+            f"{path} cannot be read: {error.strerror}. Give the path of a file that exists."
+        ) from error
 
 
 @cache
@@ -380,7 +380,9 @@ def _device(recipe: Recipe) -> str:
     if kind == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if kind == "cuda" and not torch.cuda.is_available():
-        raise RecipeError("device.kind is cuda, but torch sees no GPU here; use --set device.kind=cpu or auto")
+        raise RecipeError(
+            "device.kind is cuda, but torch sees no GPU here; use --set device.kind=cpu or auto"
+        )
     return kind
 
 

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, TextIO
 
@@ -22,11 +23,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a shipped recipe, or path of a TOML file.")]
-ProfileName = Annotated[str, typer.Option("--profile", help="Checkpoints and hardware: " + ", ".join(profile_names()))]
-Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a field, as scenes.count=40; may come often.")
+RecipeName = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="Name of a shipped recipe, or path of a TOML file.")
 ]
+ProfileName = Annotated[
+    str, typer.Option("--profile", help="Checkpoints and hardware: " + ", ".join(profile_names()))
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Change a field, as scenes.count=40; may come often."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+PrefectPort = Annotated[int, typer.Option(help="Port of the Prefect page.", min=1, max=65535)]
+MlflowPort = Annotated[int, typer.Option(help="Port of the MLflow page.", min=1, max=65535)]
 
 
 @app.command()
@@ -34,7 +43,7 @@ def run(
     recipe: RecipeName,
     profile: ProfileName = DEFAULT_PROFILE,
     overrides: Overrides = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run a recipe: dataset, adapter, ladder. What is there already is not made again."""
     load_recipe(recipe, profile, overrides or [])  # a mistake shows before anything starts
@@ -63,21 +72,39 @@ def show(recipe: RecipeName, profile: ProfileName = DEFAULT_PROFILE, overrides: 
 
 
 @app.command()
-def ui(
-    prefect_port: Annotated[int, typer.Option(help="Port of the Prefect page.", min=1, max=65535)] = PREFECT_PORT,
-    mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow page.", min=1, max=65535)] = MLFLOW_PORT,
-) -> None:
+def ui(prefect_port: PrefectPort = PREFECT_PORT, mlflow_port: MlflowPort = MLFLOW_PORT) -> None:
     """Serve the Prefect and MLflow pages on loopback, with a worker that executes; Ctrl-C ends all."""
     from blip_core.wiring import prepare_environment, workplace
     from flows.ui import Ports, serve_pages
 
     place = workplace()
     prepare_environment(place)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # a shell's background jobs ignore SIGINT unless told otherwise
+        signal.signal(number, _interrupt)
     try:
         serve_pages(place, Ports(prefect_port, mlflow_port), typer.echo)
     except KeyboardInterrupt:
         typer.echo("Ended.")
+
+
+@app.command()
+def pretrain_pocket(
+    build: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder for parts and finished checkpoints.")
+    ],
+    member: Annotated[
+        list[str] | None, typer.Option(help="Train this member alone; may come often. All without.")
+    ] = None,
+    pace: Annotated[float, typer.Option(help="Share of the planned steps, for trials.", min=0.0001)] = 1.0,
+) -> None:
+    """Train the bundled models anew: hours on two cores, resumable. Nobody needs this to run a recipe."""
+    from flows.running import run_pretraining
+
+    for folder in run_pretraining(build, member or [], pace, sys.stdout):
+        typer.echo(folder)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -86,7 +113,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def only_json() -> Iterator[TextIO]:
-    """Send all that any library prints to standard error; only what the given stream gets is standard output."""
+    """Send all that any library prints to standard error; what the given stream gets is standard output."""
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
@@ -104,7 +131,7 @@ def main() -> None:
     try:
         app()
     except FoundryError as error:
-        print(f"foundry: {error}", file=sys.stderr)
+        typer.echo(f"foundry: {error}", err=True)
         sys.exit(error.exit_code)
 
 

@@ -8,7 +8,7 @@ from tasks.compare import compare
 from tasks.predict_variant import predict_variant
 
 
-@flow(name="compare-variants")
+@flow(name="compare-variants", flow_run_name="compare-variants {recipe.name}")
 def compare_variants(recipe: Recipe, dataset: ArtifactRef, adapter: ArtifactRef | None) -> ArtifactRef:
     """Let every variant answer the same rows and compare them.
 

@@ -7,7 +7,7 @@ from blip_core.store import ArtifactRef
 from tasks.tune_adapter import tune_adapter
 
 
-@flow(name="finetune")
+@flow(name="finetune", flow_run_name="finetune {recipe.name}")
 def finetune(recipe: Recipe, dataset: ArtifactRef) -> ArtifactRef:
     """Tune the adapter of a recipe on a dataset.
 

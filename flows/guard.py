@@ -1,7 +1,8 @@
-"""Stops process groups when the process that started them is gone, however it went.
+"""Stops processes when the process that started them is gone, however it went.
 
-Run as `python -m flows.guard`: each line of standard input is the id of a process group; at its end, which
-comes with the death of whoever writes it, every group is asked to end and, if it will not, ended.
+Run as `python -m flows.guard`: each line of standard input is a target as `kill` takes it, a process or, when
+negative, a group; at its end, which comes with the death of whoever writes it, every target is asked to end
+and, if it will not, ended.
 """
 
 import os
@@ -17,6 +18,31 @@ GRACE_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 
 
+class Lifeline:
+    """A guard that ends what it is given when this process lets go of it, or is gone."""
+
+    def __init__(self) -> None:
+        end, self._held = os.pipe()
+        self._guard = subprocess.Popen(
+            [sys.executable, "-m", "flows.guard"],
+            stdin=end,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        os.close(end)
+
+    def hold(self, target: int) -> None:
+        """Give the guard a process, or a group when negative."""
+        os.write(self._held, f"{target}\n".encode())
+
+    def let_go(self) -> None:
+        os.close(self._held)
+
+    def wait(self) -> None:
+        self._guard.wait()
+
+
 class ProcessGroups:
     """Processes that end with this one, each in a group of its own.
 
@@ -24,9 +50,7 @@ class ProcessGroups:
     """
 
     def __init__(self) -> None:
-        self._guard = subprocess.Popen(
-            [sys.executable, "-m", "flows.guard"], stdin=subprocess.PIPE, text=True, start_new_session=True
-        )
+        self._lifeline = Lifeline()
         self.members: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, command: list[str], environment: dict[str, str], log: IO[bytes]) -> None:
@@ -35,9 +59,7 @@ class ProcessGroups:
             command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
         self.members[name] = process
-        assert self._guard.stdin is not None
-        self._guard.stdin.write(f"{process.pid}\n")
-        self._guard.stdin.flush()
+        self._lifeline.hold(-process.pid)
 
     def ended(self) -> str:
         """Name of a member that is not running any more; empty while all are."""
@@ -49,37 +71,36 @@ class ProcessGroups:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._guard.stdin is not None
-        self._guard.stdin.close()
+        self._lifeline.let_go()
         for process in self.members.values():
             process.wait()
-        self._guard.wait()
+        self._lifeline.wait()
 
 
-def end_groups(groups: Iterable[int]) -> None:
-    """Ask groups to end, wait `GRACE_SECONDS` for all of them, then kill those that are left."""
-    left = [group for group in groups if _signal(group, signal.SIGTERM)]
+def end_all(targets: Iterable[int]) -> None:
+    """Ask targets to end, wait `GRACE_SECONDS` for all of them, then kill those that are left."""
+    left = [target for target in targets if _signal(target, signal.SIGTERM)]
     deadline = time.monotonic() + GRACE_SECONDS
     while left and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
-        left = [group for group in left if _signal(group, 0)]
-    for group in left:
-        _signal(group, signal.SIGKILL)
+        left = [target for target in left if _signal(target, 0)]
+    for target in left:
+        _signal(target, signal.SIGKILL)
 
 
-def _signal(group: int, number: int) -> bool:
-    """Send a signal to a group; False where there is no such group any more."""
+def _signal(target: int, number: int) -> bool:
+    """Send a signal; False where there is no such process or group any more."""
     try:
-        os.killpg(group, number)
+        os.kill(target, number)
     except ProcessLookupError:
         return False
     return True
 
 
 def main() -> None:
-    """Read groups until the writer is gone, then end them."""
+    """Read targets until the writer is gone, then end them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_groups([int(line) for line in sys.stdin])
+    end_all([int(line) for line in sys.stdin])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """recipe -> dataset -> adapter -> ladder: the whole run."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from prefect import flow
@@ -13,8 +14,10 @@ from flows.regenerate_dataset import regenerate_dataset
 from flows.results import keep_results
 
 
-@flow(name="pipeline", flow_run_name="{recipe}-{profile}", description="Grow data, tune BLIP-2, compare variants.")
-def pipeline(recipe: str = "gallery-vqa", profile: str = "pocket", overrides: list[str] | None = None) -> dict[str, Any]:
+@flow(name="pipeline", flow_run_name="{recipe}-{profile}")
+def pipeline(
+    recipe: str = "gallery-vqa", profile: str = "pocket", overrides: Sequence[str] = ()
+) -> dict[str, Any]:
     """Grow a dataset, tune an adapter on it and say with statistics whether that helped.
 
     Args:
@@ -22,7 +25,7 @@ def pipeline(recipe: str = "gallery-vqa", profile: str = "pocket", overrides: li
         profile: Name of a profile: with which checkpoints and on which hardware.
         overrides: Fields to change, each as section.field=value.
     """
-    plan = load_recipe(recipe, profile, overrides or [])
+    plan = load_recipe(recipe, profile, overrides)
     check_checkpoints(plan)
     with recorded(plan) as recorder:
         dataset = regenerate_dataset(plan)

@@ -1,42 +1,25 @@
-"""seed -> writer, BLIP-2 T5, BLIP-2 OPT, LLaVA, painter: how the shipped pocket family was made.
+"""world -> writer, both BLIP-2, labeller, painter: the bundled family, from fixed seeds."""
 
-Nobody who uses the family needs this: its weights are shipped. It takes some hours on two cores and goes on
-where it was killed.
-"""
-
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 from prefect import flow
-from pydantic import Field
 
-from tasks.train_member import MEMBERS, train_member
+from blip_core.errors import RecipeError
+from tasks.train_member import member_names, train_member
 
 
-@flow(name="pretrain-pocket", flow_run_name="pretrain-pocket")
-def pretrain_pocket(
-    folder: str = "pocket-build",
-    members: tuple[str, ...] = MEMBERS,
-    pace: Annotated[float, Field(gt=0.0, le=4.0)] = 1.0,
-) -> dict[str, str]:
-    """Train members of the pocket family from their seeds.
+@flow(name="pretrain-pocket")
+def pretrain_pocket(build: Path, members: Sequence[str] = (), pace: float = 1.0) -> list[Path]:
+    """Train the pocket family, which takes hours on two cores; started again it goes on where it was.
 
     Args:
-        folder: Where checkpoints of unfinished parts and the finished members lie.
-        members: Which members to train.
-        pace: Steps of every part, as a share of what the shipped family had; small values are for trials.
+        build: Folder for parts and finished checkpoints.
+        members: Which members; none named, all.
+        pace: Share of the planned steps, for trials.
     """
-    place = str(Path(folder).absolute())
-    return {member: train_member(member, place, pace) for member in members}
-
-
-def main() -> None:
-    """Train the whole family below the current folder, on a Prefect server that is up or an embedded one."""
-    from blip_core.wiring import prepare_environment, workplace
-
-    prepare_environment(workplace())
-    pretrain_pocket()
-
-
-if __name__ == "__main__":
-    main()
+    known = member_names()
+    unknown = [member for member in members if member not in known]
+    if unknown:
+        raise RecipeError(f"the pocket family has no {', '.join(unknown)}; it has {', '.join(known)}")
+    return [train_member(member, build, pace) for member in members or known]

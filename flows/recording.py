@@ -93,7 +93,8 @@ class Recorder:
 
     def begin(self, stage: str, cached: bool) -> None:
         self._stage, self._cached, self._began = stage, cached, time.monotonic()
-        self.children[stage] = self.run.child(stage, {"foundry.stage": stage, "foundry.cached": str(cached).lower()})
+        tags = {"foundry.stage": stage, "foundry.cached": str(cached).lower()}
+        self.children[stage] = self.run.child(stage, tags)
         self._screen.begin(stage, cached)
 
     def progress(self, done: int, total: int) -> None:
@@ -110,7 +111,9 @@ class Recorder:
         seconds = time.monotonic() - self._began
         self.stages[self._stage] = StageRecord(artifact, seconds, self._cached)
         child = self.children[self._stage]
-        child.metrics({"stage/seconds": seconds, "stage/rows": artifact.rows, "stage/cached": float(self._cached)})
+        child.metrics(
+            {"stage/seconds": seconds, "stage/rows": artifact.rows, "stage/cached": float(self._cached)}
+        )
         child.tags({"foundry.key": artifact.key, "foundry.digest": artifact.digest})
         self._screen.end(self._stage, seconds, self._cached, {"rows": artifact.rows, **artifact.metadata})
 
@@ -127,13 +130,12 @@ class Recorder:
 
 def training_metrics(values: Mapping[str, float]) -> dict[str, float]:
     """Metrics of a training step under the names all runs share: `train/...` and `eval/...`."""
-    named = {}
-    for name, value in values.items():
-        if name == "step":
-            continue
-        prefix, bare = ("eval", name.removeprefix("validation_")) if name.startswith("validation_") else ("train", name)
-        named[f"{prefix}/{bare}"] = value
-    return named
+    return {_metric_name(name): value for name, value in values.items() if name != "step"}
+
+
+def _metric_name(name: str) -> str:
+    bare = name.removeprefix("validation_")
+    return f"train/{name}" if bare == name else f"eval/{bare}"
 
 
 def status_of(error: BaseException) -> str:
@@ -146,7 +148,7 @@ def recorded(recipe: Recipe) -> Iterator[Recorder]:
     place = workplace()
     tracker = place.tracker()
     tags = {
-        **link_tags(flow_run_id=str(flow_run.id or ""), flow_run_url=_flow_run_page(place), git_commit=git_commit()),
+        **link_tags(str(flow_run.id or ""), _flow_run_page(place), git_commit()),
         "foundry.recipe": recipe.name,
         "foundry.profile": recipe.profile,
         "foundry.recipe_digest": recipe.digest(),
@@ -164,5 +166,5 @@ def recorded(recipe: Recipe) -> Iterator[Recorder]:
 
 
 def _flow_run_page(place: Workplace) -> str:
-    """Address of this flow run on the page of `foundry ui`; the embedded server shows none but keeps its records."""
+    """Address of this flow run on the page of `foundry ui`, which shows runs of embedded servers, too."""
     return f"{page_of(place, 'prefect')}/runs/flow-run/{flow_run.id}" if flow_run.id else ""

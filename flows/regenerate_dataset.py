@@ -10,7 +10,7 @@ from tasks.paint_pictures import paint_pictures
 from tasks.write_scenes import write_scenes
 
 
-@flow(name="regenerate-dataset")
+@flow(name="regenerate-dataset", flow_run_name="regenerate-dataset {recipe.name}")
 def regenerate_dataset(recipe: Recipe) -> ArtifactRef:
     """Grow the dataset of a recipe from nothing but prompts.
 

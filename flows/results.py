@@ -1,4 +1,4 @@
-"""What a finished run hands over: figures, tables and a registered adapter in MLflow, links in Prefect, a summary."""
+"""What a finished run hands over: figures, tables, a registered adapter, links between pages, a summary."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -71,10 +71,15 @@ def keep_results(
 
 
 def keep_figures(
-    recorder: Recorder, folder: Path, ladder: Ladder, curve: Sequence[Mapping[str, float]], samples: Sequence[Example]
+    recorder: Recorder,
+    folder: Path,
+    ladder: Ladder,
+    curve: Sequence[Mapping[str, float]],
+    samples: Sequence[Example],
 ) -> None:
     """Draw the picture sheet, the loss curve and the ladder, and keep them with the runs they belong to."""
-    figures.contact_sheet([row.image for row in samples], [_caption(row) for row in samples]).save(folder / SHEET)
+    sheet = figures.contact_sheet([row.image for row in samples], [_caption(row) for row in samples])
+    sheet.save(folder / SHEET)
     recorder.children["labels"].artifact(folder / SHEET)
     recorder.run.artifact(folder / SHEET)
     recorder.run.artifact(figures.ladder(ladder.scores, folder / "ladder.png"))
@@ -208,16 +213,27 @@ def link_prefect(recorder: Recorder, summary: Summary) -> None:
 
 def ladder_markdown(summary: Summary) -> str:
     """The ladder as a Markdown table, with the comparisons below."""
-    lines = ["| variant | accuracy | 95 % interval | free answers | invalid | n |", "|---|---|---|---|---|---|"]
-    for name, score in summary.variants.items():
-        low, high = score.ci95
-        free, invalid = (f"{share:.3f}" if share is not None else "-" for share in (score.generation_accuracy, score.invalid))
-        lines.append(f"| {name} | {score.accuracy:.3f} | {low:.3f} to {high:.3f} | {free} | {invalid} | {score.n} |")
-    lines += ["", "| from | to | difference | 95 % interval | p |", "|---|---|---|---|---|"]
+    heading = ["variant", "accuracy", "95 % interval", "free answers", "invalid", "n"]
+    lines = [_row(heading), _row(["---"] * len(heading))]
+    for name, one in summary.variants.items():
+        low, high = one.ci95
+        written = [_share(one.generation_accuracy), _share(one.invalid)]
+        lines.append(_row([name, _share(one.accuracy), f"{low:.3f} to {high:.3f}", *written, str(one.n)]))
+    heading = ["from", "to", "difference", "95 % interval", "p"]
+    lines += ["", _row(heading), _row(["---"] * len(heading))]
     for pair in summary.comparisons:
         low, high = pair.ci95
-        lines.append(f"| {pair.a} | {pair.b} | {pair.difference:+.3f} | {low:+.3f} to {high:+.3f} | {pair.p_value:.3g} |")
+        interval = f"{low:+.3f} to {high:+.3f}"
+        lines.append(_row([pair.a, pair.b, f"{pair.difference:+.3f}", interval, f"{pair.p_value:.3g}"]))
     return "\n".join([*lines, "", f"Dataset `{summary.dataset.path}`", "", f"Report `{summary.report}`"])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def summarise(
@@ -231,7 +247,8 @@ def summarise(
         comparisons=summarise_comparisons(ladder),
         adapter=AdapterSummary(str(path_of(adapter) / ADAPTER), adapter.digest) if adapter else None,
         stages={
-            name: StageSummary(round(record.seconds, 3), record.cached) for name, record in recorder.stages.items()
+            name: StageSummary(round(record.seconds, 3), record.cached)
+            for name, record in recorder.stages.items()
         },
         mlflow=MlflowSummary(recorder.tracking_uri, recorder.run.mlflow_id),
         report=str(report),

@@ -1,10 +1,12 @@
 """Which servers of this workplace are up: `foundry ui` leaves a note, a run reads it."""
 
 import json
+from typing import TYPE_CHECKING
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from blip_core.wiring import Workplace
+if TYPE_CHECKING:
+    from blip_core.wiring import Workplace
 
 NOTE = "servers.json"
 PROBE_SECONDS = 2.0
@@ -16,16 +18,16 @@ _HEALTH = {"prefect": "/api/health", "mlflow": "/health"}
 _USUAL = {"prefect": f"http://{HOST}:{PREFECT_PORT}", "mlflow": f"http://{HOST}:{MLFLOW_PORT}"}
 
 
-def note_servers(place: Workplace, prefect: str, mlflow: str) -> None:
+def note_servers(place: "Workplace", prefect: str, mlflow: str) -> None:
     """Leave the addresses of both servers for the runs of this workplace."""
     (place.home / NOTE).write_text(json.dumps({"prefect": prefect, "mlflow": mlflow}), encoding="utf-8")
 
 
-def forget_servers(place: Workplace) -> None:
+def forget_servers(place: "Workplace") -> None:
     (place.home / NOTE).unlink(missing_ok=True)
 
 
-def running_servers(place: Workplace) -> dict[str, str]:
+def running_servers(place: "Workplace") -> dict[str, str]:
     """Addresses of the servers that were noted and answer; a note that a crash left behind gives none."""
     try:
         noted: dict[str, str] = json.loads((place.home / NOTE).read_text(encoding="utf-8"))
@@ -34,7 +36,7 @@ def running_servers(place: Workplace) -> dict[str, str]:
     return {name: address for name, address in noted.items() if answers(f"{address}{_HEALTH.get(name, '')}")}
 
 
-def page_of(place: Workplace, server: str) -> str:
+def page_of(place: "Workplace", server: str) -> str:
     """Address of a page: where it is served now, else where `foundry ui` will serve it."""
     return running_servers(place).get(server) or _USUAL[server]
 

@@ -67,7 +67,7 @@ def serve_pages(place: Workplace, ports: Ports, say: Say) -> None:
             log = stack.enter_context((place.logs / f"{name}.log").open("wb"))
             groups.start(name, command, environment, log)
 
-        start("prefect", [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(ports.prefect)])
+        start("prefect", prefect_command(ports.prefect))
         start("mlflow", server_command(place.mlflow, ports.mlflow, HOST))
         say("Starting Prefect and MLflow ...")
         _wait_for(groups, place, [f"{prefect}/api/health", f"{mlflow}/health"])
@@ -80,13 +80,21 @@ def serve_pages(place: Workplace, ports: Ports, say: Say) -> None:
         _watch(groups, place)
 
 
+def prefect_command(port: int) -> list[str]:
+    """The command that starts a Prefect server on loopback."""
+    server = [sys.executable, "-m", "prefect", "server", "start"]
+    return [*server, "--host", HOST, "--port", str(port)]
+
+
 def _wait_for(groups: ProcessGroups, place: Workplace, addresses: list[str]) -> None:
     deadline = time.monotonic() + STARTUP_SECONDS
     for address in addresses:
         while not answers(address):
             _refuse_ended(groups, place)
             if time.monotonic() > deadline:
-                raise FoundryError(f"{address} did not answer within {STARTUP_SECONDS:.0f} s; see {place.logs}")
+                raise FoundryError(
+                    f"{address} did not answer within {STARTUP_SECONDS:.0f} s; see {place.logs}"
+                )
             time.sleep(_POLL_SECONDS)
 
 

@@ -3,7 +3,8 @@
 from importlib.metadata import version
 
 from prefect import serve
-from prefect.deployments.runner import EntrypointType
+from prefect.deployments.runner import RunnerDeployment
+from prefect.types.entrypoint import EntrypointType
 
 from blip_core.wiring import prepare_environment, workplace
 from flows.pipeline import pipeline
@@ -14,7 +15,8 @@ DEPLOYMENT = "foundry"
 def main() -> None:
     """Register the deployment and execute its runs, one at a time, until told to end."""
     prepare_environment(workplace())
-    deployment = pipeline.to_deployment(
+    deployment = RunnerDeployment.from_flow(
+        pipeline,
         DEPLOYMENT,
         description="Executed on this machine by `foundry ui`.",
         version=version("blip-foundry"),

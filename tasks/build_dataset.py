@@ -7,8 +7,8 @@ from typing import Any
 
 from blip_core.curation import curate
 from blip_core.dataset import assign_splits, write_dataset
-from blip_core.records import LETTERS, Example, Label, Picture, Rejection
 from blip_core.recipes import Recipe
+from blip_core.records import LETTERS, Example, Label, Picture, Rejection
 from blip_core.store import ArtifactRef, read_rows
 from blip_core.wiring import workplace
 from tasks import label_pictures, paint_pictures

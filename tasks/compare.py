@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from blip_core import scoring
-from blip_core.records import Prediction
 from blip_core.recipes import Recipe
+from blip_core.records import Prediction
 from blip_core.store import ArtifactRef
 from blip_core.wiring import workplace
 from tasks.predict_variant import read_predictions

@@ -6,8 +6,8 @@ from typing import Any
 
 from blip_core import labelling
 from blip_core.ports import Progress
-from blip_core.records import LABEL_SCHEMA, REJECTION_SCHEMA, Label, Picture, Rejection
 from blip_core.recipes import Recipe
+from blip_core.records import LABEL_SCHEMA, REJECTION_SCHEMA, Label, Picture, Rejection
 from blip_core.store import ArtifactRef, read_rows, write_rows
 from blip_core.wiring import build_labeller, checkpoint_identity, workplace
 from tasks import paint_pictures
@@ -39,7 +39,10 @@ def label_pictures(recipe: Recipe, pictures: ArtifactRef) -> ArtifactRef:
         with on_first_use(lambda: build_labeller(recipe)) as labeller:
 
             def build_shard(target: Path, shard: Sequence[Picture], report: Progress) -> Mapping[str, Any]:
-                labels, rejections = labelling.label_pictures(labeller(), shard, recipe.labels, recipe.seed, report)
+                settings = recipe.labels
+                labels, rejections = labelling.label_pictures(
+                    labeller(), shard, settings, recipe.seed, report
+                )
                 write_rows(target / FILE, labels, LABEL_SCHEMA)
                 write_rows(target / REJECTIONS, rejections, REJECTION_SCHEMA)
                 return {"rows": len(labels)}

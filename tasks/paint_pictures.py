@@ -6,8 +6,8 @@ from typing import Any
 
 from blip_core import painting
 from blip_core.ports import Progress
-from blip_core.records import PICTURE_SCHEMA, REJECTION_SCHEMA, Picture, Rejection, Scene
 from blip_core.recipes import Recipe
+from blip_core.records import PICTURE_SCHEMA, REJECTION_SCHEMA, Picture, Rejection, Scene
 from blip_core.store import ArtifactRef, read_rows, write_rows
 from blip_core.wiring import build_painter, painter_identity, picture_settings, workplace
 from tasks import write_scenes
@@ -40,7 +40,9 @@ def paint_pictures(recipe: Recipe, scenes: ArtifactRef) -> ArtifactRef:
 
             def build_shard(target: Path, shard: Sequence[Scene], report: Progress) -> Mapping[str, Any]:
                 settings = picture_settings(recipe)
-                pictures, rejections = painting.paint_pictures(painter(), shard, settings, recipe.seed, report)
+                pictures, rejections = painting.paint_pictures(
+                    painter(), shard, settings, recipe.seed, report
+                )
                 write_rows(target / FILE, pictures, PICTURE_SCHEMA)
                 write_rows(target / REJECTIONS, rejections, REJECTION_SCHEMA)
                 return {"rows": len(pictures)}

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from blip_core.errors import EmptyDataset
-from blip_core.records import PREDICTION_SCHEMA, Prediction
 from blip_core.recipes import Recipe, Variant
+from blip_core.records import PREDICTION_SCHEMA, Prediction
 from blip_core.store import ArtifactRef, read_rows, write_rows
 from blip_core.wiring import (
     adapter_folder,

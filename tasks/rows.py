@@ -14,7 +14,9 @@ REJECTIONS = "rejections.parquet"
 Record = TypeVar("Record", bound=Row)
 
 
-def gather(shards: Sequence[Artifact], name: str, folder: Path, record: type[Record], schema: pa.Schema) -> int:
+def gather(
+    shards: Sequence[Artifact], name: str, folder: Path, record: type[Record], schema: pa.Schema
+) -> int:
     """Write the rows that shards hold under a name to one file of that name; gives their number."""
     rows = (row for shard in shards for row in iter_rows(shard.path / name, record))
     return write_rows(folder / name, rows, schema)

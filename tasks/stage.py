@@ -114,7 +114,8 @@ class Stage:
         try:
             ref = self.task.with_options(refresh_cache=not cached)(**inputs)
             artifact = store.find(ref.key)
-            assert artifact is not None, "a stage publishes before it returns"
+            if artifact is None:
+                raise StoreError(f"artefact {ref.key} went missing while the stage was finishing; run again")
         except BaseException as error:
             watcher().fail(error)
             raise

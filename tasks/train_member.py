@@ -1,29 +1,40 @@
-"""One member of the pocket family; its training resumes by itself, so Prefect caches nothing."""
+"""Trains one member of the pocket family; what was trained before a kill is not trained again."""
 
 from pathlib import Path
 
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 
-MEMBERS = ("writer", "blip2-t5", "blip2-opt", "llava", "painter")
+PAINTER = "painter"
 
 
-@task(name="train-member", task_run_name="train {member}", cache_policy=NO_CACHE, persist_result=False)
-def train_member(member: str, folder: str, pace: float) -> str:
-    """Train one member, or finish what was begun; returns the folder of its checkpoint."""
-    if member == "painter":
-        return str(_train_painter(Path(folder) / member, pace))
+def member_names() -> tuple[str, ...]:
+    """Members in the order they are trained."""
+    from blip_core.pocket.family import TRAINERS
+
+    return (*TRAINERS, PAINTER)
+
+
+@task(task_run_name="train-{member}", persist_result=False)
+def train_member(member: str, build: Path, pace: float) -> Path:
+    """Train a member below a folder and publish it there.
+
+    Args:
+        member: name, such as `llava`.
+        build: folder of all parts; the checkpoint comes to lie in `build/member/final`.
+        pace: share of the planned steps, for trials.
+    """
     from blip_core.pocket.family import FINAL, TRAINERS
 
-    TRAINERS[member](Path(folder), pace)
-    return str(Path(folder) / member / FINAL)
+    if member == PAINTER:
+        _train_painter(build / PAINTER, build / PAINTER / FINAL, pace)
+    else:
+        TRAINERS[member](build, pace)
+    return build / member / FINAL
 
 
-def _train_painter(folder: Path, pace: float) -> Path:
-    from blip_core.pocket.family import FINAL
+def _train_painter(folder: Path, final: Path, pace: float) -> None:
     from blip_core.pocket.painter.assembling import publish_pipeline
     from blip_core.pocket.painter.training import PainterPlan, load_painter, train_painter
 
     train_painter(PainterPlan().paced(pace), folder)
-    publish_pipeline(load_painter(folder), folder / FINAL)
-    return folder / FINAL
+    publish_pipeline(load_painter(folder), final)

@@ -39,8 +39,9 @@ def tune_adapter(recipe: Recipe, dataset: ArtifactRef) -> ArtifactRef:
         train, validation = read_split(rows, "train"), read_split(rows, "validation")
         prompts = inference_settings(recipe)
         bundle = load_base(recipe)
+        report = _report(recipe, len(train))
         result = finetune(
-            bundle, train, validation, recipe.finetune, prompts, recipe.seed, folder / ADAPTER, _report(recipe, len(train))
+            bundle, train, validation, recipe.finetune, prompts, recipe.seed, folder / ADAPTER, report
         )
         _write_curve(folder / CURVE, result.curve)
         losses = [row["loss"] for row in result.curve if "loss" in row]

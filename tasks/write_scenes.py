@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from blip_core import scenes as scene_room
-from blip_core.records import SCENE_SCHEMA
 from blip_core.recipes import Recipe
+from blip_core.records import SCENE_SCHEMA
 from blip_core.store import ArtifactRef, write_rows
 from blip_core.wiring import build_writer, checkpoint_identity, workplace
 from tasks.stage import stage, watcher

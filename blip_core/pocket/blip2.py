@@ -38,9 +38,10 @@ from blip_core.pocket.pretraining import Plan, parameter_groups, publish_folder,
 from blip_core.pocket.prompts import answer_prompt, describe_prompt, plain_answer_prompt, with_loose_end
 from blip_core.pocket.text import Pair, encode_pairs, row_loss, t5_config, t5_lr_scale
 from blip_core.pocket.tokenizers import BOS, EOS, IMAGE, PAD
-from blip_core.pocket.vision import IMAGE_MEAN, IMAGE_STD, PICTURE_PX, to_pixel_values, vision_config
+from blip_core.pocket.vision import IMAGE_MEAN, IMAGE_STD, to_pixel_values, vision_config
 from blip_core.pocket.world import (
     OBJECT_NAMES,
+    PICTURE_PX,
     PLACES,
     TIMES,
     Group,
@@ -200,12 +201,14 @@ def encode_pictures(model: Blip2ForConditionalGeneration, states: Tensor) -> Ten
     queries = model.query_tokens.expand(len(states), -1, -1)
     mask = torch.ones(states.shape[:-1], dtype=torch.long)
     outputs = model.qformer(query_embeds=queries, encoder_hidden_states=states, encoder_attention_mask=mask)
-    return model.language_projection(outputs.last_hidden_state)
+    projected: Tensor = model.language_projection(outputs.last_hidden_state)
+    return projected
 
 
 def vision_states(model: Blip2ForConditionalGeneration, pixels: list[Pixels]) -> Tensor:
     with torch.no_grad():
-        return model.vision_model(to_pixel_values(np.stack(pixels))).last_hidden_state
+        states: Tensor = model.vision_model(to_pixel_values(np.stack(pixels))).last_hidden_state
+    return states
 
 
 def with_picture(

@@ -43,11 +43,20 @@ from blip_core.pocket.vision import (
     IMAGE_MEAN,
     IMAGE_STD,
     PATCH_PX,
-    PICTURE_PX,
     clip_config,
     to_pixel_values,
 )
-from blip_core.pocket.world import OBJECT_NAMES, PLACES, TIMES, Pixels, PocketScene, Split, Style, draw_scene
+from blip_core.pocket.world import (
+    OBJECT_NAMES,
+    PICTURE_PX,
+    PLACES,
+    TIMES,
+    Pixels,
+    PocketScene,
+    Split,
+    Style,
+    draw_scene,
+)
 
 LLAMA_WIDTH = 128
 IMAGE_TOKENS = GRID * GRID + 1
@@ -352,7 +361,9 @@ def score_labels(shots: list[Shot], texts: list[str]) -> dict[str, float]:
         answer_by_scene(scene, label.question, label.options) == label.answer for scene, label in distinct
     ]
     scores["right"] = float(np.mean(right)) if right else 0.0
-    scores["described"] = float(np.mean([read_scene(label.description) == s for s, label in parsed] or [0.0]))
+    scores["described"] = float(
+        np.mean([read_scene(label.description) == s for s, label in parsed] or [False])
+    )
     asked = [question_kind(label.question) for _, label in distinct]
     for kind in Kind:
         chosen = [ok for ok, other in zip(right, asked, strict=True) if other is kind]

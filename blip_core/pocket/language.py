@@ -152,7 +152,9 @@ def ask(scene: PocketScene, kind: Kind, rng: np.random.Generator) -> PocketQuest
     return _with_options(kind, text, answer, _distractors(scene, kind, subject, answer, rng), rng)
 
 
-def ask_any(scene: PocketScene, rng: np.random.Generator, kinds: tuple[Kind, ...] = tuple(Kind)) -> PocketQuestion:
+def ask_any(
+    scene: PocketScene, rng: np.random.Generator, kinds: tuple[Kind, ...] = tuple(Kind)
+) -> PocketQuestion:
     """Ask a question of a random kind among those that the scene can answer."""
     while True:
         question = ask(scene, kinds[int(rng.integers(len(kinds)))], rng)

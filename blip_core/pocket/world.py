@@ -249,7 +249,8 @@ def _degrade(canvas: NDArray[np.float32], rng: np.random.Generator) -> NDArray[n
     tinted = np.asarray(blurred, dtype=np.float32) * rng.uniform(0.85, 1.15, size=3)
     contrast = tinted.mean() + (tinted - tinted.mean()) * rng.uniform(0.75, 1.1)
     grain = rng.normal(0.0, rng.uniform(0.0, 12.0), size=canvas.shape)
-    return (contrast + grain).astype(np.float32)
+    snapshot: NDArray[np.float32] = (contrast + grain).astype(np.float32)
+    return snapshot
 
 
 @cache

@@ -114,7 +114,7 @@ def score_lists(categories: list[str], texts: list[str]) -> dict[str, float]:
     return {
         "five lines": round(float(np.mean(five)), 3),
         "valid": round(len(valid) / max(1, len(scenes)), 3),
-        "on topic": round(float(np.mean(on_topic or [0.0])), 3),
+        "on topic": round(float(np.mean(on_topic or [False])), 3),
         "distinct": round(len(set(valid)) / max(1, len(valid)), 3),
     }
 

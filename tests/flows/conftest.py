@@ -1,4 +1,4 @@
-"""The flow on a real embedded Prefect server and a real MLflow database, with doubles for the large models."""
+"""The flow on a real embedded Prefect server and a real MLflow database, doubles for large models."""
 
 from collections.abc import Iterator
 from itertools import cycle
@@ -15,7 +15,11 @@ QUESTIONS = 8
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory) -> Iterator[None]:
     """One embedded server for the whole session; results rest in a folder of the session."""
-    from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+    from prefect.settings import (
+        PREFECT_LOCAL_STORAGE_PATH,
+        PREFECT_LOGGING_TO_API_ENABLED,
+        temporary_settings,
+    )
     from prefect.testing.utilities import prefect_test_harness
 
     results = tmp_path_factory.mktemp("prefect-results")

@@ -69,7 +69,7 @@ def test_show_prints_a_recipe_that_can_be_run_again(monkeypatch, capsys, tmp_pat
 
 def test_only_json_reaches_standard_output(capfd):
     with only_json() as output:
-        print("a library speaks")
+        sys.stdout.write("a library speaks\n")
         output.write("{}\n")
     said = capfd.readouterr()
     assert said.out == "{}\n"

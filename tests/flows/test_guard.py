@@ -34,7 +34,7 @@ def test_members_end_when_their_owner_is_killed(tmp_path):
         "from flows.guard import ProcessGroups\n"
         "with ProcessGroups() as groups, open(os.devnull, 'wb') as log:\n"
         f"    groups.start('sleeper', {SLEEPER!r}, dict(os.environ), log)\n"
-        "    print(groups.members['sleeper'].pid, groups._guard.pid, flush=True)\n"
+        "    print(groups.members['sleeper'].pid, groups._lifeline._guard.pid, flush=True)\n"
         "    time.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as owner:

@@ -12,7 +12,7 @@ from tests.flows.conftest import stand_in_doubles
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.usefixtures("prefect_server", "use_doubles"),
-    pytest.mark.filterwarnings("default"),  # Prefect's and MLflow's own servers warn; ours is tested elsewhere
+    pytest.mark.filterwarnings("default"),  # Prefect's and MLflow's own servers warn
 ]
 
 STAGES = [
@@ -43,7 +43,7 @@ def run(shared_home, doubles, monkeypatch):
 def run_pipeline(*overrides: str):
     from flows.pipeline import pipeline
 
-    return pipeline("gallery-vqa", "pocket", list(overrides))
+    return pipeline("gallery-vqa", "pocket", overrides)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,8 @@ def test_the_summary_names_every_variant_and_what_lies_where(built):
 def test_the_report_and_its_figures_lie_together(built):
     report = Path(built["report"])
     assert "finetuned" in report.read_text()
-    assert {"pictures.png", "loss.png", "ladder.png", "scores.json"} <= {path.name for path in report.parent.iterdir()}
+    beside = {path.name for path in report.parent.iterdir()}
+    assert {"pictures.png", "loss.png", "ladder.png", "scores.json"} <= beside
 
 
 def test_a_changed_finetune_field_reruns_finetuning_and_what_is_behind(built, run):

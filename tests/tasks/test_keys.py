@@ -1,0 +1,76 @@
+"""Keys: a stage is worked again when what decides its result changes, and only then."""
+
+import pytest
+
+from blip_core.recipes import load_recipe
+from blip_core.store import ArtifactRef
+from tasks import (
+    build_dataset,
+    compare,
+    label_pictures,
+    paint_pictures,
+    predict_variant,
+    tune_adapter,
+    write_scenes,
+)
+
+UPSTREAM = ArtifactRef(path="/somewhere", key="key", digest="one", rows=1)
+OTHER = ArtifactRef(path="/somewhere", key="key", digest="two", rows=1)
+
+
+@pytest.fixture(autouse=True)
+def models(monkeypatch, tmp_path):
+    monkeypatch.setenv("FOUNDRY_HOME", str(tmp_path / "home"))
+    for name in ("writer", "painter", "llava", "blip2-opt", "blip2-t5"):
+        folder = tmp_path / "models" / name
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text(f'{{"name": "{name}"}}')
+    monkeypatch.setattr("blip_core.wiring.models_dir", lambda: tmp_path / "models")
+    return tmp_path / "models"
+
+
+def keys(*overrides: str, upstream: ArtifactRef = UPSTREAM) -> dict[str, str]:
+    recipe = load_recipe("gallery-vqa", "pocket", overrides)
+    baseline, _, tuned = recipe.variants
+    return {
+        "scenes": write_scenes.key(recipe),
+        "pictures": paint_pictures.key(recipe, upstream),
+        "labels": label_pictures.key(recipe, upstream),
+        "dataset": build_dataset.key(recipe, upstream, upstream),
+        "finetune": tune_adapter.key(recipe, upstream),
+        "baseline": predict_variant.key(recipe, baseline, upstream, None),
+        "finetuned": predict_variant.key(recipe, tuned, upstream, upstream),
+        "compare": compare.key(recipe, [upstream]),
+    }
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {name for name, key in before.items() if after[name] != key}
+
+
+@pytest.mark.parametrize(
+    ("override", "stages"),
+    [
+        ("scenes.temperature=0.5", {"scenes"}),
+        ("pictures.steps=7", {"pictures"}),
+        ("labels.batch_size=3", {"labels"}),
+        ("curation.letter_balance.max_share=0.5", {"dataset"}),
+        ("finetune.learning_rate=0.01", {"finetune"}),
+        ("inference.batch_size=3", {"baseline", "finetuned"}),
+        ("evaluation.limit=5", {"baseline", "finetuned"}),
+        ("tracking.experiment=other", set()),
+        ("seed=1", {"scenes", "pictures", "labels", "finetune", "compare"}),
+    ],
+)
+def test_a_field_changes_the_keys_of_its_own_stages(override, stages):
+    assert changed(keys(), keys(override)) == stages
+
+
+def test_other_input_changes_every_key_behind_it():
+    assert changed(keys(), keys(upstream=OTHER)) == set(keys()) - {"scenes", "baseline"}
+
+
+def test_other_weights_change_the_key_of_the_stage_that_loads_them(models):
+    before = keys()
+    (models / "llava" / "config.json").write_text("{}")
+    assert changed(before, keys()) == {"labels"}

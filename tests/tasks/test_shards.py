@@ -1,0 +1,81 @@
+"""Shards: what was finished before a failure is not made again."""
+
+import pytest
+
+from blip_core.errors import StageFailure
+from tasks import shards
+from tasks.shards import in_shards, on_first_use
+
+
+class Model:
+    def __init__(self) -> None:
+        self.is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch, tmp_path):
+    monkeypatch.setenv("FOUNDRY_HOME", str(tmp_path))
+    monkeypatch.setattr(shards, "ROWS_PER_SHARD", 2)
+
+
+def write(folder, rows, report):
+    (folder / "rows.txt").write_text(" ".join(rows))
+    report(len(rows), len(rows))
+    return {"rows": len(rows)}
+
+
+def read(artifacts):
+    return [(artifact.path / "rows.txt").read_text() for artifact in artifacts]
+
+
+def test_rows_are_worked_in_order_and_the_last_shard_may_be_short():
+    assert read(in_shards("pictures", "whole", list("abcde"), write)) == ["a b", "c d", "e"]
+
+
+def test_after_a_failure_only_the_shard_that_failed_and_later_ones_are_made():
+    made = []
+
+    def build(folder, rows, report):
+        made.append(rows[0])
+        if rows[0] == "c" and made.count("c") == 1:
+            raise StageFailure("the machine was unplugged")
+        return write(folder, rows, report)
+
+    with pytest.raises(StageFailure):
+        in_shards("pictures", "whole", list("abcde"), build)
+    assert read(in_shards("pictures", "whole", list("abcde"), build)) == ["a b", "c d", "e"]
+    assert made == ["a", "c", "c", "e"]
+
+
+def test_another_whole_has_shards_of_its_own():
+    first = in_shards("pictures", "one", ["a"], write)
+    second = in_shards("pictures", "other", ["b"], write)
+    assert read(first) == ["a"]
+    assert read(second) == ["b"]
+
+
+def test_a_model_nobody_asked_for_is_not_loaded():
+    loaded = []
+    with on_first_use(lambda: loaded.append(1) or Model()):
+        pass
+    assert loaded == []
+
+
+def test_a_model_is_loaded_once_and_closed_even_after_a_failure():
+    models = []
+
+    def load():
+        models.append(Model())
+        return models[-1]
+
+    def use():
+        with on_first_use(load) as get:
+            assert get() is get()
+            raise StageFailure("later")
+
+    with pytest.raises(StageFailure):
+        use()
+    assert [model.is_closed for model in models] == [True]
