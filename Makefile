@@ -81,7 +81,7 @@ golden: $(READY) ## measure the golden losses anew; look at the difference befor
 
 .PHONY: pretrain
 pretrain: $(READY) ## train the pocket family from its seed: hours on two cores, resumable; its weights are shipped
-	@$(BIN)/python -m flows.pretrain_pocket $(ARGS)
+	@$(BIN)/foundry pretrain-pocket pocket-build $(ARGS)
 
 .PHONY: smollm
 smollm: $(SMOLLM)/SmolLM2-135M-Instruct.Q4_1.gguf ## fetch a real small language model for the scenes

@@ -55,7 +55,7 @@ def keep_results(
     (folder / SCORES).write_text(json.dumps(told, indent=1), encoding="utf-8")
     ladder = from_scores(told)
     curve = read_curve(path_of(adapter) / CURVE) if adapter else []
-    samples = read_split(path_of(dataset), "train")[:SHEET_PICTURES]
+    samples = one_a_picture(read_split(path_of(dataset), "train"))[:SHEET_PICTURES]
     keep_recipe(recorder.recipe, recorder.run)
     recorder.run.dataset(recorder.recipe.name, dataset.digest, path_of(dataset), dataset.rows)
     recorder.run.tags({"foundry.dataset_digest": dataset.digest})
@@ -68,6 +68,11 @@ def keep_results(
     write_page(recorder, folder, summary, ladder, curve, samples)
     link_prefect(recorder, summary)
     return summary.to_dict()
+
+
+def one_a_picture(rows: Sequence[Example]) -> list[Example]:
+    """The first question of every picture."""
+    return list({row.picture_id: row for row in reversed(rows)}.values())[::-1]
 
 
 def keep_figures(

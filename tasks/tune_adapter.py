@@ -12,6 +12,7 @@ from blip_core.wiring import checkpoint_identity, inference_settings, load_base,
 from tasks.stage import path_of, stage, watcher
 
 VERSION = 1
+STEPS_SHOWN_ONE_IN = 10  # one batch says little: the loss told is the mean of a tenth of the steps
 ADAPTER = "adapter"
 CURVE = "curve.csv"
 
@@ -45,17 +46,22 @@ def tune_adapter(recipe: Recipe, dataset: ArtifactRef) -> ArtifactRef:
         )
         _write_curve(folder / CURVE, result.curve)
         losses = [row["loss"] for row in result.curve if "loss" in row]
+        shown = max(1, len(losses) // STEPS_SHOWN_ONE_IN)
         return {
             "rows": len(train),
             "steps": result.steps,
             "trainable": result.trainable,
-            "first_loss": losses[0],
-            "last_loss": losses[-1],
+            "first_loss": _mean(losses[:shown]),
+            "last_loss": _mean(losses[-shown:]),
             "best_validation_loss": result.best_validation_loss,
             "best_step": result.best_step,
         }
 
     return workplace().store.publish(key(recipe, dataset), "adapter", build).ref()
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def read_curve(path: Path) -> list[dict[str, float]]:
