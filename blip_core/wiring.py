@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from blip_core.modeling import Blip2Bundle
 
 DEFAULT_HOME = "~/.blip-foundry"
-BUNDLED_SET = "shifted"
 WORLD_VERSION = 1  # goes up when the composer draws another picture for the same seed
 _DIGEST_BLOCK = 1 << 20
 _MODEL_FILES = (".safetensors", ".gguf", ".json", ".txt", ".model", ".jinja")
@@ -267,7 +266,7 @@ def evaluation_examples(recipe: Recipe, dataset: Path) -> list[Example]:
         return list(read_examples(Path(settings.path).expanduser()))
     from blip_core.pocket.evalset import load_bundled
 
-    table = load_bundled(BUNDLED_SET)
+    table = load_bundled(settings.style)
     rows = table.to_pylist() if settings.limit is None else table.slice(0, settings.limit).to_pylist()
     return [_bundled_example(row) for row in rows]
 
@@ -279,7 +278,7 @@ def evaluation_identity(recipe: Recipe, dataset_digest: str) -> str:
         return f"split-{dataset_digest}"
     if settings.kind == "table":
         return _file_digest(Path(settings.path).expanduser())
-    data = (files("blip_core.pocket") / "evalset" / f"{BUNDLED_SET}.parquet").read_bytes()
+    data = (files("blip_core.pocket") / "evalset" / f"{settings.style}.parquet").read_bytes()
     return f"{hashlib.sha256(data).hexdigest()}-{settings.limit}"
 
 

@@ -11,7 +11,9 @@ class BundledEvaluation(Section):
     """The pocket family's own set, with exact truth."""
 
     kind: Literal["bundled"]
-    """The set that ships with the pocket family."""
+    """The sets that ship with the pocket family."""
+    style: Literal["shifted", "generic"] = "shifted"
+    """Snapshots such as the BLIP-2 models never saw, or pictures such as they were trained on."""
     limit: int | None = Field(default=None, ge=1)
     """Questions that are asked, from the start of the set; absent, all."""
 

@@ -65,6 +65,14 @@ def test_bundled_evaluation_rows_are_limited_and_name_their_answers():
     assert all(row.target == row.options["ABCD".index(row.answer)] for row in rows)
 
 
+def test_both_bundled_sets_can_be_judged_on():
+    counts = {}
+    for style in ("shifted", "generic"):
+        recipe = load_recipe("gallery-vqa", "pocket", [f"evaluation.style={style}"])
+        counts[style] = len(wiring.evaluation_examples(recipe, dataset=None))
+    assert counts == {"shifted": 2080, "generic": 600}
+
+
 def test_the_evaluation_identity_follows_the_limit_and_the_dataset():
     bundled = [load_recipe("gallery-vqa", "pocket", [f"evaluation.limit={limit}"]) for limit in (5, 6)]
     assert wiring.evaluation_identity(bundled[0], "x") != wiring.evaluation_identity(bundled[1], "x")
