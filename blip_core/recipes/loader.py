@@ -161,6 +161,6 @@ def _parse(file: Traversable | Path, what: str) -> dict[str, Any]:
 
 def _no_such(what: str, name: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
+    hint = f"did you mean {near[0]}? Otherwise " if near else ""
     own = f", or the path of a {_SUFFIX} file" if what in ("recipe", "profile") else ""
-    return f"there is no {what} {name!r}; {hint}There is {', '.join(known)}{own}"
+    return f"there is no {what} {name!r}; {hint}there is {', '.join(known)}{own}"
