@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 DEFAULT_HOME = "~/.blip-foundry"
 WORLD_VERSION = 1  # goes up when the composer draws another picture for the same seed
+RUNNABLE_SOURCES = ("prompts", "world")
+RUNNABLE_TASK = "mcq"
 _DIGEST_BLOCK = 1 << 20
 _MODEL_FILES = (".safetensors", ".gguf", ".json", ".txt", ".model", ".jinja")
 
@@ -294,6 +296,23 @@ def checkpoint_identity(checkpoint: Checkpoint) -> str:
         folder = _folder_of(checkpoint)
         return _file_digest(folder / checkpoint.file) if checkpoint.file else _folder_digest(folder)
     return f"{checkpoint.id}@{checkpoint.revision or 'local'}"
+
+
+def check_can_run(recipe: Recipe) -> None:
+    """Make sure that there is a flow for what a recipe asks, before any work is begun.
+
+    Raises:
+        RecipeError: The source or the task is described but not run yet.
+    """
+    if recipe.source.kind not in RUNNABLE_SOURCES:
+        raise RecipeError(
+            f"source.kind is {recipe.source.kind!r}: the pipeline cannot take its pictures from there yet; "
+            f"allowed today: {', '.join(RUNNABLE_SOURCES)}"
+        )
+    if recipe.task != RUNNABLE_TASK:
+        raise RecipeError(
+            f"task is {recipe.task!r}: the pipeline cannot run it yet; allowed today: {RUNNABLE_TASK}"
+        )
 
 
 def check_checkpoints(recipe: Recipe) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from prefect import flow
 
 from blip_core.recipes import load_recipe
-from blip_core.wiring import check_checkpoints
+from blip_core.wiring import check_can_run, check_checkpoints
 from flows.compare_variants import compare_variants
 from flows.finetune import finetune
 from flows.recording import recorded
@@ -26,6 +26,7 @@ def pipeline(
         overrides: Fields to change, each as section.field=value.
     """
     plan = load_recipe(recipe, profile, overrides)
+    check_can_run(plan)
     check_checkpoints(plan)
     with recorded(plan) as recorder:
         dataset = regenerate_dataset(plan)

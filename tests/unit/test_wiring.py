@@ -65,6 +65,13 @@ def test_bundled_evaluation_rows_are_limited_and_name_their_answers():
     assert all(row.target == row.options["ABCD".index(row.answer)] for row in rows)
 
 
+def test_a_source_that_no_flow_takes_is_refused_before_any_work():
+    recipe = load_recipe("gallery-vqa", "pocket", ["source.kind=folder", "source.path=pictures"])
+    with pytest.raises(RecipeError, match=r"source\.kind is 'folder'.*allowed today: prompts, world"):
+        wiring.check_can_run(recipe)
+    wiring.check_can_run(load_recipe("gallery-vqa", "pocket", ["source.kind=world"]))
+
+
 def test_both_bundled_sets_can_be_judged_on():
     counts = {}
     for style in ("shifted", "generic"):
