@@ -1,6 +1,5 @@
 """Stable Diffusion behind the port `Painter`."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from PIL.Image import Image
 from blip_core.backends.loading import DTYPES, loading
 from blip_core.backends.memory import release_memory, still_open
 from blip_core.errors import CheckpointError
-from blip_core.modeling.checkpoints import check_safetensors
+from blip_core.modeling.checkpoints import check_safetensors, read_json
 from blip_core.recipes.checkpoint import Dtype
 from blip_core.recipes.pictures import Pictures
 
@@ -103,7 +102,7 @@ def check_pipeline_folder(folder: Path) -> set[str]:
         CheckpointError: no readable index, another pipeline, a component with code of its own, or a component
             without whole safetensors weights.
     """
-    index = _read_index(folder / "model_index.json")
+    index = read_json(folder / "model_index.json", "Stable Diffusion")
     if index.get("_class_name") != PIPELINE:
         raise CheckpointError(f"{folder} holds a {index.get('_class_name')}; allowed here: {PIPELINE}")
     components = {
@@ -121,20 +120,6 @@ def check_pipeline_folder(folder: Path) -> set[str]:
         if name in components:
             _check_weights(folder / name)
     return set(components)
-
-
-def _read_index(path: Path) -> dict[str, Any]:
-    try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{path.parent} has no {path.name}; is it a Stable Diffusion folder?"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
-    if not isinstance(index, dict):
-        raise CheckpointError(f"{path} must hold a JSON object")
-    return index
 
 
 def _check_weights(folder: Path) -> None:

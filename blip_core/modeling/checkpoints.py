@@ -62,7 +62,7 @@ def check_checkpoint_folder(
         CheckpointError: No readable config, code of its own, no safetensors, a damaged or missing shard,
             or another architecture.
     """
-    config = _read_json(folder / "config.json")
+    config = read_json(folder / "config.json")
     for path in sorted(folder.glob("*.json")):
         _refuse_remote_code(path)
     found = config.get("architectures") or []
@@ -75,11 +75,16 @@ def check_checkpoint_folder(
     return config
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, kind: str = "model") -> dict[str, Any]:
+    """Read a JSON object from a checkpoint folder of a kind.
+
+    Raises:
+        CheckpointError: it is missing, unreadable or no object.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path.parent} has no {path.name}; is it a model folder?") from error
+        raise CheckpointError(f"{path.parent} has no {path.name}; is it a {kind} folder?") from error
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict):
@@ -115,7 +120,7 @@ def _indexed_shards(folder: Path) -> list[Path]:
     index = folder / _INDEX_NAME
     if not index.exists():
         return []
-    return [folder / name for name in sorted(set(_read_json(index).get("weight_map", {}).values()))]
+    return [folder / name for name in sorted(set(read_json(index).get("weight_map", {}).values()))]
 
 
 def check_safetensors(path: Path) -> None:
