@@ -37,7 +37,7 @@ from blip_core.pocket.language import (
 from blip_core.pocket.pretraining import Plan, parameter_groups, publish_folder, say, step_rng, train_part
 from blip_core.pocket.prompts import answer_prompt, describe_prompt, plain_answer_prompt, with_loose_end
 from blip_core.pocket.text import Pair, encode_pairs, row_loss, t5_config, t5_lr_scale
-from blip_core.pocket.tokenizers import BOS, EOS, IMAGE, PAD
+from blip_core.pocket.tokenizers import BOS, EOS, IMAGE, PAD, shorten_tokenizer
 from blip_core.pocket.vision import IMAGE_MEAN, IMAGE_STD, to_pixel_values, vision_config
 from blip_core.pocket.world import (
     OBJECT_NAMES,
@@ -55,7 +55,7 @@ from blip_core.pocket.world import (
 
 QUERY_TOKENS = 8
 QFORMER_WIDTH = 128
-OPT_WIDTH = 128
+OPT_WIDTH = 64
 _QUERY_STD = 0.5
 _QFORMER_INIT_STD = 0.06
 _T5_LR = 0.5  # the T5 can already read; the Q-Former cannot
@@ -352,6 +352,7 @@ def publish_blip2(
     def write(place: Path) -> None:
         half.save_pretrained(place)
         processor.save_pretrained(place)
+        shorten_tokenizer(place)
 
     publish_folder(folder, write)
     say(f"published {folder}")

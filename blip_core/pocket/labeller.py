@@ -6,6 +6,7 @@ describe what it sees. The description comes first, so that the answer can be re
 """
 
 import copy
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.llama.modeling_llama import LlamaAttention
 
 from blip_core.pocket.blip2 import Shot, take_shot
 from blip_core.pocket.language import (
@@ -37,7 +39,7 @@ from blip_core.pocket.language import (
 )
 from blip_core.pocket.pretraining import Plan, parameter_groups, publish_folder, say, step_rng, train_part
 from blip_core.pocket.prompts import shipped_prompts, with_loose_end
-from blip_core.pocket.tokenizers import BOS, EOS, IMAGE, PAD
+from blip_core.pocket.tokenizers import BOS, EOS, IMAGE, PAD, shorten_tokenizer
 from blip_core.pocket.vision import (
     GRID,
     IMAGE_MEAN,
@@ -60,13 +62,18 @@ from blip_core.pocket.world import (
 
 LLAMA_WIDTH = 128
 IMAGE_TOKENS = GRID * GRID + 1
-_ANSWER_WEIGHT = 1.0
 _DESCRIPTION_WEIGHT = 2.0  # everything after it can be copied from it
-_QUESTION_WEIGHT = 1.0
+_COPIED_WEIGHT = 6.0  # the right option, which stands first: the one word that takes reading back
+_FORM_WEIGHT = 1.0
 _SHIFTED_SHARE = 0.7
+_LLAMA_LR = 0.7  # of the projector's learning rate
+_TOWER_LR = 0.2  # where it is trained at all
 _NO_LABEL = -100
 _KNOWN_OPTIONS = (*OBJECT_NAMES, *PLACES, *TIMES, *COUNT_WORDS)
 TAUGHT_KINDS = (Kind.PLACE, Kind.TIME, Kind.OBJECT, Kind.COUNT)
+_ASKS = "\n\nQuestion:"
+_COPIED = re.compile(r"\nA\.([^\n]*)")
+_MATCH_STD = 0.12  # of the heads that start as matching ones
 _MAX_NEW_TOKENS = 96
 TEMPERATURE = 0.5
 
@@ -100,8 +107,22 @@ def llama_config(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
 
 
 def new_llama(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
+    """An untrained Llama; from the second layer on, one head a layer looks for words like its own.
+
+    Query = key at the start spares it thousands of steps of finding out how to read a description back.
+    """
     torch.manual_seed(seed)
-    return LlamaForCausalLM(llama_config(tokenizer))
+    model = LlamaForCausalLM(llama_config(tokenizer))
+    for layer in model.model.layers[1:]:
+        _start_matching(layer.self_attn, model.config.head_dim)
+    return model
+
+
+@torch.no_grad()
+def _start_matching(attention: LlamaAttention, head_dim: int) -> None:
+    shared = torch.randn(head_dim, LLAMA_WIDTH) * _MATCH_STD
+    attention.q_proj.weight[-head_dim:] = shared
+    attention.k_proj.weight[-head_dim:] = shared
 
 
 def new_llava(
@@ -159,7 +180,7 @@ def encode_labels(
     """Right-padded ids, mask, labels and the weight of every label."""
     heads = tokenizer(prompts).input_ids
     tails = tokenizer(targets, add_special_tokens=False).input_ids
-    asks = tokenizer.convert_tokens_to_ids("\n\nQuestion:")
+    spans = tokenizer(targets, add_special_tokens=False, return_offsets_mapping=True).offset_mapping
     longest = max(len(head) + len(tail) + 1 for head, tail in zip(heads, tails, strict=True))
     shape = (len(heads), longest)
     ids = np.full(shape, tokenizer.pad_token_id)
@@ -170,16 +191,22 @@ def encode_labels(
         ids[row, : end + 1] = [*head, *tail, tokenizer.eos_token_id]
         mask[row, : end + 1] = 1
         labels[row, start : end + 1] = ids[row, start : end + 1]
-        described = start + (tail.index(asks) if asks in tail else 0)
-        weights[row, start:described] = _DESCRIPTION_WEIGHT
-        weights[row, described : end + 1] = _QUESTION_WEIGHT
-        weights[row, end - 1] = _ANSWER_WEIGHT
+        weights[row, start:end] = [_weight_at(targets[row], begin) for begin, _ in spans[row]]
+        weights[row, end] = _FORM_WEIGHT
     return {
         "input_ids": torch.from_numpy(ids),
         "attention_mask": torch.from_numpy(mask),
         "labels": torch.from_numpy(labels),
         "weights": torch.from_numpy(weights),
     }
+
+
+def _weight_at(target: str, position: int) -> float:
+    """What the token that begins at a position of a label counts in the loss."""
+    if position < target.find(_ASKS):  # a scene list asks nothing
+        return _DESCRIPTION_WEIGHT
+    is_copied = any(span.start(1) <= position < span.end(1) for span in _COPIED.finditer(target))
+    return _COPIED_WEIGHT if is_copied else _FORM_WEIGHT
 
 
 def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
@@ -193,7 +220,24 @@ def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
 def text_lesson(rng: np.random.Generator, kinds: tuple[Kind, ...]) -> tuple[str, str]:
     """Prompt and target without a picture: the description is given, the rest is to be written."""
     scene = draw_scene(rng, Style.SHIFTED, Split.TRAIN)
-    return _cut(write_label(scene, draw_question(scene, rng, kinds)), "\n\nQuestion:")
+    return _cut(write_label(scene, draw_question(scene, rng, kinds)), _ASKS)
+
+
+def counting_lesson(rng: np.random.Generator) -> tuple[str, str]:
+    """Prompt and target without a picture: of every group of a description, how many it holds.
+
+    Asked of one group alone, a small model learns which numbers a description holds, and not of what.
+    """
+    scene = draw_scene(rng, Style.SHIFTED, Split.TRAIN)
+    asked = [PocketScene(scene.place, scene.time, (group,)) for group in scene.groups]
+    questions = [ask_any(alone, rng, (Kind.COUNT,)) for alone in asked]
+    order = rng.permutation(len(questions))
+    told = [f"{_ASKS} {questions[i].text}\nA. {questions[i].options[questions[i].answer]}" for i in order]
+    return f"Description: {describe(scene)}", "".join(told)
+
+
+def _any_lesson(rng: np.random.Generator, kinds: tuple[Kind, ...]) -> tuple[str, str]:
+    return text_lesson(rng, kinds) if rng.random() < 0.5 else counting_lesson(rng)  # half and half
 
 
 def _cut(text: str, mark: str) -> tuple[str, str]:
@@ -214,7 +258,7 @@ def train_text(
 
     def loss_at(step: int) -> Tensor:
         rng = step_rng(plan.seed, step)
-        rows = [text_lesson(rng, kinds) for _ in range(batch_size)]
+        rows = [_any_lesson(rng, kinds) for _ in range(batch_size)]
         batch = encode_labels(tokenizer, [head for head, _ in rows], [tail for _, tail in rows])
         logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
         return weighted_loss(logits, batch["labels"], batch["weights"])
@@ -261,7 +305,7 @@ def train_llava(
     texts: int = 16,
     on_save: Callable[[int], None] | None = None,
 ) -> None:
-    """Teach a LLaVA to label pictures; batches without pictures keep asking and answering alive."""
+    """Teach a LLaVA to label pictures; lessons without pictures keep reading back alive."""
     model.train()
 
     def loss_at(step: int) -> Tensor:
@@ -269,13 +313,19 @@ def train_llava(
         seen = picture_loss(model, tokenizer, [_any_shot(rng) for _ in range(pictures)], kinds, rng)
         if not texts:
             return seen
-        rows = [text_lesson(rng, kinds) for _ in range(texts)]
+        rows = [_any_lesson(rng, kinds) for _ in range(texts)]
         batch = encode_labels(tokenizer, [head for head, _ in rows], [tail for _, tail in rows])
         logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
         return seen + 0.5 * weighted_loss(logits, batch["labels"], batch["weights"])
 
-    groups = parameter_groups(model, lambda name: 1.0 if "projector" in name else 0.7)
+    groups = parameter_groups(model, _lr_scale)
     train_part(folder, model, loss_at, plan, groups, on_save=on_save)
+
+
+def _lr_scale(name: str) -> float:
+    if "projector" in name:
+        return 1.0
+    return _TOWER_LR if "vision_tower" in name else _LLAMA_LR
 
 
 def _any_shot(rng: np.random.Generator) -> Shot:
@@ -294,8 +344,7 @@ def picture_loss(
     targets = [write_label(shot.scene, draw_question(shot.scene, rng, kinds)) for shot in shots]
     batch = encode_labels(tokenizer, prompts, targets)
     pixels = to_pixel_values(np.stack([shot.pixels for shot in shots]))
-    with torch.no_grad():
-        states = model.model.vision_tower(pixels).last_hidden_state
+    states = model.model.vision_tower(pixels).last_hidden_state
     seen = model.model.multi_modal_projector(states)
     words = model.get_input_embeddings()(batch["input_ids"])
     # The image token stands second, after the begin token, in every row.
@@ -406,6 +455,7 @@ def publish_llava(
     def write(place: Path) -> None:
         half.save_pretrained(place)
         processor.save_pretrained(place)
+        shorten_tokenizer(place)
 
     publish_folder(folder, write)
     say(f"published {folder}")

@@ -4,7 +4,9 @@ Every member shares one vocabulary trained on the pocket language. The fixed lin
 prompts are single tokens, which keeps sequences short enough to train on a laptop core.
 """
 
+import json
 import re
+from pathlib import Path
 
 import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -116,3 +118,10 @@ def _wrapped(tokenizer: Tokenizer, padding_side: str, **specials: object) -> Pre
         clean_up_tokenization_spaces=False,
         **specials,
     )
+
+
+def shorten_tokenizer(folder: Path) -> None:
+    """Write the `tokenizer.json` of a checkpoint without line breaks: half its size, the same tokenizer."""
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")

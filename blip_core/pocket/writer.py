@@ -12,7 +12,7 @@ from blip_core.pocket.labeller import encode_labels, weighted_loss
 from blip_core.pocket.language import read_scene, tell_scene
 from blip_core.pocket.pretraining import Plan, publish_folder, say, step_rng, train_part
 from blip_core.pocket.prompts import scenes_prompt, shipped_prompts
-from blip_core.pocket.tokenizers import CHAT_END, PAD
+from blip_core.pocket.tokenizers import CHAT_END, PAD, shorten_tokenizer
 from blip_core.pocket.world import CATEGORIES, PocketScene, Split, Style, category_of, draw_scene
 
 WRITER_WIDTH = 96
@@ -129,6 +129,7 @@ def publish_writer(folder: Path, model: Qwen2ForCausalLM, tokenizer: PreTrainedT
     def write(place: Path) -> None:
         half.save_pretrained(place)
         tokenizer.save_pretrained(place)
+        shorten_tokenizer(place)
 
     publish_folder(folder, write)
     say(f"published {folder}")

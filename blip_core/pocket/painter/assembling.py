@@ -18,6 +18,7 @@ from transformers import CLIPTokenizer
 
 from blip_core.pocket.painter.denoiser import SCHEDULE, Denoiser
 from blip_core.pocket.painter.parts import replace_folder
+from blip_core.pocket.tokenizers import shorten_tokenizer
 
 
 def build_scheduler(name: str = "ddim") -> DDIMScheduler | DPMSolverMultistepScheduler:
@@ -66,6 +67,7 @@ def publish_pipeline(pipeline: StableDiffusionPipeline, folder: Path) -> None:
     for module in (pipeline.vae, pipeline.unet, pipeline.text_encoder):
         module.half()
     pipeline.save_pretrained(fresh, safe_serialization=True)
+    shorten_tokenizer(fresh / "tokenizer")
     config = fresh / "text_encoder" / "config.json"
     # Weights rest in half precision; without this line the text encoder alone would also compute in it.
     config.write_text(json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2))

@@ -30,8 +30,9 @@ SCHEDULE: dict[str, Any] = {
     "timestep_spacing": "trailing",
     "steps_offset": 1,  # what diffusers asks for; without effect on trailing timesteps
 }
-_CHANNELS = (64, 144)
-_HEADS = 3
+_CHANNELS = (56, 112)
+_HEADS = 4
+_NORM_GROUPS = 8
 _UNCONDITIONAL_ONE_IN = 10
 _MAX_SNR = 5.0  # signal-to-noise ratio above which a timestep no longer gains weight
 _OBJECT_WEIGHT = 1.5  # added to the weight of latents under an object
@@ -51,7 +52,7 @@ def build_unet() -> UNet2DConditionModel:
         layers_per_block=1,
         cross_attention_dim=TEXT_WIDTH,
         attention_head_dim=_HEADS,  # diffusers means the number of heads
-        norm_num_groups=16,
+        norm_num_groups=_NORM_GROUPS,
     )
 
 

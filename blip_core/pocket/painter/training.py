@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 _VAE = Course(steps=3000, learning_rate=2e-3, warmup=150, save_every=200)
 _TEXT = Course(steps=900, learning_rate=2e-3, save_every=200)
 _READER = Course(steps=1200, learning_rate=3e-3, seed=1, save_every=200)
-_DENOISER = Course(steps=5400, learning_rate=1e-3, warmup=300, ema_decay=0.999, save_every=200)
+_DENOISER = Course(steps=7000, learning_rate=1e-3, warmup=300, ema_decay=0.999, save_every=200)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,13 +58,17 @@ def test_a_damaged_label_does_not_parse(damage: tuple[str, str]) -> None:
     assert parse_label(text.replace(*damage)) is None
 
 
-def test_the_description_weighs_most_and_the_prompt_nothing(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_the_right_option_weighs_most_then_the_description_and_the_prompt_nothing(tokenizer: PreTrainedTokenizerFast) -> None:
     rng = np.random.default_rng(2)
     scene = draw_scene(rng, Style.SHIFTED)
-    target = write_label(scene, ask_any(scene, rng))
+    question = ask_any(scene, rng)
+    target = write_label(scene, question)
     batch = encode_labels(tokenizer, [shipped_prompts().label], [target])
-    heaviest = batch["weights"][0] == batch["weights"].max()
-    assert tokenizer.decode(batch["labels"][0, heaviest]) == f"Description: {describe(scene)}"
+    labels, weights = batch["labels"][0], batch["weights"][0]
+    lightest, second, heaviest = weights[labels >= 0].unique().tolist()
+    assert tokenizer.decode(labels[weights == heaviest]).strip() == question.options[0]
+    assert tokenizer.decode(labels[weights == second]) == f"Description: {describe(scene)}"
+    assert lightest < second
     assert batch["weights"][0, batch["labels"][0] < 0].sum() == 0
 
 
