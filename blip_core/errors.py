@@ -5,20 +5,29 @@ FoundryError                 exit code 1
 |   |-- RecipeError          unknown recipe, profile or field; a value out of bounds
 |   |-- CheckpointError      a model that is missing, unsafe to load or of the wrong architecture
 |   |-- TableError           a table or picture that was handed in and cannot be read
+|   |-- UnknownArtifact      a dataset, adapter or row that was named and is not in the store
 |   `-- PlaceError           a folder that cannot be written, a port that is taken
 |-- StoreError               an artefact that is damaged or contested
 |   `-- CorruptArtifact
 |-- StageFailure             a stage that could not deliver what it owes
 |   |-- EmptyDataset
 |   `-- TrainingFailure
-`-- TrackingError            the tracking server refused what it was sent
+|-- TrackingError            the tracking server refused what it was sent
+`-- HubAway                  the hub of checkpoints cannot be reached, or broke off
 """
 
 
 class FoundryError(Exception):
-    """Base of all errors raised on purpose; its text is shown without a stack trace."""
+    """Base of all errors raised on purpose; its text is shown without a stack trace.
+
+    Messages quote what nobody checked: what would steer a terminal, or is no UTF-8, is written as an escape.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return "".join(char if char.isprintable() or char == "\n" else escaped(char) for char in text)
 
 
 class UserMistake(FoundryError):
@@ -37,6 +46,10 @@ class CheckpointError(UserMistake):
 
 class TableError(UserMistake):
     """A table, dataset folder or picture that cannot be read."""
+
+
+class UnknownArtifact(UserMistake):
+    """A dataset, adapter or row that somebody named and the store does not hold."""
 
 
 class PlaceError(UserMistake):
@@ -65,3 +78,12 @@ class TrainingFailure(StageFailure):
 
 class TrackingError(FoundryError):
     """The tracking server refused what it was sent."""
+
+
+class HubAway(FoundryError):
+    """The hub of checkpoints cannot be reached, or broke off."""
+
+
+def escaped(char: str) -> str:
+    """A character by its number, as Python writes it in a literal."""
+    return char.encode("unicode_escape").decode()

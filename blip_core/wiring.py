@@ -17,10 +17,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blip_core.errors import PlaceError, RecipeError
+from blip_core.errors import CheckpointError, PlaceError, RecipeError, TableError
 from blip_core.pocket import models_dir
 from blip_core.ports import Labeller, Painter, TextWriter
+from blip_core.prefetching import LOCK_NAME, LockedCheckpoint, damage, read_lock, used_checkpoints
 from blip_core.recipes import Checkpoint, Inference, Pictures, Recipe, Variant
+from blip_core.recipes.evaluation import TableEvaluation
+from blip_core.recipes.source import Source
 from blip_core.records import LETTERS, Example
 from blip_core.store import Store
 from blip_core.tracking import MlflowTracker, artifact_root, prepare_store, quiet_environment
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
 
 DEFAULT_HOME = "~/.blip-foundry"
 WORLD_VERSION = 1  # goes up when the composer draws another picture for the same seed
-RUNNABLE_SOURCES = ("prompts", "world")
 RUNNABLE_TASK = "mcq"
 _DIGEST_BLOCK = 1 << 20
 _MODEL_FILES = (".safetensors", ".gguf", ".json", ".txt", ".model", ".jinja")
@@ -47,6 +49,11 @@ class Workplace:
     @property
     def store(self) -> Store:
         return _store(self.home / "store")
+
+    @property
+    def lock(self) -> Path:
+        """Lock file of the hub checkpoints."""
+        return self.home / LOCK_NAME
 
     @property
     def journal(self) -> Path:
@@ -112,6 +119,13 @@ def prepare_environment(place: Workplace) -> None:
     """
     for name, value in _library_environment(place).items():
         os.environ.setdefault(name, value)
+
+
+def go_online(place: Workplace) -> None:
+    """Prepare a process whose purpose is to ask the hub; to be called before its library is imported."""
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        os.environ[name] = "0"
+    prepare_environment(place)
 
 
 def _library_environment(place: Workplace) -> dict[str, str]:
@@ -255,7 +269,7 @@ def evaluation_examples(recipe: Recipe, dataset: Path) -> list[Example]:
     """The rows that variants are judged on.
 
     Raises:
-        TableError: A table cannot be read.
+        TableError: A table cannot be read, or one of its rows cannot be used.
     """
     settings = recipe.evaluation
     if settings.kind == "split":
@@ -263,9 +277,9 @@ def evaluation_examples(recipe: Recipe, dataset: Path) -> list[Example]:
 
         return list(read_split(dataset, "test"))
     if settings.kind == "table":
-        from blip_core.sources.table import read_examples
+        from blip_core.sources import read_examples, table_files
 
-        return list(read_examples(Path(settings.path).expanduser()))
+        return read_examples(*table_files(settings))
     from blip_core.pocket.evalset import load_bundled
 
     table = load_bundled(settings.style)
@@ -274,44 +288,113 @@ def evaluation_examples(recipe: Recipe, dataset: Path) -> list[Example]:
 
 
 def evaluation_identity(recipe: Recipe, dataset_digest: str) -> str:
-    """What changes when the evaluation rows do."""
+    """What changes when the evaluation rows do: of a table also when one of its picture files does.
+
+    Raises:
+        TableError: A table cannot be read.
+    """
     settings = recipe.evaluation
     if settings.kind == "split":
         return f"split-{dataset_digest}"
     if settings.kind == "table":
-        return _file_digest(Path(settings.path).expanduser())
+        from blip_core.sources import table_digest, table_files
+
+        return table_digest(*table_files(settings))
     data = (files("blip_core.pocket") / "evalset" / f"{settings.style}.parquet").read_bytes()
     return f"{hashlib.sha256(data).hexdigest()}-{settings.limit}"
 
 
 def locate_checkpoint(checkpoint: Checkpoint) -> Path:
+    """Folder of a checkpoint on this machine.
+
+    Raises:
+        CheckpointError: It is not here, or not what the lock file says.
+    """
     from blip_core.modeling.checkpoints import locate
 
-    return locate(checkpoint, workplace().models, models_dir())
+    folder = locate(checkpoint, workplace().models, models_dir())
+    _check_lock(checkpoint, folder)
+    return folder
+
+
+def _check_lock(checkpoint: Checkpoint, folder: Path) -> None:
+    """Refuse a hub checkpoint that is not as it was prefetched; one that was never locked passes."""
+    locked = _locked(checkpoint)
+    if locked is None:
+        return
+    if not locked.is_at(checkpoint.revision or ""):
+        raise CheckpointError(
+            f"the recipe asks for {checkpoint.id} at revision {checkpoint.revision}, but {folder} holds "
+            f"{locked.commit or 'a copy of unknown revision'}; run `foundry prefetch` with this recipe"
+        )
+    wrong = damage(folder, locked)
+    if wrong:
+        raise CheckpointError(
+            f"{folder} is not what was prefetched: {wrong[0]}; mend it with `foundry prefetch`"
+        )
+
+
+def _locked(checkpoint: Checkpoint) -> LockedCheckpoint | None:
+    if checkpoint.is_pocket or checkpoint.is_local:
+        return None
+    return read_lock(workplace().lock).get(checkpoint.id)
 
 
 def checkpoint_identity(checkpoint: Checkpoint) -> str:
-    """What changes when the weights do: the digest of a folder's files, or name and revision on the hub."""
+    """What changes when the weights do: the digest of the files, with name and commit where it is locked."""
     if checkpoint.is_pocket or checkpoint.is_local:
         folder = _folder_of(checkpoint)
         return _file_digest(folder / checkpoint.file) if checkpoint.file else _folder_digest(folder)
-    return f"{checkpoint.id}@{checkpoint.revision or 'local'}"
+    locked = _locked(checkpoint)
+    if locked is not None:
+        return f"{checkpoint.id}@{locked.version}"
+    revision = checkpoint.revision or "local"
+    folder = workplace().models / checkpoint.id
+    digest = f"-{_folder_digest(folder)}" if folder.is_dir() else ""
+    return f"{checkpoint.id}@{revision}{digest}"
 
 
 def check_can_run(recipe: Recipe) -> None:
-    """Make sure that there is a flow for what a recipe asks, before any work is begun.
+    """Make sure that a recipe can be run, and that what it hands in can be read, before any work is begun.
 
     Raises:
-        RecipeError: The source or the task is described but not run yet.
+        RecipeError: Its task is described but not run yet.
+        TableError: A table or folder that it names is not there, lacks a column or holds too little of use.
     """
-    if recipe.source.kind not in RUNNABLE_SOURCES:
-        raise RecipeError(
-            f"source.kind is {recipe.source.kind!r}: the pipeline cannot take its pictures from there yet; "
-            f"allowed today: {', '.join(RUNNABLE_SOURCES)}"
-        )
     if recipe.task != RUNNABLE_TASK:
         raise RecipeError(
             f"task is {recipe.task!r}: the pipeline cannot run it yet; allowed today: {RUNNABLE_TASK}"
+        )
+    _check_source(recipe.source)
+    if recipe.evaluation.kind == "table":
+        evaluation_examples(recipe, Path())
+        _check_held_out(recipe.source, recipe.evaluation)
+
+
+def _check_source(source: Source) -> None:
+    if source.kind == "folder":
+        from blip_core.sources import picture_names
+
+        picture_names(Path(source.path).expanduser(), source.recursive)
+    if source.kind == "table":
+        from blip_core.sources import ANSWERED_FIELDS, PICTURE_FIELDS, table_files
+
+        own = source.questions == "table"
+        table_files(source, ANSWERED_FIELDS if own else PICTURE_FIELDS)
+
+
+def _check_held_out(source: Source, evaluation: TableEvaluation) -> None:
+    """Nothing is judged on that was learnt."""
+    if source.kind != "table" or source.questions != "table":
+        return
+    from blip_core.sources import questions_asked, table_files
+
+    both = questions_asked(*table_files(source)) & questions_asked(*table_files(evaluation))
+    if both:
+        raise TableError(
+            f"{len(both)} questions about the same pictures stand in source.path ({source.path}) and in "
+            f"evaluation.path ({evaluation.path}): what is learnt cannot judge. Take them out of one of the "
+            "tables, or set evaluation.kind to split and dataset.test_share to the share that judges"
         )
 
 
@@ -321,11 +404,7 @@ def check_checkpoints(recipe: Recipe) -> None:
     Raises:
         CheckpointError: One is not; the message says where it was expected.
     """
-    used = [recipe.scenes.model, recipe.labels.model, recipe.finetune.base]
-    used += [variant.model for variant in recipe.variants]
-    if recipe.source.kind != "world":
-        used.append(recipe.pictures.model)
-    for checkpoint in used:
+    for _, checkpoint in used_checkpoints(recipe):
         _folder_of(checkpoint)
 
 
@@ -336,7 +415,10 @@ def _folder_of(checkpoint: Checkpoint) -> Path:
         folder = workplace().models / checkpoint.id
     if checkpoint.is_local:
         folder = Path(checkpoint.id).expanduser()
-    return folder if folder.is_dir() else locate_checkpoint(checkpoint)  # loads torch to say what is wrong
+    if not folder.is_dir():
+        return locate_checkpoint(checkpoint)  # loads torch to say what is wrong
+    _check_lock(checkpoint, folder)
+    return folder
 
 
 def _folder_digest(folder: Path) -> str:

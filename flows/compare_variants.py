@@ -1,15 +1,61 @@
 """dataset + adapter -> answers of every variant -> ladder."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from prefect import flow
 
 from blip_core.recipes import Recipe
 from blip_core.store import ArtifactRef
+from blip_core.wiring import check_can_run, check_checkpoints
+from flows.finetune import tune
+from flows.forms import (
+    DEFAULT_PROFILE,
+    DEFAULT_RECIPE,
+    SEED_AS_RECIPE,
+    ProfileChoice,
+    RecipeChoice,
+    Seed,
+    resolve,
+)
+from flows.recording import recorded
+from flows.regenerate_dataset import grow_dataset
+from flows.results import keep_results
+from tasks.chosen import chosen
 from tasks.compare import compare
 from tasks.predict_variant import predict_variant
 
 
-@flow(name="compare-variants", flow_run_name="compare-variants {recipe.name}")
-def compare_variants(recipe: Recipe, dataset: ArtifactRef, adapter: ArtifactRef | None) -> ArtifactRef:
+@flow(name="compare-variants", flow_run_name="compare-variants {recipe}-{profile}")
+def compare_variants(
+    recipe: RecipeChoice = DEFAULT_RECIPE,
+    profile: ProfileChoice = DEFAULT_PROFILE,
+    dataset: str = "",
+    adapter: str = "",
+    seed: Seed = SEED_AS_RECIPE,
+    overrides: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Let every variant answer the same questions and say with statistics who is better.
+
+    Args:
+        recipe: What is made and learnt.
+        profile: With which checkpoints and on what hardware.
+        dataset: Digest of a dataset, or its beginning; empty takes the recipe's own, made if it is not there.
+        adapter: Digest of an adapter, or its beginning; empty takes the one of recipe and dataset.
+        seed: Seed of the run; -1 leaves the recipe's.
+        overrides: Further fields to change, each as section.field=value.
+    """
+    plan = resolve(recipe, profile, overrides, seed)
+    check_can_run(plan)
+    check_checkpoints(plan)
+    with recorded(plan, "compare-variants") as recorder:
+        rows = chosen("dataset", dataset) if dataset else grow_dataset(plan)
+        tuned = chosen("adapter", adapter) if adapter else tune(plan, rows)
+        return keep_results(recorder, dataset=rows, adapter=tuned, scores=judge(plan, rows, tuned))
+
+
+@flow(name="judge", flow_run_name="judge {recipe.name}")
+def judge(recipe: Recipe, dataset: ArtifactRef, adapter: ArtifactRef | None) -> ArtifactRef:
     """Let every variant answer the same rows and compare them.
 
     Args:

@@ -1,8 +1,8 @@
 """Stops processes when the process that started them is gone, however it went.
 
 Run as `python -m flows.guard`: each line of standard input is a target as `kill` takes it, a process or, when
-negative, a group; at its end, which comes with the death of whoever writes it, every target is asked to end
-and, if it will not, ended.
+negative, a group; at its end, which comes with the death of whoever writes it, every target is asked to end,
+with all that it started, and ended if it will not.
 """
 
 import os
@@ -10,9 +10,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from types import TracebackType
 from typing import IO, Self
+
+import psutil
 
 GRACE_SECONDS = 10.0
 _POLL_SECONDS = 0.1
@@ -72,12 +74,24 @@ class ProcessGroups:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._lifeline.let_go()
-        for process in self.members.values():
+        for process in reversed(self.members.values()):  # as the guard goes, or it would wait for a zombie
             process.wait()
         self._lifeline.wait()
 
 
-def end_all(targets: Iterable[int]) -> None:
+def end_all(targets: Sequence[int]) -> None:
+    """End targets, the last first: what was started later still tells the earlier ones how it ended."""
+    for target in reversed(targets):
+        end(target)
+
+
+def end(target: int) -> None:
+    """End what a target started, then the target: a worker that went first would take its runs' last words along."""
+    _end(_descendants(abs(target)))
+    _end([target, *_descendants(abs(target))])
+
+
+def _end(targets: Sequence[int]) -> None:
     """Ask targets to end, wait `GRACE_SECONDS` for all of them, then kill those that are left."""
     left = [target for target in targets if _signal(target, signal.SIGTERM)]
     deadline = time.monotonic() + GRACE_SECONDS
@@ -86,6 +100,14 @@ def end_all(targets: Iterable[int]) -> None:
         left = [target for target in left if _signal(target, 0)]
     for target in left:
         _signal(target, signal.SIGKILL)
+
+
+def _descendants(process: int) -> list[int]:
+    """Processes below one, as those of a worker's runs, which stand in groups of their own."""
+    try:
+        return [child.pid for child in psutil.Process(process).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _signal(target: int, number: int) -> bool:

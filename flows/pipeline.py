@@ -5,31 +5,54 @@ from typing import Any
 
 from prefect import flow
 
-from blip_core.recipes import load_recipe
 from blip_core.wiring import check_can_run, check_checkpoints
-from flows.compare_variants import compare_variants
-from flows.finetune import finetune
+from flows.compare_variants import judge
+from flows.finetune import tune
+from flows.forms import (
+    AS_RECIPE,
+    DEFAULT_PROFILE,
+    DEFAULT_RECIPE,
+    SEED_AS_RECIPE,
+    Epochs,
+    LearningRate,
+    ProfileChoice,
+    RecipeChoice,
+    SceneCount,
+    Seed,
+    resolve,
+)
 from flows.recording import recorded
-from flows.regenerate_dataset import regenerate_dataset
+from flows.regenerate_dataset import grow_dataset
 from flows.results import keep_results
 
 
 @flow(name="pipeline", flow_run_name="{recipe}-{profile}")
 def pipeline(
-    recipe: str = "gallery-vqa", profile: str = "pocket", overrides: Sequence[str] = ()
+    recipe: RecipeChoice = DEFAULT_RECIPE,
+    profile: ProfileChoice = DEFAULT_PROFILE,
+    scenes: SceneCount = AS_RECIPE,
+    epochs: Epochs = AS_RECIPE,
+    learning_rate: LearningRate = AS_RECIPE,
+    seed: Seed = SEED_AS_RECIPE,
+    overrides: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Grow a dataset, tune an adapter on it and say with statistics whether that helped.
 
     Args:
-        recipe: Name of a shipped recipe, or path of one's own TOML file.
-        profile: Name of a profile: with which checkpoints and on which hardware.
-        overrides: Fields to change, each as section.field=value.
+        recipe: What is made and learnt.
+        profile: With which checkpoints and on what hardware.
+        scenes: Scenes that are written and painted; 0 leaves the recipe's number.
+        epochs: Times each row is seen; 0 leaves the recipe's number.
+        learning_rate: Highest learning rate; 0 leaves the recipe's.
+        seed: Seed of the run; -1 leaves the recipe's.
+        overrides: Further fields to change, each as section.field=value.
     """
-    plan = load_recipe(recipe, profile, overrides)
+    fields = {"scenes__count": scenes, "finetune__epochs": epochs, "finetune__learning_rate": learning_rate}
+    plan = resolve(recipe, profile, overrides, seed, **fields)
     check_can_run(plan)
     check_checkpoints(plan)
-    with recorded(plan) as recorder:
-        dataset = regenerate_dataset(plan)
-        adapter = finetune(plan, dataset)
-        scores = compare_variants(plan, dataset, adapter)
+    with recorded(plan, "pipeline") as recorder:
+        dataset = grow_dataset(plan)
+        adapter = tune(plan, dataset)
+        scores = judge(plan, dataset, adapter)
         return keep_results(recorder, dataset, adapter, scores)

@@ -18,8 +18,17 @@ def pretrain_pocket(build: Path, members: Sequence[str] = (), pace: float = 1.0)
         members: Which members; none named, all.
         pace: Share of the planned steps, for trials.
     """
+    return [train_member(member, build, pace) for member in chosen_members(members)]
+
+
+def chosen_members(members: Sequence[str]) -> Sequence[str]:
+    """The members that are named, or all.
+
+    Raises:
+        RecipeError: The family has none of that name.
+    """
     known = member_names()
     unknown = [member for member in members if member not in known]
     if unknown:
         raise RecipeError(f"the pocket family has no {', '.join(unknown)}; it has {', '.join(known)}")
-    return [train_member(member, build, pace) for member in members or known]
+    return members or known

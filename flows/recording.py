@@ -14,6 +14,7 @@ from blip_core.store import Artifact
 from blip_core.tracking import link_tags
 from blip_core.tracking.runs import JournalledRun
 from blip_core.wiring import Workplace, git_commit, workplace
+from flows.limits import on_accelerator
 from flows.servers import page_of
 from tasks.stage import watched_by
 
@@ -103,6 +104,10 @@ class Recorder:
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         self.children[self._stage].metrics(training_metrics(values), step)
 
+    def runs_of(self, stage: str) -> list[JournalledRun]:
+        """The run of a stage, if it was among those of this run, and the run they all stand below."""
+        return [*([self.children[stage]] if stage in self.children else []), self.run]
+
     def replay_step(self, run: JournalledRun, row: Mapping[str, float]) -> None:
         """Give a run the metrics of a training that was done before."""
         run.metrics(training_metrics(row), int(row["step"]))
@@ -143,12 +148,27 @@ def status_of(error: BaseException) -> str:
 
 
 @contextmanager
-def recorded(recipe: Recipe) -> Iterator[Recorder]:
-    """Record what happens inside as one run of a recipe."""
+def recorded(recipe: Recipe, flow: str) -> Iterator[Recorder]:
+    """Record what happens inside as one run of a recipe; what MLflow missed of earlier runs goes there first.
+
+    A run of a deployment waits here for its turn on the accelerator.
+
+    Args:
+        recipe: what is run.
+        flow: name of the flow that runs it.
+    """
+    with on_accelerator(), _tracked(recipe, flow) as recorder:
+        yield recorder
+
+
+@contextmanager
+def _tracked(recipe: Recipe, flow: str) -> Iterator[Recorder]:
     place = workplace()
     tracker = place.tracker()
+    tracker.catch_up()
     tags = {
         **link_tags(str(flow_run.id or ""), _flow_run_page(place), git_commit()),
+        "foundry.flow": flow,
         "foundry.recipe": recipe.name,
         "foundry.profile": recipe.profile,
         "foundry.recipe_digest": recipe.digest(),

@@ -34,10 +34,11 @@ from flows.servers import page_of
 from tasks.compare import read_scores
 from tasks.predict_variant import FILE as PREDICTIONS
 from tasks.predict_variant import read_predictions
-from tasks.stage import path_of
+from tasks.stage import metadata_of, path_of
 from tasks.tune_adapter import ADAPTER, CURVE, read_curve
 
 SCORES = "scores.json"
+REPORT = "report.html"
 SHEET = "pictures.png"
 SHEET_PICTURES = 20
 SHOWN_SAMPLES = 6
@@ -46,26 +47,24 @@ _PROMPT_CHARS = 200  # longer settings are read in recipe.toml
 
 
 def keep_results(
-    recorder: Recorder, dataset: ArtifactRef, adapter: ArtifactRef | None, scores: ArtifactRef
+    recorder: Recorder,
+    dataset: ArtifactRef,
+    adapter: ArtifactRef | None = None,
+    scores: ArtifactRef | None = None,
 ) -> dict[str, Any]:
-    """Record the results of a run, in MLflow and in Prefect, and sum them up."""
+    """Record what a run made, in MLflow and in Prefect, and sum it up."""
     folder = recorder.place.reports / recorder.run.id
     folder.mkdir(parents=True, exist_ok=True)
-    told = read_scores(scores)
-    (folder / SCORES).write_text(json.dumps(told, indent=1), encoding="utf-8")
-    ladder = from_scores(told)
-    curve = read_curve(path_of(adapter) / CURVE) if adapter else []
-    samples = one_a_picture(read_split(path_of(dataset), "train"))[:SHEET_PICTURES]
     keep_recipe(recorder.recipe, recorder.run)
-    recorder.run.dataset(recorder.recipe.name, dataset.digest, path_of(dataset), dataset.rows)
-    recorder.run.tags({"foundry.dataset_digest": dataset.digest})
-    for name, values in told["variants"].items():
-        keep_variant(recorder, name, values)
-    if adapter is not None:
-        keep_adapter(recorder, adapter, told, curve)
-    keep_figures(recorder, folder, ladder, curve, samples)
-    summary = summarise(recorder, dataset, adapter, ladder, folder / "report.html")
-    write_page(recorder, folder, summary, ladder, curve, samples)
+    samples = keep_dataset(recorder, folder, dataset)
+    told = read_scores(scores) if scores else {"variants": {}, "comparisons": []}
+    curve = keep_adapter(recorder, folder, adapter, told) if adapter else []
+    ladder = from_scores(told)
+    report = folder / REPORT if scores else None
+    summary = summarise(recorder, dataset, adapter, ladder, report)
+    if scores:
+        keep_scores(recorder, folder, told, ladder)
+        write_page(recorder, folder, summary, ladder, curve, samples)
     link_prefect(recorder, summary)
     return summary.to_dict()
 
@@ -75,23 +74,26 @@ def one_a_picture(rows: Sequence[Example]) -> list[Example]:
     return list({row.picture_id: row for row in reversed(rows)}.values())[::-1]
 
 
-def keep_figures(
-    recorder: Recorder,
-    folder: Path,
-    ladder: Ladder,
-    curve: Sequence[Mapping[str, float]],
-    samples: Sequence[Example],
-) -> None:
-    """Draw the picture sheet, the loss curve and the ladder, and keep them with the runs they belong to."""
+def keep_dataset(recorder: Recorder, folder: Path, dataset: ArtifactRef) -> list[Example]:
+    """Log the dataset as the run's input, with a sheet of its pictures; gives the rows that are shown."""
+    recorder.run.dataset(recorder.recipe.name, dataset.digest, path_of(dataset), dataset.rows)
+    recorder.run.tags({"foundry.dataset_digest": dataset.digest})
+    samples = one_a_picture(read_split(path_of(dataset), "train"))[:SHEET_PICTURES]
     sheet = figures.contact_sheet([row.image for row in samples], [_caption(row) for row in samples])
     sheet.save(folder / SHEET)
-    recorder.children["labels"].artifact(folder / SHEET)
-    recorder.run.artifact(folder / SHEET)
+    for run in recorder.runs_of("labels"):
+        run.artifact(folder / SHEET)
+    return samples
+
+
+def keep_scores(recorder: Recorder, folder: Path, told: Mapping[str, Any], ladder: Ladder) -> None:
+    """Keep every variant's answers and scores, and the ladder."""
+    (folder / SCORES).write_text(json.dumps(told, indent=1), encoding="utf-8")
+    for name, values in told["variants"].items():
+        keep_variant(recorder, name, values)
+    recorder.run.metrics({f"accuracy/{rung.name}": rung.accuracy.value for rung in ladder.rungs})
+    recorder.run.metrics({f"gain/{one.b}_over_{one.a}": one.difference for one in ladder.comparisons})
     recorder.run.artifact(figures.ladder(ladder.scores, folder / "ladder.png"))
-    if curve:
-        drawn = figures.loss_curve(curve, folder / "loss.png")
-        recorder.children["finetune"].artifact(drawn)
-        recorder.run.artifact(drawn)
 
 
 def _caption(row: Example) -> str:
@@ -121,7 +123,7 @@ def write_page(
         recipe_toml=recipe.to_toml(),
         note=score_note(recipe),
     )
-    recorder.run.artifact(write_report(page, folder / "report.html"))
+    recorder.run.artifact(write_report(page, folder / REPORT))
 
 
 def score_note(recipe: Recipe) -> str:
@@ -129,7 +131,7 @@ def score_note(recipe: Recipe) -> str:
     notes = [POCKET_NOTE] if recipe.finetune.base.is_pocket else []
     if recipe.source.kind == "world":
         notes.append("The training pictures were composed, not painted; the pocket labeller labelled them.")
-    if recipe.evaluation.kind == "split":
+    if recipe.evaluation.kind == "split" and recipe.source.is_labelled:
         notes.append("The rows judged on were labelled by the labeller, whose mistakes count as truth.")
     return " ".join(notes)
 
@@ -179,23 +181,34 @@ def variant_metrics(values: Mapping[str, Any]) -> dict[str, float]:
 
 
 def keep_adapter(
-    recorder: Recorder, adapter: ArtifactRef, scores: Mapping[str, Any], curve: Sequence[Mapping[str, float]]
-) -> None:
-    """Register the adapter; `champion` is one whose variant significantly beats the same model without it."""
-    child, folder = recorder.children["finetune"], path_of(adapter)
-    if recorder.stages["finetune"].cached:
+    recorder: Recorder, folder: Path, adapter: ArtifactRef, scores: Mapping[str, Any]
+) -> list[dict[str, float]]:
+    """Register the adapter and draw how it learnt; gives its curve.
+
+    `champion` is an adapter whose variant significantly beats the same model without it.
+    """
+    rests = path_of(adapter)
+    curve = read_curve(rests / CURVE)
+    child = recorder.children.get("finetune", recorder.run)
+    tuning = recorder.stages.get("finetune")
+    if tuning is None or tuning.cached:
         for row in curve:
             recorder.replay_step(child, row)
-    child.artifact(folder / CURVE)
+    child.artifact(rests / CURVE)
+    drawn = figures.loss_curve(curve, folder / "loss.png")
+    for run in recorder.runs_of("finetune"):
+        run.artifact(drawn)
     tuned = [variant.name for variant in recorder.recipe.variants if variant.adapter is True]
-    metrics = {f"accuracy_{name}": scores["variants"][name]["accuracy"]["value"] for name in tuned}
+    judged = [name for name in tuned if name in scores["variants"]]
+    metrics = {f"accuracy_{name}": scores["variants"][name]["accuracy"]["value"] for name in judged}
     child.adapter(
-        folder / ADAPTER,
+        rests / ADAPTER,
         f"{recorder.recipe.name}-adapter",
         metrics,
         digest=adapter.digest,
         champion=is_won(recorder.recipe, scores),
     )
+    return curve
 
 
 def is_won(recipe: Recipe, scores: Mapping[str, Any]) -> bool:
@@ -211,9 +224,22 @@ def is_won(recipe: Recipe, scores: Mapping[str, Any]) -> bool:
 def link_prefect(recorder: Recorder, summary: Summary) -> None:
     """Show the ladder on the page of the flow run, with a link to the run in MLflow."""
     page = recorder.run.page(page_of(recorder.place, "mlflow"))
-    create_markdown_artifact(ladder_markdown(summary), key="ladder", description="The variants, side by side")
+    create_markdown_artifact(markdown(summary), key="results", description="What this run made")
     if page:
-        create_link_artifact(page, key="mlflow-run", link_text="This run in MLflow")
+        text = "Open this run in MLflow"
+        card = f"[{text}]({page})"  # the page of a run shows descriptions, not yet what they describe
+        create_link_artifact(page, key="mlflow-run", link_text=text, description=card)
+
+
+def markdown(summary: Summary) -> str:
+    """What a run made, as Markdown: the ladder where there is one, then where everything lies."""
+    made = [f"Dataset `{summary.dataset.path}`"] if summary.dataset else []
+    if summary.dataset:
+        rows = ", ".join(f"{split} {count}" for split, count in summary.dataset.rows.items())
+        made.append(f"Rows: {rows}; refused {sum(summary.dataset.rejected.values())}")
+    made += [f"Adapter `{summary.adapter.path}`"] if summary.adapter else []
+    made += [f"Report `{summary.report}`"] if summary.report else []
+    return "\n\n".join([*([ladder_markdown(summary)] if summary.variants else []), *made])
 
 
 def ladder_markdown(summary: Summary) -> str:
@@ -230,7 +256,7 @@ def ladder_markdown(summary: Summary) -> str:
         low, high = pair.ci95
         interval = f"{low:+.3f} to {high:+.3f}"
         lines.append(_row([pair.a, pair.b, f"{pair.difference:+.3f}", interval, f"{pair.p_value:.3g}"]))
-    return "\n".join([*lines, "", f"Dataset `{summary.dataset.path}`", "", f"Report `{summary.report}`"])
+    return "\n".join(lines)
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -242,10 +268,10 @@ def _share(value: float | None) -> str:
 
 
 def summarise(
-    recorder: Recorder, dataset: ArtifactRef, adapter: ArtifactRef | None, ladder: Ladder, report: Path
+    recorder: Recorder, dataset: ArtifactRef, adapter: ArtifactRef | None, ladder: Ladder, report: Path | None
 ) -> Summary:
     """The run as programs see it."""
-    made = recorder.stages["dataset"].artifact.metadata
+    made = metadata_of(dataset)
     return Summary(
         dataset=DatasetSummary(str(path_of(dataset)), dataset.digest, made["splits"], made["rejected"]),
         variants=summarise_variants(ladder),
@@ -256,5 +282,5 @@ def summarise(
             for name, record in recorder.stages.items()
         },
         mlflow=MlflowSummary(recorder.tracking_uri, recorder.run.mlflow_id),
-        report=str(report),
+        report=str(report or ""),
     )

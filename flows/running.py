@@ -1,33 +1,57 @@
 """A run from the command line: which Prefect server it uses, and where it is shown."""
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
 
-from blip_core.recipes import Recipe, load_recipe
+from blip_core.recipes import Recipe
 from blip_core.reporting import Places, StageLines, Summary, from_scores, show_ladder, show_places
-from blip_core.wiring import Workplace, prefect_api_url, prepare_environment, use_prefect_api, workplace
+from blip_core.wiring import (
+    Workplace,
+    check_can_run,
+    check_checkpoints,
+    prefect_api_url,
+    prepare_environment,
+    use_prefect_api,
+    workplace,
+)
+from flows.commands.options import only_json
 from flows.guard import Lifeline
 from flows.servers import answers, running_servers
 
+Flow = Callable[[], dict[str, Any]]
 
-def run_pipeline(
-    recipe: str, profile: str, overrides: Sequence[str], stream: TextIO, closing_lines: bool
-) -> dict[str, Any]:
-    """Run the pipeline in this process and show it on a stream; gives its summary."""
-    console = Console(file=stream)
+
+def run_flow(recipe: Recipe, load: Callable[[], Flow], as_json: bool) -> None:
+    """Run a flow in this process; people see stages and results, programs one JSON object on standard output.
+
+    Args:
+        recipe: what is run; what it needs is checked before any server is started.
+        load: imports the flow, which imports Prefect, and binds its parameters.
+        as_json: whether a program reads.
+    """
+    check_can_run(recipe)
+    check_checkpoints(recipe)
+    if not as_json:
+        console = Console(file=sys.stdout)
+        show_results(console, recipe, Summary.from_dict(run_shown(load, console)))
+        return
+    with only_json() as output:
+        output.write(json.dumps(run_shown(load, Console(file=sys.stderr))) + "\n")
+
+
+def run_shown(load: Callable[[], Flow], console: Console) -> dict[str, Any]:
+    """Run a flow with its stages shown on a console; gives its summary."""
     prepare_run(console)
-    from flows.pipeline import pipeline
+    flow = load()
     from flows.recording import shown_on
 
     with shown_on(StageLines(console)):
-        summary: dict[str, Any] = pipeline(recipe, profile, overrides)
-    if closing_lines:
-        show_results(console, load_recipe(recipe, profile, overrides), Summary.from_dict(summary))
-    return summary
+        return flow()
 
 
 def run_pretraining(build: Path, members: Sequence[str], pace: float, stream: TextIO) -> list[Path]:
@@ -36,6 +60,15 @@ def run_pretraining(build: Path, members: Sequence[str], pace: float, stream: Te
     from flows.pretrain_pocket import pretrain_pocket
 
     return pretrain_pocket(build.absolute(), members, pace)
+
+
+def planned_pretraining(build: Path, members: Sequence[str]) -> dict[str, str]:
+    """What training the pocket family would do, by member: finished, begun or to be trained."""
+    prepare_environment(workplace())
+    from flows.pretrain_pocket import chosen_members
+    from tasks.train_member import how_far
+
+    return {member: how_far(member, build) for member in chosen_members(members)}
 
 
 def prepare_run(console: Console) -> None:
@@ -61,19 +94,18 @@ def start_embedded_server() -> None:
 
 
 def show_results(console: Console, recipe: Recipe, summary: Summary) -> None:
-    """Print the ladder and the lines that say where everything lies."""
+    """Print the ladder, if there is one, and the lines that say where everything lies."""
     from flows.results import SCORES, SHEET, score_note
 
-    scores = json.loads(Path(summary.report).with_name(SCORES).read_text(encoding="utf-8"))
-    show_ladder(console, from_scores(scores), score_note(recipe))
-    show_places(
-        console,
-        Places(
-            dataset=summary.dataset.path,
-            adapter=summary.adapter.path if summary.adapter else "",
-            pictures=str(Path(summary.report).with_name(SHEET)),
-        ),
+    places = Places(
+        dataset=summary.dataset.path if summary.dataset else "",
+        adapter=summary.adapter.path if summary.adapter else "",
+        pictures=str(Path(summary.report).with_name(SHEET)) if summary.report else "",
     )
+    if summary.report:
+        scores = json.loads(Path(summary.report).with_name(SCORES).read_text(encoding="utf-8"))
+        show_ladder(console, from_scores(scores), score_note(recipe))
+    show_places(console, places)
 
 
 def choose_server(place: Workplace, console: Console) -> str:

@@ -36,6 +36,26 @@ def running_servers(place: "Workplace") -> dict[str, str]:
     return {name: address for name, address in noted.items() if answers(f"{address}{_HEALTH.get(name, '')}")}
 
 
+def prefect_api(place: "Workplace") -> str:
+    """API address of the Prefect server that is up: what `PREFECT_API_URL` names, else that of `foundry ui`.
+
+    Raises:
+        PlaceError: There is none.
+    """
+    from blip_core.errors import PlaceError
+    from blip_core.wiring import prefect_api_url
+
+    named = prefect_api_url().rstrip("/")
+    if named and answers(f"{named}/health"):
+        return named
+    if named:
+        raise PlaceError(f"PREFECT_API_URL={named} does not answer; start that server, or unset the variable")
+    served = running_servers(place).get("prefect")
+    if not served:
+        raise PlaceError("no Prefect server is up; start `foundry ui`, or name one in PREFECT_API_URL")
+    return f"{served}/api"
+
+
 def page_of(place: "Workplace", server: str) -> str:
     """Address of a page: where it is served now, else where `foundry ui` will serve it."""
     return running_servers(place).get(server) or _USUAL[server]

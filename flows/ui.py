@@ -1,11 +1,13 @@
 """Prefect and MLflow in a browser, and a worker that executes; all on loopback, all ended together."""
 
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import IO
 
 from blip_core.errors import FoundryError, PlaceError
 from blip_core.tracking import prepare_store, server_command
@@ -13,7 +15,8 @@ from blip_core.wiring import Workplace, library_environment
 from flows.guard import ProcessGroups
 from flows.servers import HOST, answers, forget_servers, note_servers
 
-STARTUP_SECONDS = 120.0
+STARTUP_SECONDS = 300.0  # 15 to 30 s on two idle cores; a server that ends is noticed at once
+SET_UP = "deployments.set_up"  # run by name: what runs where and when is decided above the flows
 _POLL_SECONDS = 0.5
 
 Say = Callable[[str], None]
@@ -59,25 +62,44 @@ def serve_pages(place: Workplace, ports: Ports, say: Say) -> None:
         "PREFECT_API_URL": f"{prefect}/api",
         "PREFECT_UI_API_URL": f"{prefect}/api",
         "FOUNDRY_HOME": str(place.home),
+        # In memory, as by default, slots of limits would stay taken for good when the server is killed.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     }
     with ExitStack() as stack:
         groups = stack.enter_context(ProcessGroups())
 
+        def log_of(name: str) -> IO[bytes]:
+            return stack.enter_context((place.logs / f"{name}.log").open("wb"))
+
         def start(name: str, command: list[str]) -> None:
-            log = stack.enter_context((place.logs / f"{name}.log").open("wb"))
-            groups.start(name, command, environment, log)
+            groups.start(name, command, environment, log_of(name))
 
         start("prefect", prefect_command(ports.prefect))
         start("mlflow", server_command(place.mlflow, ports.mlflow, HOST))
         say("Starting Prefect and MLflow ...")
         _wait_for(groups, place, [f"{prefect}/api/health", f"{mlflow}/health"])
+        set_up_deployments(environment, log_of("deployments"))
         start("worker", [sys.executable, "-m", "flows.worker"])
         stack.callback(forget_servers, place)
         note_servers(place, prefect, mlflow)
-        say(f"Prefect  {prefect}   (start runs of the deployment pipeline/foundry here)")
+        say(f"Prefect  {prefect}   (start runs under Deployments)")
         say(f"MLflow   {mlflow}")
         say("Ctrl-C ends both and the worker.")
         _watch(groups, place)
+
+
+def set_up_deployments(environment: dict[str, str], log: IO[bytes]) -> None:
+    """Let the server offer what `deployments` holds, without switching schedules on.
+
+    Raises:
+        FoundryError: It failed.
+    """
+    command = [sys.executable, "-m", SET_UP, "--no-schedules"]
+    done = subprocess.run(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
+    )
+    if done.returncode:
+        raise FoundryError(f"the deployments could not be set up; see {log.name}")
 
 
 def prefect_command(port: int) -> list[str]:

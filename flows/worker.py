@@ -1,28 +1,30 @@
-"""Serves the flow `pipeline`: runs that are started from the Prefect page are executed here."""
+"""Executes runs that the Prefect page, its schedules or its API start: a worker of our work pool."""
 
-from importlib.metadata import version
+import os
+import socket
+import sys
 
-from prefect import serve
-from prefect.deployments.runner import RunnerDeployment
-from prefect.types.entrypoint import EntrypointType
+from blip_core.wiring import prepare_environment, use_prefect_api, workplace
+from flows.servers import prefect_api
 
-from blip_core.wiring import prepare_environment, workplace
-from flows.pipeline import pipeline
+WORK_POOL = "foundry"
+TAKEN_AT_ONCE = 4  # one of them works, see flows.limits; late runs of a schedule are taken to be cancelled
 
-DEPLOYMENT = "foundry"
+
+def worker_command() -> list[str]:
+    """The command that starts the worker; named after this machine, so that a restart is no second one."""
+    start = [sys.executable, "-m", "prefect", "worker", "start", "--install-policy", "never"]
+    pool = ["--pool", WORK_POOL, "--type", "process", "--limit", str(TAKEN_AT_ONCE)]
+    return [*start, *pool, "--name", socket.gethostname()]
 
 
 def main() -> None:
-    """Register the deployment and execute its runs, one at a time, until told to end."""
-    prepare_environment(workplace())
-    deployment = RunnerDeployment.from_flow(
-        pipeline,
-        DEPLOYMENT,
-        description="Executed on this machine by `foundry ui`.",
-        version=version("blip-foundry"),
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
-    serve(deployment, limit=1, print_starting_message=False)
+    """Become the worker, in an environment that the runs inherit."""
+    place = workplace()
+    prepare_environment(place)
+    use_prefect_api(prefect_api(place))
+    command = worker_command()
+    os.execv(command[0], command)  # noqa: S606 - arguments of our own
 
 
 if __name__ == "__main__":

@@ -47,7 +47,13 @@ def build_dataset(recipe: Recipe, pictures: ArtifactRef, labels: ArtifactRef) ->
         provenance = {"pictures": pictures.digest, "labels": labels.digest}
         counts = write_dataset(folder, curated.kept, rejections, splits, recipe, provenance)
         watcher().progress(2, 2)
-        return {**counts, "gates": [asdict(gate) for gate in curated.gates]}
+        return {
+            **counts,
+            "gates": [asdict(gate) for gate in curated.gates],
+            "recipe": recipe.name,
+            "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "source"}),
+            "made_from": {"pictures": pictures.key, "labels": labels.key},
+        }
 
     return workplace().store.publish(key(recipe, pictures, labels), "dataset", build).ref()
 

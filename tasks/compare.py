@@ -44,7 +44,8 @@ def compare(recipe: Recipe, predictions: Sequence[ArtifactRef]) -> ArtifactRef:
             "comparisons": [asdict(comparison) for comparison in comparisons],
         }
         (folder / FILE).write_text(json.dumps(scores, indent=1), encoding="utf-8")
-        return {"rows": len(answers)}
+        answered = {rows[0].variant: ref.key for rows, ref in zip(answers, predictions, strict=True)}
+        return {"rows": len(answers), "recipe": recipe.name, "made_from": answered}
 
     return workplace().store.publish(key(recipe, predictions), "scores", build).ref()
 

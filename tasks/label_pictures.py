@@ -50,6 +50,13 @@ def label_pictures(recipe: Recipe, pictures: ArtifactRef) -> ArtifactRef:
             shards = in_shards("labels", own_key, rows, build_shard)
         kept = gather(shards, FILE, folder, Label, LABEL_SCHEMA)
         refused = gather(shards, REJECTIONS, folder, Rejection, REJECTION_SCHEMA)
-        return {"rows": kept, "asked": len(rows) * recipe.labels.per_picture, "refused": refused}
+        return {
+            "rows": kept,
+            "asked": len(rows) * recipe.labels.per_picture,
+            "refused": refused,
+            "model": checkpoint_identity(recipe.labels.model),
+            "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "labels"}),
+            "made_from": {"pictures": pictures.key},
+        }
 
     return workplace().store.publish(own_key, "labels", build).ref()

@@ -50,6 +50,15 @@ def paint_pictures(recipe: Recipe, scenes: ArtifactRef) -> ArtifactRef:
             shards = in_shards("pictures", own_key, rows, build_shard)
         kept = gather(shards, FILE, folder, Picture, PICTURE_SCHEMA)
         refused = gather(shards, REJECTIONS, folder, Rejection, REJECTION_SCHEMA)
-        return {"rows": kept, "asked": len(rows), "refused": refused}
+        return {
+            "rows": kept,
+            "asked": len(rows),
+            "refused": refused,
+            "model": painter_identity(recipe),
+            "settings": recipe.model_dump(
+                mode="json", include={"name", "profile", "seed", "source", "pictures"}
+            ),
+            "made_from": {"scenes": scenes.key},
+        }
 
     return workplace().store.publish(own_key, "pictures", build).ref()

@@ -40,19 +40,28 @@ def on_first_use(load: Callable[[], Model]) -> Iterator[Callable[[], Model]]:
             model.close()
 
 
-def in_shards(kind: str, key: str, rows: Sequence[Input], build: BuildShard[Input]) -> list[Artifact]:
-    """Publish one artefact for each run of `ROWS_PER_SHARD` rows, in order; those that rest already stay.
+def whole_batches(batch_size: int, at_least: int = ROWS_PER_SHARD) -> int:
+    """Rows of a shard that batches of one size fill exactly."""
+    return -(-at_least // batch_size) * batch_size
+
+
+def in_shards(
+    kind: str, key: str, rows: Sequence[Input], build: BuildShard[Input], rows_per_shard: int | None = None
+) -> list[Artifact]:
+    """Publish one artefact for each run of rows, in order; those that rest already stay.
 
     Args:
         kind: what the whole holds.
         key: key of the whole; its shards are keyed by it and by where they start.
         rows: all rows, in id order.
         build: makes the files of one shard and reports rows done of that shard.
+        rows_per_shard: length of a run; `ROWS_PER_SHARD` unless told otherwise.
     """
     store = workplace().store
+    step = rows_per_shard or ROWS_PER_SHARD
     shards = []
-    for start in range(0, len(rows), ROWS_PER_SHARD):
-        shard = rows[start : start + ROWS_PER_SHARD]
+    for start in range(0, len(rows), step):
+        shard = rows[start : start + step]
         shard_key = store.key(f"{kind}-shard", {"whole": key, "start": start, "rows": len(shard)})
         make = _bind(build, shard, start, len(rows))
         shards.append(store.publish(shard_key, f"{kind}-shard", make))

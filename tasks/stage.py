@@ -7,6 +7,7 @@ that key intact: the store's manifest alone decides whether work exists.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,6 +54,8 @@ class Nobody:
 
 _WATCHER: ContextVar[Watcher] = ContextVar("watcher")
 _NOBODY = Nobody()
+_PLANNED: ContextVar[list["PlannedStage"]] = ContextVar("planned")
+_UNKNOWN_DIGEST = "not made yet"
 
 
 def path_of(ref: ArtifactRef) -> Path:
@@ -61,10 +64,23 @@ def path_of(ref: ArtifactRef) -> Path:
     Raises:
         StoreError: The store does not hold it intact.
     """
+    return _found(ref).path
+
+
+def metadata_of(ref: ArtifactRef) -> Mapping[str, Any]:
+    """What its maker said of an artefact.
+
+    Raises:
+        StoreError: The store does not hold it intact.
+    """
+    return _found(ref).metadata
+
+
+def _found(ref: ArtifactRef) -> Artifact:
     artifact = workplace().store.find(ref.key)
     if artifact is None:
         raise StoreError(f"artefact {ref.key} is gone from the store; run again and it is made anew")
-    return artifact.path
+    return artifact
 
 
 def watcher() -> Watcher:
@@ -79,6 +95,28 @@ def watched_by(somebody: Watcher) -> Iterator[None]:
         yield
     finally:
         _WATCHER.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStage:
+    """A stage as a dry run sees it: taken from the store, or to be worked."""
+
+    name: str
+    cached: bool
+
+
+@contextmanager
+def only_planned() -> Iterator[list[PlannedStage]]:
+    """Let stages inside work nothing: each says whether the store holds what it would make.
+
+    Behind a stage that is still to be worked all others are, too: what they would read has no digest yet.
+    """
+    stages: list[PlannedStage] = []
+    token = _PLANNED.set(stages)
+    try:
+        yield stages
+    finally:
+        _PLANNED.reset(token)
 
 
 class Stage:
@@ -108,6 +146,9 @@ class Stage:
 
     def __call__(self, **inputs: Any) -> ArtifactRef:
         """Run the stage, or take what the store holds under its key."""
+        planned = _PLANNED.get(None)
+        if planned is not None:
+            return self._plan(planned, inputs)
         store = workplace().store
         cached = store.find(self.key(**inputs)) is not None
         watcher().begin(self.name.format(**inputs), cached)
@@ -121,6 +162,12 @@ class Stage:
             raise
         watcher().end(artifact)
         return artifact.ref()
+
+    def _plan(self, planned: list[PlannedStage], inputs: Mapping[str, Any]) -> ArtifactRef:
+        key = self.key(**inputs)
+        found = workplace().store.find(key)
+        planned.append(PlannedStage(self.name.format(**inputs), cached=found is not None))
+        return found.ref() if found else ArtifactRef(path="", key=key, digest=_UNKNOWN_DIGEST, rows=0)
 
 
 def stage(name: str, key: Callable[..., str]) -> Callable[[Callable[..., ArtifactRef]], Stage]:

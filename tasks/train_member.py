@@ -14,6 +14,16 @@ def member_names() -> tuple[str, ...]:
     return (*TRAINERS, PAINTER)
 
 
+def how_far(member: str, build: Path) -> str:
+    """Whether a member is finished, begun or still to be trained below a folder."""
+    from blip_core.pocket.family import FINAL
+
+    folder = build / member
+    if (folder / FINAL).exists():
+        return "finished"
+    return "begun" if folder.exists() else "to be trained"
+
+
 @task(task_run_name="train-{member}", persist_result=False)
 def train_member(member: str, build: Path, pace: float) -> Path:
     """Train a member below a folder and publish it there.

@@ -55,6 +55,11 @@ def tune_adapter(recipe: Recipe, dataset: ArtifactRef) -> ArtifactRef:
             "last_loss": _mean(losses[-shown:]),
             "best_validation_loss": result.best_validation_loss,
             "best_step": result.best_step,
+            "recipe": recipe.name,
+            "base": recipe.finetune.base.id,
+            "model": checkpoint_identity(recipe.finetune.base),
+            "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "finetune"}),
+            "made_from": {"dataset": dataset.key},
         }
 
     return workplace().store.publish(key(recipe, dataset), "adapter", build).ref()

@@ -1,19 +1,23 @@
 """Stage 1: a language model writes scenes."""
 
-from contextlib import closing
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from blip_core import scenes as scene_room
+from blip_core.ports import TextWriter
 from blip_core.recipes import Recipe
 from blip_core.records import SCENE_SCHEMA
 from blip_core.store import ArtifactRef, write_rows
 from blip_core.wiring import build_writer, checkpoint_identity, workplace
+from tasks.shards import on_first_use
 from tasks.stage import stage, watcher
 
 VERSION = 1
 FILE = "scenes.parquet"
+_TEXTS = "texts.json"
 
 
 def key(recipe: Recipe) -> str:
@@ -28,11 +32,50 @@ def key(recipe: Recipe) -> str:
 @stage("scenes", key)
 def write_scenes(recipe: Recipe) -> ArtifactRef:
     """Write the scenes of a recipe."""
+    own_key = key(recipe)
 
     def build(folder: Path) -> dict[str, Any]:
-        with closing(build_writer(recipe)) as writer:
-            scenes, counts = scene_room.write_scenes(writer, recipe.scenes, recipe.seed, watcher().progress)
+        with on_first_use(lambda: build_writer(recipe)) as writer:
+            kept = KeptAnswers(own_key, writer)
+            scenes, counts = scene_room.write_scenes(kept, recipe.scenes, recipe.seed, watcher().progress)
         write_rows(folder / FILE, scenes, SCENE_SCHEMA)
-        return {"rows": len(scenes), "asked": recipe.scenes.count, **asdict(counts)}
+        return {
+            "rows": len(scenes),
+            "asked": recipe.scenes.count,
+            **asdict(counts),
+            "model": checkpoint_identity(recipe.scenes.model),
+            "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "scenes"}),
+            "made_from": {},
+        }
 
-    return workplace().store.publish(key(recipe), "scenes", build).ref()
+    return workplace().store.publish(own_key, "scenes", build).ref()
+
+
+class KeptAnswers:
+    """A writer whose answers rest in the store batch by batch, so that a killed run asks for one again.
+
+    Args:
+        whole: key of what the answers are asked for.
+        writer: gives the writer that is asked; not called for answers that rest already.
+    """
+
+    def __init__(self, whole: str, writer: Callable[[], TextWriter]) -> None:
+        self._whole = whole
+        self._writer = writer
+
+    def write(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[str]:
+        """Continue each prompt under its own seed; see `TextWriter`."""
+
+        def build(folder: Path) -> dict[str, Any]:
+            texts = self._writer().write(prompts, seeds)
+            (folder / _TEXTS).write_text(json.dumps(texts), encoding="utf-8")
+            return {"rows": len(texts)}
+
+        store = workplace().store
+        shard = store.key("scenes-shard", {"whole": self._whole, "seeds": list(seeds)})
+        answers = store.publish(shard, "scenes-shard", build)
+        texts: list[str] = json.loads((answers.path / _TEXTS).read_text(encoding="utf-8"))
+        return texts
+
+    def close(self) -> None:
+        """Nothing is open here: whoever gave the writer closes it."""

@@ -9,10 +9,14 @@ from blip_core.curation.gate import STAGE, Kept
 from blip_core.curation.letter_balance import balance_letters
 from blip_core.curation.near_duplicates import Near, tie_near_duplicates
 from blip_core.curation.text import check_texts
+from blip_core.errors import EmptyDataset
 from blip_core.recipes.curation import Curation
-from blip_core.records import Example, Rejection
+from blip_core.records import Example, Rejection, sum_up
 
 __all__ = ["STAGE", "Curated", "GateCount", "curate"]
+
+ENOUGH_TO_JUDGE = 50  # rows; of fewer, the gates may have good reason to refuse nearly all
+MIN_KEPT_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,9 @@ def curate(examples: Sequence[Example], settings: Curation) -> Curated:
     Args:
         examples: oldest first: of two rows alike the first is kept, and the second follows its split.
         settings: which gates are on, and their dials.
+
+    Raises:
+        EmptyDataset: The gates refuse nearly all of the rows.
     """
     curated = Curated(list(examples))
     curated.apply("lengths", settings.lengths.enabled, lambda rows: check_texts(rows, settings.lengths))
@@ -80,4 +87,17 @@ def curate(examples: Sequence[Example], settings: Curation) -> Curated:
         settings.letter_balance.enabled,
         lambda rows: balance_letters(rows, settings.letter_balance),
     )
+    _check_share(curated, len(examples))
     return curated
+
+
+def _check_share(curated: Curated, seen: int) -> None:
+    """Stop when nearly all is refused: what little is left would train a model on accidents."""
+    if seen < ENOUGH_TO_JUDGE or len(curated.kept) >= MIN_KEPT_SHARE * seen:
+        return
+    by_gate = ", ".join(f"{count.gate} {count.refused} of {count.seen}" for count in curated.gates)
+    raise EmptyDataset(
+        f"The gates kept {len(curated.kept)} of {seen} rows. Refused by gate: {by_gate}. "
+        f"By reason: {sum_up(curated.rejections)}. Look at what these rows share: mend the labels or the "
+        "pictures, or loosen the gate (curation.GATE), or switch it off (curation.GATE.enabled = false)"
+    )

@@ -1,6 +1,7 @@
 """Gate: no example twice."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Sequence
 
 from blip_core.curation.gate import Kept, normalised, part, refuse
@@ -11,16 +12,25 @@ from blip_core.records import Example, Rejection
 def refuse_exact_duplicates(rows: Sequence[Example], settings: ExactDuplicates) -> Kept:
     """Keep the first row of each picture (by its bytes) and question; for captions, of each caption.
 
+    With other options, all of them, it is another question: "Which of these is true?".
+
     Reason: `exact-duplicate`.
     """
     del settings  # the gate has no dial beyond on and off
-    first: dict[tuple[str, str], str] = {}
+    earlier: dict[tuple[str, str], list[Example]] = defaultdict(list)
 
     def judge(row: Example) -> Rejection | None:
         asked = row.target if row.task == "caption" else row.question
-        original = first.setdefault((hashlib.sha256(row.image).hexdigest(), normalised(asked)), row.id)
-        if original == row.id:
+        same = earlier[hashlib.sha256(row.image).hexdigest(), normalised(asked)]
+        original = next((one for one in same if _options(one) & _options(row)), None)
+        if original is None:
+            same.append(row)
             return None
-        return refuse(row, "exact-duplicate", f"the same picture and question as {original}")
+        return refuse(row, "exact-duplicate", f"the same picture and question as {original.id}")
 
     return part(rows, judge)
+
+
+def _options(row: Example) -> set[str]:
+    """What can be answered; where answers are free, rows share the empty option."""
+    return {normalised(option) for option in row.options}

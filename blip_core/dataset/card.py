@@ -1,6 +1,7 @@
 """The card of a dataset: what it holds, how it was made, what was refused and why."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -25,10 +26,12 @@ _TASK_WORDS = {
 }
 _SIZE_CATEGORIES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _LARGEST = "n>1M"
+_MARKDOWN = re.compile(r"[\\|`\[\]]")  # cells, code, links and pictures
 _NO_LICENCE = (
     "None is stated. The rows were made by models; the licences of the checkpoints named under Provenance "
     "say what may be done with their output."
 )
+_NO_LICENCE_OF_OTHERS = "None is stated. The pictures came from outside; ask whoever made them."
 
 
 def write_card(
@@ -50,10 +53,14 @@ def write_card(
         _how_to_load(),
         "## Refused rows\n\n" + _refused(rejections),
         "## Provenance\n\n" + _table(("what", "value"), sorted((k, _value(v)) for k, v in told.items())),
-        f"## Licence\n\n{provenance.get('licence', _NO_LICENCE)}\n",
+        f"## Licence\n\n{provenance.get('licence', _licence(recipe))}\n",
         "## Samples\n\n" + _samples(rows["train"]),
     ]
     (folder / CARD).write_text("\n".join(sections), encoding="utf-8")
+
+
+def _licence(recipe: Recipe) -> str:
+    return _NO_LICENCE if recipe.source.is_made_here else _NO_LICENCE_OF_OTHERS
 
 
 def _front_matter(recipe: Recipe, rows: Mapping[Split, int]) -> str:
@@ -69,8 +76,13 @@ def _front_matter(recipe: Recipe, rows: Mapping[Split, int]) -> str:
     return (
         f"---\npretty_name: {json.dumps(recipe.title)}\nlicense: other\n"
         f"task_categories:\n- {_TASK_CATEGORIES[recipe.task]}\nsize_categories:\n- {size}\n"
-        f"tags:\n- synthetic\nconfigs:\n- config_name: default\n  data_files:\n{files}---\n"
+        f"{_tags(recipe)}configs:\n- config_name: default\n  data_files:\n{files}---\n"
     )
+
+
+def _tags(recipe: Recipe) -> str:
+    is_synthetic = recipe.source.is_made_here or recipe.source.is_labelled
+    return "tags:\n- synthetic\n" if is_synthetic else ""
 
 
 def _how_to_load() -> str:
@@ -115,7 +127,7 @@ def _cell(value: object) -> str:
     text = " ".join(str(value).split())
     if len(text) > SAMPLE_CHARACTERS:
         text = text[:SAMPLE_CHARACTERS].rstrip() + " …"
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
+    return _MARKDOWN.sub(r"\\\g<0>", text.replace("&", "&amp;").replace("<", "&lt;"))
 
 
 def _value(value: Any) -> str:

@@ -99,10 +99,11 @@ def _emptiness(split: Split, purpose: str, counts: DatasetCounts, recipe: Recipe
     reasons = ", ".join(f"{reason} {count}" for reason, count in counts["rejected"].items()) or "none"
     have = ", ".join(f"{name} {count}" for name, count in counts["splits"].items())
     shares = f"validation_share {recipe.dataset.validation_share}, test_share {recipe.dataset.test_share}"
+    more = "Ask for more scenes (scenes.count)" if recipe.source.is_made_here else "Bring more pictures"
     return (
         f"the dataset of {recipe.name} has no row {purpose}: the split {split} is empty. Rows kept: "
         f"{counts['rows']} ({have}; {shares}). Rows refused: {reasons}. "
-        "Ask for more scenes (scenes.count), or change the gate or the share that leaves too little"
+        f"{more}, or change the gate or the share that leaves too little"
     )
 
 

@@ -35,9 +35,14 @@ def check_placeholders(field: str, text: str, required: set[str]) -> None:
         ValueError: The prompt cannot be filled in; the message names the field and the placeholders.
     """
     try:
-        found = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+        parts = [part for part in Formatter().parse(text) if part[1] is not None]
     except ValueError as error:
         raise ValueError(f"{field} has a stray brace ({error}); a plain one is doubled") from error
+    if any(spec or conversion for _, _, spec, conversion in parts):
+        raise ValueError(
+            f"{field} formats a placeholder; allowed are plain ones: {_braced(required) or 'none'}"
+        )
+    found = {name for _, name, _, _ in parts if name is not None}
     missing, unknown = required - found, found - required
     if missing:
         raise ValueError(f"{field} must contain {_braced(missing)}; it does not")

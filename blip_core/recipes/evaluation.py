@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from blip_core.recipes.base import Section
+from blip_core.recipes.columns import TableColumns
 
 
 class BundledEvaluation(Section):
@@ -25,6 +26,10 @@ class TableEvaluation(Section):
     """A table that is handed in."""
     path: str = Field(min_length=1)
     """CSV, JSONL or Parquet file with pictures, questions, options and answers."""
+    images: str = ""
+    """Folder that picture paths start at; empty, the table's own."""
+    columns: TableColumns = TableColumns()
+    """Which column is what; those left out are guessed from their names."""
 
 
 class SplitEvaluation(Section):

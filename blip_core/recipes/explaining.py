@@ -56,8 +56,8 @@ def _explain_one(problem: Any, path: Path, root: type[BaseModel], layers: Sequen
         return f"{prefix}{problem['ctx']['error']}{origin}"
     if kind == "extra_forbidden":
         return f"{where}{origin}: there is no such field; {_suggest(path, root)}"
-    field = _field_at(path, root)
-    allowed = _allowed(field) if field else problem["msg"]
+    field = field_at(path, root)
+    allowed = allowed_words(field) if field else problem["msg"]
     if kind in ("missing", "union_tag_not_found"):
         return f"{where} is missing; allowed: {allowed}"
     if kind == "union_tag_invalid":
@@ -115,7 +115,8 @@ def _candidates(path: Path, root: type[BaseModel]) -> list[type[BaseModel]]:
     return models
 
 
-def _field_at(path: Path, root: type[BaseModel]) -> FieldInfo | None:
+def field_at(path: Path, root: type[BaseModel]) -> FieldInfo | None:
+    """The field that a path of names leads to; None where there is none."""
     names = [part for part in path if isinstance(part, str)]
     if not names:
         return None
@@ -133,7 +134,8 @@ def _suggest(path: Path, root: type[BaseModel]) -> str:
     return f"allowed: {', '.join(known)}" if known else "nothing stands below it"
 
 
-def _allowed(field: FieldInfo) -> str:
+def allowed_words(field: FieldInfo) -> str:
+    """What a field may hold, in words: `a whole number from 1, up to 50`."""
     allowed = " or ".join(dict.fromkeys(filter(None, _kinds(field.annotation))))
     bounds = _bounds(field)
     return f"{allowed} {bounds}" if bounds else allowed

@@ -5,7 +5,6 @@ Later layers win: schema defaults < recipe < profile < the recipe's own `[profil
 
 import difflib
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from importlib.resources import files
@@ -19,6 +18,7 @@ from blip_core.errors import RecipeError
 from blip_core.recipes.explaining import Layer, explain
 from blip_core.recipes.merging import merge
 from blip_core.recipes.overrides import parse_override
+from blip_core.recipes.reading import parse_toml
 from blip_core.recipes.recipe import Recipe
 
 DEFAULT_PROFILE = "pocket"
@@ -150,12 +150,12 @@ def _read(name_or_path: str, what: str, folder: Traversable) -> tuple[dict[str, 
 
 def _parse(file: Traversable | Path, what: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return parse_toml(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"{what} {file}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise RecipeError(f"{what} {file}: is no UTF-8 text (byte {error.start})") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise RecipeError(f"{what} {file}: is no TOML: {error}") from error
 
 

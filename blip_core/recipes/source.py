@@ -1,20 +1,40 @@
 """Where pictures come from."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from blip_core.recipes.base import Section
+from blip_core.recipes.columns import TableColumns
 
 
-class PromptsSource(Section):
+class _Source(Section):
+    """What is known of any source."""
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether questions and answers are the labeller's."""
+        return True
+
+    @property
+    def is_made_here(self) -> bool:
+        """Whether the pictures are made here."""
+        return False
+
+
+class PromptsSource(_Source):
     """Pictures are painted of scenes that a language model writes."""
 
     kind: Literal["prompts"] = "prompts"
     """Scenes are written, then painted."""
 
+    @property
+    def is_made_here(self) -> bool:
+        """Whether the pictures are made here."""
+        return True
 
-class FolderSource(Section):
+
+class FolderSource(_Source):
     """Pictures lie in a folder."""
 
     kind: Literal["folder"]
@@ -25,26 +45,49 @@ class FolderSource(Section):
     """Whether folders below it are read too; a folder's name becomes the category."""
 
 
-class TableSource(Section):
-    """Pictures are named by a table."""
+class TableSource(_Source):
+    """Pictures, and questions about them, stand in a table."""
 
     kind: Literal["table"]
-    """Pictures are named by the rows of a table."""
+    """The rows of a table name or hold the pictures."""
     path: str = Field(min_length=1)
-    """CSV, JSONL or Parquet file; relative picture paths start at its folder."""
-    image_column: str = Field(default="image", min_length=1)
-    """Column with the path or the bytes of the picture."""
-    category_column: str | None = None
-    """Column with the category; absent, all rows share one."""
+    """CSV, JSONL or Parquet file."""
+    images: str = ""
+    """Folder that picture paths start at; empty, the table's own."""
+    columns: TableColumns = TableColumns()
+    """Which column is what; those left out are guessed from their names."""
+    questions: Literal["table", "labeller"] = "table"
+    """Whether the table's own questions and answers are learnt, or the labeller asks about its pictures."""
+    shuffle_options: bool = False
+    """Whether the options of what is learnt are put in another order: for tables that favour a letter."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.shuffle_options and self.questions == "labeller":
+            raise ValueError(
+                "shuffle_options is true, but questions is labeller: its options are shuffled anyway; "
+                "leave it out"
+            )
+        return self
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether questions and answers are the labeller's."""
+        return self.questions == "labeller"
 
 
-class WorldSource(Section):
+class WorldSource(_Source):
     """Pictures are composed from the pocket world, whose truth is known; pocket profiles only."""
 
     kind: Literal["world"]
     """Pictures are composed, not painted."""
     style: Literal["generic", "shifted"] = "shifted"
     """How the scenes are photographed: clean and upright, or as snapshots are."""
+
+    @property
+    def is_made_here(self) -> bool:
+        """Whether the pictures are made here."""
+        return True
 
 
 Source = Annotated[PromptsSource | FolderSource | TableSource | WorldSource, Field(discriminator="kind")]

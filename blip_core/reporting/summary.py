@@ -68,9 +68,12 @@ class MlflowSummary:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything a program may want to know of a run; `report` is the path of its page."""
+    """Everything a program may want to know of a run; what a run did not make is None or empty.
 
-    dataset: DatasetSummary
+    `report` is the path of its page; only runs that compare variants have one.
+    """
+
+    dataset: DatasetSummary | None
     variants: Mapping[str, VariantSummary]
     comparisons: tuple[ComparisonSummary, ...]
     adapter: AdapterSummary | None
@@ -91,7 +94,7 @@ class Summary:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Read what `to_dict` wrote."""
         return cls(
-            dataset=DatasetSummary(**values["dataset"]),
+            dataset=DatasetSummary(**values["dataset"]) if values["dataset"] else None,
             variants={name: _variant(one) for name, one in values["variants"].items()},
             comparisons=tuple(_comparison(one) for one in values["comparisons"]),
             adapter=AdapterSummary(**values["adapter"]) if values["adapter"] else None,

@@ -21,7 +21,7 @@ _PLAIN_STEPS = 4  # a log says how far a stage is that often
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where a run left what it made, as text for people."""
+    """Where a run left what it made, as text for people; empty, it made none."""
 
     dataset: str
     adapter: str
@@ -99,16 +99,16 @@ def show_ladder(console: Console, ladder: Ladder, note: str = "") -> None:
 
 
 def show_places(console: Console, places: Places) -> None:
-    """Print where dataset, adapter and pictures are, and how to open the pages."""
+    """Print where what was made lies, and how to open the pages."""
     console.print()
-    named = {
-        "dataset": f'{places.dataset}   (datasets.load_dataset("{places.dataset}"))',
-        "adapter": f"{places.adapter}   (peft.PeftModel.from_pretrained)"
-        if places.adapter
-        else "none was tuned",
-        "pictures": places.pictures,
-        "pages": f"{places.pages}   (Prefect and MLflow)",
-    }
+    named = {}
+    if places.dataset:
+        named["dataset"] = f'{places.dataset}   (datasets.load_dataset("{places.dataset}"))'
+    if places.adapter:
+        named["adapter"] = f"{places.adapter}   (peft.PeftModel.from_pretrained)"
+    if places.pictures:
+        named["pictures"] = places.pictures
+    named["pages"] = f"{places.pages}   (Prefect and MLflow)"
     for name, text in named.items():
         console.print(f"[bold]{name:<9}[/bold] {escape(text)}", highlight=False, soft_wrap=True)
 

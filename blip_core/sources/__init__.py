@@ -1,6 +1,47 @@
 """Pictures and questions that come from outside."""
 
-from blip_core.sources.folder import read_folder
-from blip_core.sources.table import read_examples, read_table, read_table_pictures
+from blip_core.sources.columns import (
+    ANSWERED_FIELDS,
+    CHOICE_FIELDS,
+    FIELDS,
+    PICTURE_FIELDS,
+    Columns,
+    guess_columns,
+)
+from blip_core.sources.digests import folder_digest
+from blip_core.sources.folder import picture_names, read_folder
+from blip_core.sources.order import shuffle_rows
+from blip_core.sources.share import MAX_REFUSED_SHARE, check_share
+from blip_core.sources.table import (
+    TableFiles,
+    find_columns,
+    questions_asked,
+    read_examples,
+    read_table,
+    read_table_pictures,
+    table_digest,
+    table_files,
+)
 
-__all__ = ["read_examples", "read_folder", "read_table", "read_table_pictures"]
+__all__ = [
+    "ANSWERED_FIELDS",
+    "CHOICE_FIELDS",
+    "FIELDS",
+    "MAX_REFUSED_SHARE",
+    "PICTURE_FIELDS",
+    "Columns",
+    "TableFiles",
+    "check_share",
+    "find_columns",
+    "folder_digest",
+    "guess_columns",
+    "picture_names",
+    "questions_asked",
+    "read_examples",
+    "read_folder",
+    "read_table",
+    "read_table_pictures",
+    "shuffle_rows",
+    "table_digest",
+    "table_files",
+]

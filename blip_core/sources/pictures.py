@@ -1,19 +1,16 @@
 """Pictures from files that strangers made: only below one folder, only so large, and upright."""
 
 import hashlib
-import io
 from pathlib import Path, PurePath, PureWindowsPath
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-from blip_core.curation import decode_picture
+from blip_core.curation import MAX_FILE_BYTES, as_shown, decode_picture, is_plain, open_picture
 from blip_core.errors import TableError
 from blip_core.painting import encode_png
 from blip_core.records import Picture
 
-MAX_FILE_BYTES = 64 * 1024 * 1024
-_ORIENTATION = 0x0112  # EXIF tag
-_UPRIGHT = 1
+MAX_KEPT_SIDE_PX = 1_024  # three times what the models look at; a camera's pixels would fill disk and memory
 
 
 def read_below(folder: Path, name: str) -> bytes:
@@ -29,35 +26,39 @@ def read_below(folder: Path, name: str) -> bytes:
         path = (folder / name).resolve()
         if not path.is_relative_to(folder.resolve()):
             raise TableError(f"{name!r} leads out of {folder}; pictures must lie below it")
-        if not path.is_file():
+        if not path.is_file():  # a pipe or a device would never end
             raise TableError(f"{name!r} is no file below {folder}")
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise TableError(f"{name!r} is larger than {MAX_FILE_BYTES >> 20} MiB")
-        return path.read_bytes()
-    except (OSError, ValueError) as error:  # a name may hold what no file system takes
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError, RuntimeError) as error:  # names no file system takes; links in a circle
         raise TableError(f"{name!r} cannot be read: {error}") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise TableError(f"{name!r} is larger than {MAX_FILE_BYTES >> 20} MiB")
+    return data
 
 
 def upright(data: bytes, name: str) -> bytes:
-    """The same picture, turned as its camera noted it; bytes that need no turning are given back.
+    """The same picture such that every reader shows it alike; bytes that are so already are given back.
+
+    Others become a PNG that is turned as the camera noted and has no transparent parts.
 
     Raises:
         TableError: The bytes are no picture, see `curation.decode_picture`.
     """
-    decode_picture(data, name)
-    with Image.open(io.BytesIO(data)) as image:
-        if image.getexif().get(_ORIENTATION, _UPRIGHT) == _UPRIGHT:
-            return data
-        return encode_png(ImageOps.exif_transpose(image))
+    with open_picture(data, name) as opened:
+        return data if is_plain(opened) else encode_png(as_shown(opened))
 
 
 def outside_picture(data: bytes, picture_id: str, category: str) -> Picture:
     """Make a picture that no scene was written for; it is a scene, and a group, of its own.
 
+    It is made smaller where a side has more than `MAX_KEPT_SIDE_PX` pixels.
+
     Raises:
         TableError: The bytes are no picture.
     """
-    image = decode_picture(upright(data, picture_id), picture_id)
+    image = decode_picture(data, picture_id)
+    image.thumbnail((MAX_KEPT_SIDE_PX, MAX_KEPT_SIDE_PX), Image.Resampling.LANCZOS)
     png = encode_png(image)
     return Picture(
         id=picture_id,

@@ -23,7 +23,7 @@ from blip_core.training.learner import Batch, Learner, PlannedBatches, collate
 from blip_core.training.rows import (
     RowSource,
     check_stages,
-    draw_examples,
+    draw_own_descriptions,
     plan_batches,
     steps_per_epoch,
     validation_batches,
@@ -121,9 +121,12 @@ def _own_descriptions(
     prompts: Inference,
     seed: int,
 ) -> dict[str, str]:
-    """The untuned base's own descriptions of a share of the examples, by example id."""
-    chosen = draw_examples(examples, settings.own_description_share, seed)
-    if not chosen:
+    """The untuned base's own descriptions of a share of the examples, by example id.
+
+    Rows from a table may have none from anybody else: training on none would not be what inference does.
+    """
+    chosen = draw_own_descriptions(examples, settings.own_description_share, seed)
+    if not chosen or not prompts.describe_prompt:
         return {}
     keys = list(distinct_pictures(chosen))
     features: dict[str, Tensor] = {}

@@ -50,7 +50,8 @@ class RowSource:
         bundle: whose tokenizer writes the rows.
         examples: what is taught.
         prompts: the wording of both stages; the same as at inference.
-        describe_share: share of the examples that teach stage one in each epoch.
+        describe_share: share of the examples that teach stage one in each epoch; those without a description
+            teach stage two all the same.
         descriptions: the base's own descriptions by example id, to be read instead of the labeller's.
         max_text_tokens: longest prompt, without the picture.
         seed: of the stages' draw.
@@ -76,7 +77,8 @@ class RowSource:
         count = len(self.examples)
         size = round(self.describe_share * count)
         order = np.random.default_rng([self.seed, 1]).permutation(count)
-        return {int(order[(epoch * size + offset) % count]) for offset in range(size)}
+        drawn = {int(order[(epoch * size + offset) % count]) for offset in range(size)}
+        return {index for index in drawn if self.examples[index].description}
 
     @cached_property
     def _describe_rows(self) -> list[TrainingRow]:
@@ -117,6 +119,12 @@ def draw_examples(examples: Sequence[Example], share: float, seed: int) -> list[
     """A seeded share of some examples, in their order."""
     chosen = np.random.default_rng([seed, 2]).permutation(len(examples))[: round(share * len(examples))]
     return [examples[index] for index in sorted(chosen.tolist())]
+
+
+def draw_own_descriptions(examples: Sequence[Example], share: float, seed: int) -> list[Example]:
+    """The examples that the base describes itself: a seeded share, and all that nobody described."""
+    drawn = {example.id for example in draw_examples(examples, share, seed)}
+    return [example for example in examples if example.id in drawn or not example.description]
 
 
 def steps_per_epoch(rows: int, batch_size: int) -> int:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from blip_core.backends.openai_compatible import ChatClient, OpenAICompatibleLabeller, OpenAICompatibleWriter
 from blip_core.errors import StageFailure
+from blip_core.scenes import parse_list
 
 
 def client(server, **changes):
@@ -61,6 +62,8 @@ def test_a_picture_travels_whole_and_the_frame_of_the_prompt_stays_behind(chat_s
         ((404, "no such model"), "status 404: no such model"),
         ((200, "<html>"), "no chat completion: <html>"),
         ((200, json.dumps({"choices": []})), "no chat completion"),
+        ((200, "[" * 100_000), "no chat completion"),
+        ((200, '{"choices": ' + "9" * 10_000 + "}"), "no chat completion"),
     ],
 )
 def test_a_server_that_errs_is_quoted(chat_server, reply, message):
@@ -76,6 +79,16 @@ def test_an_answer_without_text_is_empty(chat_server):
     chat = client(chat_server)
     assert OpenAICompatibleWriter(chat).write(["Hello"], [0]) == [""]
     chat.close()
+
+
+def test_half_a_character_from_a_server_reaches_no_label(chat_server):
+    answer = json.dumps({"choices": [{"message": {"content": "1. A dog \ud800 runs."}}]})
+    chat_server.reply = lambda _: (200, answer)
+    chat = client(chat_server)
+    (text,) = OpenAICompatibleWriter(chat).write(["Hello"], [0])
+    chat.close()
+    assert "\ud800" in text
+    assert parse_list(text) == ["A dog runs."]
 
 
 def test_a_server_that_is_away_is_named():

@@ -18,12 +18,17 @@ def prefect_server(tmp_path_factory) -> Iterator[None]:
     from prefect.settings import (
         PREFECT_LOCAL_STORAGE_PATH,
         PREFECT_LOGGING_TO_API_ENABLED,
+        PREFECT_RESULTS_DEFAULT_SERIALIZER,
         temporary_settings,
     )
     from prefect.testing.utilities import prefect_test_harness
 
     results = tmp_path_factory.mktemp("prefect-results")
-    settings = {PREFECT_LOCAL_STORAGE_PATH: results, PREFECT_LOGGING_TO_API_ENABLED: False}
+    settings = {
+        PREFECT_LOCAL_STORAGE_PATH: results,
+        PREFECT_LOGGING_TO_API_ENABLED: False,
+        PREFECT_RESULTS_DEFAULT_SERIALIZER: "json",  # as `prepare_environment` asks for
+    }
     with prefect_test_harness(server_startup_timeout=120), temporary_settings(settings):
         yield
 

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from flows.cli import main, only_json
+from flows.cli import main
+from flows.commands.options import only_json
 
 
 def foundry(monkeypatch, *arguments: str) -> int:

@@ -27,6 +27,24 @@ def test_leaving_the_context_ends_the_members(tmp_path):
     assert not is_running(member)
 
 
+def test_what_a_member_started_in_a_group_of_its_own_ends_with_it(tmp_path):
+    starter = tmp_path / "starter.py"
+    starter.write_text(
+        "import subprocess, time\n"
+        f"child = subprocess.Popen({SLEEPER!r}, stdout=subprocess.DEVNULL, start_new_session=True)\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    log = tmp_path / "log"
+    with ProcessGroups() as groups, log.open("wb") as output:
+        groups.start("starter", [sys.executable, str(starter)], dict(os.environ), output)
+        while not log.read_text().endswith("\n"):
+            assert groups.ended() == ""
+        child = int(log.read_text())
+    wait_for(child)
+    assert not is_running(child)
+
+
 def test_members_end_when_their_owner_is_killed(tmp_path):
     script = tmp_path / "owner.py"
     script.write_text(

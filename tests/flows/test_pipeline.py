@@ -43,7 +43,7 @@ def run(shared_home, doubles, monkeypatch):
 def run_pipeline(*overrides: str):
     from flows.pipeline import pipeline
 
-    return pipeline("gallery-vqa", "pocket", overrides)
+    return pipeline("gallery-vqa", "pocket", overrides=overrides)
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +149,6 @@ def test_a_stage_that_fails_keeps_what_was_finished(home, doubles, monkeypatch):
 
     monkeypatch.setattr("tasks.label_pictures.build_labeller", lambda recipe: ScriptedLabeller([]))
     with pytest.raises(StageFailure, match="ran out"):
-        pipeline("gallery-vqa", "pocket", doubles)
+        pipeline("gallery-vqa", "pocket", overrides=doubles)
     kinds = {artifact.kind for artifact in Store(home / "store").artifacts()}
-    assert kinds == {"scenes", "pictures-shard", "pictures"}
+    assert kinds == {"scenes-shard", "scenes", "pictures-shard", "pictures"}

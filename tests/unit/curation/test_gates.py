@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,21 @@ def test_the_first_of_two_equal_rows_is_kept():
 
     assert kept == rows[:2]
     assert [(r.id, r.reason) for r in refused] == [(rows[2].id, "exact-duplicate")]
+
+
+def test_a_question_may_come_again_with_other_options_all_of_them():
+    first = example(0, image=b"same", question="Which is true?")
+    other = {"a": "it is red", "b": "it is blue", "c": "it is old", "d": "it is new", "target": "it is red"}
+    rows = [
+        first,
+        replace(first, id="other", **other),
+        replace(first, id="mixed", **(other | {"d": "A cake."})),
+    ]
+
+    kept, refused = refuse_exact_duplicates(rows, ExactDuplicates())
+
+    assert [row.id for row in kept] == [first.id, "other"]
+    assert reasons(refused) == ["exact-duplicate"]
 
 
 def test_captions_of_one_picture_may_differ():

@@ -10,7 +10,18 @@ from PIL import Image
 
 from blip_core.curation import pictures as picture_room
 from blip_core.errors import TableError
-from blip_core.sources import read_examples, read_table, read_table_pictures
+from blip_core.sources import (
+    PICTURE_FIELDS,
+    Columns,
+    find_columns,
+    folder_digest,
+    questions_asked,
+    read_examples,
+    read_table,
+    read_table_pictures,
+    table_digest,
+)
+from blip_core.sources import table as table_room
 from tests.unit.examples import png, world_pixels
 
 PICTURE = png(world_pixels(0))
@@ -52,20 +63,6 @@ def write_parquet(folder: Path, *rows: dict) -> Path:
     return folder / "t.parquet"
 
 
-@pytest.mark.parametrize("write", [write_csv, write_jsonl, write_parquet])
-def test_a_table_of_any_kind_gives_the_same_example(write, folder: Path):
-    (example,) = read_examples(write(folder, ROW))
-
-    assert (example.id, example.question, example.answer, example.target) == (
-        "q1",
-        ROW["question"],
-        "B",
-        "a bus",
-    )
-    assert example.image == PICTURE
-    assert example.task == "mcq"
-
-
 def test_parquet_may_hold_the_bytes(folder: Path):
     path = write_parquet(folder, ROW | {"image": {"bytes": PICTURE, "path": "/etc/passwd"}})
 
@@ -84,10 +81,56 @@ def test_questions_about_one_picture_share_its_group(folder: Path):
     assert rows[0].group == rows[1].group
 
 
-def test_without_options_the_answer_is_free_text(folder: Path):
-    (row,) = read_examples(write_csv(folder, {"image": ROW["image"], "question": "What?", "answer": "a bus"}))
+def test_the_same_picture_under_two_names_is_one_picture(folder: Path):
+    (folder / "copy.png").write_bytes(PICTURE)
 
-    assert (row.id, row.task, row.answer, row.target) == ("row-00000", "vqa", "", "a bus")
+    one, two = read_examples(write_csv(folder, ROW, ROW | {"id": "q2", "image": "copy.png"}))
+
+    assert one.picture_id == two.picture_id
+    assert one.image is two.image
+
+
+def test_rows_without_an_id_are_numbered_from_one(folder: Path):
+    rows = read_examples(write_csv(folder, ROW | {"id": ""}, ROW | {"id": ""}))
+
+    assert [row.id for row in rows] == ["row-000001", "row-000002"]
+
+
+def test_pictures_may_lie_in_another_folder_than_the_table(folder: Path):
+    path = write_csv(folder, ROW | {"image": "one.png"})
+
+    assert read_table(path, folder / "pictures")[0][0].image == PICTURE
+    with pytest.raises(TableError, match="nowhere is no folder"):
+        read_table(path, folder / "nowhere")
+
+
+def test_columns_can_be_told(folder: Path):
+    path = write_csv(folder, {"photo 1": ROW["image"], "photo": "no.png"} | ROW | {"image": "no.png"})
+    columns = find_columns(path, {"image": "photo 1"})
+
+    assert read_table(path, columns=columns)[0][0].image == PICTURE
+
+
+def test_columns_of_another_table_are_refused(folder: Path):
+    with pytest.raises(TableError, match="image is said to be 'photo', but there is none"):
+        read_table(write_csv(folder, ROW), columns=Columns(image="photo", question="question"))
+
+
+def test_without_options_the_answer_is_free_text(folder: Path):
+    path = write_csv(folder, {"image": ROW["image"], "question": "What?", "answer": "a bus"})
+    columns = Columns(image="image", question="question", answer="answer")
+
+    (row,) = read_table(path, columns=columns)[0]
+
+    assert (row.id, row.task, row.answer, row.target) == ("row-000001", "vqa", "", "a bus")
+
+
+def test_what_else_a_table_says_of_its_rows_is_kept(folder: Path):
+    more = {"category": "toys", "kind": "colour", "group": "album", "description": "A frog on a stone."}
+
+    (row,) = read_examples(write_csv(folder, ROW | more))
+
+    assert {name: getattr(row, name) for name in more} == more
 
 
 def test_answers_may_be_absent_where_none_are_needed(folder: Path):
@@ -96,49 +139,117 @@ def test_answers_may_be_absent_where_none_are_needed(folder: Path):
     assert read_table(path, needs_answer=False)[0][0].answer == ""
 
 
+def test_a_table_without_answers_cannot_judge(folder: Path):
+    path = write_csv(folder, {name: value for name, value in ROW.items() if name != "answer"})
+
+    assert read_table(path, needs_answer=False)[0][0].answer == ""
+    with pytest.raises(TableError, match="no column for answer"):
+        read_table(path)
+
+
+def test_an_answer_is_a_letter_a_number_or_a_text(folder: Path):
+    for number, answers in enumerate((["a", "D"], ["0", "3"], ["1", "4"], ["a frog", "a cake"])):
+        rows = [ROW | {"id": str(place), "answer": answer} for place, answer in enumerate(answers)]
+        assert [row.answer for row in read_examples(write_csv(folder, *rows))] == ["A", "D"], number
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({"image": "../outside.png"}, "unreadable-picture"),
+        ({"image": "pictures/../../outside.png"}, "unreadable-picture"),
         ({"image": "/etc/passwd"}, "unreadable-picture"),
         ({"image": "C:\\pictures\\one.png"}, "unreadable-picture"),
+        ({"image": "\\\\server\\share\\one.png"}, "unreadable-picture"),
+        ({"image": "file:///etc/passwd"}, "unreadable-picture"),
+        ({"image": "https://example.org/one.png"}, "unreadable-picture"),
         ({"image": "link.png"}, "unreadable-picture"),
+        ({"image": "loop.png"}, "unreadable-picture"),
         ({"image": "pictures"}, "unreadable-picture"),
         ({"image": "absent.png"}, "unreadable-picture"),
         ({"image": "a\0b.png"}, "unreadable-picture"),
-        ({"image": ""}, "unreadable-picture"),
+        ({"image": "x" * 2_000}, "unreadable-picture"),
         ({"image": "t.jsonl"}, "unreadable-picture"),
+        ({"image": ["pictures/one.png"]}, "unreadable-picture"),
+        ({"image": {"bytes": "text", "path": None}}, "missing-picture"),
+        ({"image": {"path": "pictures/one.png"}}, "path-only-image"),
+        ({"image": {"bytes": None, "path": "pictures/one.png"}}, "path-only-image"),
+        ({"image": ""}, "missing-picture"),
+        ({"image": None}, "missing-picture"),
         ({"question": " "}, "empty-text"),
+        ({"question": "x" * 1_000_000}, "too-long-text"),
+        ({"question": "What\0?"}, "control-character"),
+        ({"question": "half a character \ud800"}, "not-utf-8"),
+        ({"question": ["What?"]}, "not-a-text"),
+        ({"question": "What is <image> next to it?"}, "reserved-token"),
         ({"c": ""}, "empty-text"),
+        ({"b": "", "c": "", "d": ""}, "empty-text"),
+        ({"c": "A  BUS"}, "repeated-options"),
+        ({"c": "x" * 501}, "too-long-text"),
         ({"answer": ""}, "empty-text"),
-        ({"answer": "E"}, "answer-not-a-letter"),
+        ({"answer": "E"}, "answer-not-an-option"),
+        ({"answer": "2"}, "ambiguous-answer"),
         ({"id": "q1"}, "repeated-id"),
+        ({"id": "x" * 201}, "too-long-text"),
+        ({"category": "a\nb\x07"}, "control-character"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_refused_and_the_others_are_kept(
     changes: dict, reason: str, folder: Path
 ):
     (folder / "link.png").symlink_to(folder.parent / "outside.png")
-    path = write_jsonl(folder, ROW, ROW | {"id": "q2"} | changes)
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    path = write_jsonl(folder, ROW, ROW | {"id": "q2"} | changes, ROW | {"id": "q3"})
 
     examples, rejections = read_table(path)
 
-    assert [example.id for example in examples] == ["q1"]
+    assert [example.id for example in examples] == ["q1", "q3"]
     assert [rejection.reason for rejection in rejections] == [reason]
-    assert "row 2" in rejections[0].detail
+    assert rejections[0].detail.startswith("row 2: ")
+
+
+def test_a_path_in_a_parquet_image_is_never_opened(folder: Path):
+    images = [{"bytes": None, "path": "pictures/one.png"}, {"bytes": PICTURE, "path": "/etc/passwd"}]
+    path = write_parquet(folder, *(ROW | {"id": str(n), "image": image} for n, image in enumerate(images)))
+
+    examples, rejections = read_table(path)
+
+    assert [example.id for example in examples] == ["1"]
+    assert [rejection.reason for rejection in rejections] == ["path-only-image"]
+
+
+def test_more_refused_rows_than_a_share_stop_the_table_with_a_summary(folder: Path):
+    bad = [ROW | {"id": f"bad{number}", "image": "no.png"} for number in range(3)]
+    empty = ROW | {"id": "empty", "question": ""}
+
+    with pytest.raises(TableError) as caught:
+        read_table(write_csv(folder, *bad, empty, ROW))
+
+    assert "4 of 5 rows cannot be used, more than 50%" in str(caught.value)
+    assert "unreadable-picture 3, such as bad0" in str(caught.value)
+    assert "empty-text 1" in str(caught.value)
 
 
 def test_what_models_are_judged_on_must_hold_throughout(folder: Path):
-    with pytest.raises(TableError, match=r"t\.csv: row 2: answer is 'E'"):
+    with pytest.raises(TableError, match=r"t\.csv: row 2: answer 'E' is neither"):
         read_examples(write_csv(folder, ROW, ROW | {"id": "q2", "answer": "E"}))
 
 
 def test_a_picture_that_is_too_large_is_not_decoded(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(picture_room, "MAX_PICTURE_PX", 100)
 
-    _, rejections = read_table(write_csv(folder, ROW))
+    with pytest.raises(TableError, match="64 x 64"):
+        read_table(write_csv(folder, ROW))
 
-    assert "64 x 64" in rejections[0].detail
+
+def test_pictures_that_would_fill_the_memory_stop_the_table(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(table_room, "MAX_PICTURES_BYTES", len(PICTURE))
+    (folder / "two.png").write_bytes(png(world_pixels(1)))
+    again = ROW | {"id": "q2"}
+    assert len(read_examples(write_csv(folder, ROW, again))) == 2
+
+    with pytest.raises(TableError, match="split the table"):
+        read_table(write_csv(folder, ROW, again | {"image": "two.png"}))
 
 
 def test_a_camera_that_was_turned_gives_an_upright_picture(folder: Path):
@@ -153,34 +264,76 @@ def test_a_camera_that_was_turned_gives_an_upright_picture(folder: Path):
     assert Image.open(io.BytesIO(row.image)).size == (20, 40)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "told"),
-    [
-        ("t.xlsx", b"", "must end in"),
-        ("t.csv", b"question\nWhat?\n", "no column image"),
-        ("t.csv", b"\xff\xfe\x00", "cannot be read"),
-        ("t.csv", b"image,question,answer\n", "holds no row"),
-        ("t.jsonl", b"{", "line 1: no JSON"),
-        ("t.jsonl", b"[]", "no JSON object"),
-        ("t.parquet", b"PAR1", "cannot be read"),
-        ("t.csv", None, "No such file"),
-    ],
-)
-def test_a_table_that_cannot_be_read_is_named(name: str, content: bytes | None, told: str, tmp_path: Path):
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
+def test_a_table_without_rows_is_named(folder: Path):
+    (folder / "t.csv").write_text(",".join(ROW))
 
-    with pytest.raises(TableError, match=told) as caught:
-        read_examples(tmp_path / name)
-    assert name in str(caught.value)
+    with pytest.raises(TableError, match=r"t\.csv holds no row"):
+        read_table(folder / "t.csv")
 
 
-def test_pictures_of_a_table_are_read_to_be_labelled(folder: Path):
-    pictures, rejections = read_table_pictures(
-        write_csv(folder, {"photo": "pictures/one.png", "kind": "pets"}, {"photo": "no.png", "kind": ""}),
-        image_column="photo",
-        category_column="kind",
-    )
+def test_pictures_of_a_table_are_read_once_each_to_be_labelled(folder: Path):
+    rows = [{"photo": "pictures/one.png", "label": "pets"}] * 3 + [{"photo": "no.png", "label": ""}]
+    path = write_csv(folder, *rows)
+    columns = find_columns(path, {"category": "label"}, PICTURE_FIELDS)
 
-    assert [(p.id, p.category, p.width_px) for p in pictures] == [("row-00000", "pets", 64)]
-    assert [rejection.reason for rejection in rejections] == ["unreadable-picture"]
+    pictures, rejections = read_table_pictures(path, columns=columns)
+
+    assert [(p.id, p.category, p.width_px) for p in pictures] == [("row-000001", "pets", 64)]
+    reasons = [rejection.reason for rejection in rejections]
+    assert reasons == ["repeated-picture", "repeated-picture", "unreadable-picture"]
+
+
+def test_the_digest_follows_the_table_its_columns_and_every_picture(folder: Path):
+    def digest(**given: str) -> str:
+        return table_digest(folder / "t.csv", None, find_columns(folder / "t.csv", given))
+
+    write_csv(folder, ROW | {"other": "x"})
+    digests = [digest(), digest(category="other")]
+    (folder / "pictures" / "one.png").write_bytes(png(world_pixels(1)))
+    digests.append(digest())
+    (folder / "pictures" / "one.png").unlink()
+    digests.append(digest())
+    write_csv(folder, ROW | {"other": "y"})
+    digests.append(digest())
+
+    assert len(set(digests)) == len(digests)
+
+
+def test_the_digest_does_not_follow_the_place(folder: Path):
+    first = table_digest(write_csv(folder, ROW))
+
+    folder.rename(folder.parent / "moved")
+
+    assert table_digest(folder.parent / "moved" / "t.csv") == first
+
+
+def test_the_digest_opens_nothing_outside_the_folder(folder: Path):
+    outside = folder.parent / "outside.png"
+    path = write_csv(folder, ROW | {"image": "../outside.png"})
+    first = table_digest(path)
+
+    outside.write_bytes(png(world_pixels(2)))
+
+    assert table_digest(path) == first
+
+
+def test_the_digest_of_a_folder_follows_names_and_pictures(folder: Path):
+    digests = [folder_digest(folder)]
+    (folder / "pictures" / "one.png").rename(folder / "pictures" / "two.png")
+    digests.append(folder_digest(folder))
+    (folder / "pictures" / "two.png").write_bytes(png(world_pixels(1)))
+    digests.append(folder_digest(folder))
+    (folder / "notes.txt").write_text("no picture")
+
+    assert len(set(digests)) == 3
+    assert folder_digest(folder) == digests[-1]
+
+
+def test_questions_are_known_by_their_picture_whatever_names_it(folder: Path):
+    named = write_csv(folder, ROW, ROW | {"id": "q2", "question": " "})
+    held = write_parquet(folder, ROW | {"image": PICTURE, "question": "what  stands HERE?"})
+
+    asked = [questions_asked(path, None, find_columns(path)) for path in (named, held)]
+
+    assert asked[0] == asked[1]
+    assert len(asked[0]) == 1

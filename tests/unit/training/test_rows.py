@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from blip_core.errors import RecipeError
@@ -7,6 +9,7 @@ from blip_core.training.rows import (
     RowSource,
     check_stages,
     draw_examples,
+    draw_own_descriptions,
     plan_batches,
     steps_per_epoch,
     validation_batches,
@@ -82,6 +85,23 @@ def test_a_share_is_drawn_by_seed(make_examples: MakeExamples) -> None:
     assert len(draw_examples(examples, 0.3, seed=1)) == 6
     assert draw_examples(examples, 0.3, seed=1) == draw_examples(examples, 0.3, seed=1)
     assert draw_examples(examples, 0.3, seed=1) != draw_examples(examples, 0.3, seed=2)
+
+
+def test_an_example_that_nobody_described_teaches_answers_and_is_described_by_the_base(
+    source: RowSource,
+) -> None:
+    examples = [
+        replace(one, description="") if number < 15 else one for number, one in enumerate(source.examples)
+    ]
+    bare = replace(source, examples=examples)
+
+    describing = [
+        index for number in range(4) for index, row in enumerate(bare.epoch(number)) if not row.is_answer
+    ]
+
+    assert sorted(describing) == [15, 16, 17, 18, 19]
+    assert draw_own_descriptions(examples, 0.0, seed=1) == examples[:15]
+    assert set(examples[:15]) < set(draw_own_descriptions(examples, 0.9, seed=1))
 
 
 def test_teaching_descriptions_that_nobody_asks_for_is_refused() -> None:

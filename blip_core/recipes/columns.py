@@ -1,0 +1,36 @@
+"""Which column of a table is what."""
+
+from blip_core.recipes.base import Section
+
+
+class TableColumns(Section):
+    """Columns of a table, by name; a field that is left out is guessed, one that is "" has no column."""
+
+    id: str | None = None
+    """Column with a name of the row; absent, rows are numbered."""
+    image: str | None = None
+    """Column with the picture: its bytes, or a path below the folder of pictures."""
+    question: str | None = None
+    """Column with the question."""
+    a: str | None = None
+    """Column with option A."""
+    b: str | None = None
+    """Column with option B."""
+    c: str | None = None
+    """Column with option C."""
+    d: str | None = None
+    """Column with option D."""
+    answer: str | None = None
+    """Column with the right answer: its letter, its number, or the option's text."""
+    description: str | None = None
+    """Column with a description of the picture, to teach stage one."""
+    category: str | None = None
+    """Column with the category; scores are also told by it."""
+    kind: str | None = None
+    """Column with the kind of question; scores are also told by it."""
+    group: str | None = None
+    """Column with what must stay in one split together; absent, the picture."""
+
+    def given(self) -> dict[str, str]:
+        """Field -> column, of those that are said."""
+        return {field: name for field, name in self if name is not None}

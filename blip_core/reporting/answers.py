@@ -1,0 +1,82 @@
+"""What a person sees of a table that was read, and of the answers to it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from blip_core.reporting.words import reasons_words, share_words
+
+
+def show_columns(console: Console, columns: str) -> None:
+    """Print which column is what, as `Columns.describe` tells it."""
+    _line(console, "columns", columns)
+
+
+def show_usable(console: Console, usable: int, refused: Mapping[str, int]) -> None:
+    """Print how many rows can be answered, and why others cannot."""
+    _line(console, "rows", f"{usable:,} can be used{refused_words(refused)}")
+
+
+def show_answers(console: Console, summary: Mapping[str, Any]) -> None:
+    """Print what was answered, the scores where there are any, and the files.
+
+    Args:
+        console: where to.
+        summary: what the flow `predict` gives.
+    """
+    console.print()
+    _line(
+        console,
+        "answered",
+        f"{summary['answered']:,} of {summary['rows']:,} rows by {summary['variant']}"
+        + refused_words(summary["refused"]),
+    )
+    if summary["scores"] is not None:
+        show_scores(console, summary["scores"])
+        if summary["note"]:
+            console.print(escape(summary["note"]), highlight=False)
+    if summary["escaped_ids"]:
+        count = f"{summary['escaped_ids']:,}"
+        _line(
+            console, "escaped", f"{count} ids begin like a formula; the CSV files put an apostrophe in front"
+        )
+    for name, path in summary["files"].items():
+        _line(console, name, path)
+
+
+def show_scores(console: Console, scores: Mapping[str, Any]) -> None:
+    """Print accuracy with its interval, free generation, and accuracy by kind, by category and by letter."""
+    found = scores["accuracy"]
+    interval = f"95 % interval {share_words(found['low'])} to {share_words(found['high'])}"
+    _line(console, "accuracy", f"{share_words(found['value'])} ({interval}; n {found['n']:,})")
+    free = scores.get("free_generation")
+    if free:
+        written = f"{share_words(free['accuracy'])} right, {share_words(free['invalid'])} name no letter"
+        _line(console, "free text", written)
+    for part in ("by_kind", "by_category"):
+        for name, one in scores[part].items():
+            _line(console, "", f"{name}: {share_words(one['value'])} (n {one['n']:,})")
+    console.print(_letters(scores["per_letter"]))
+
+
+def refused_words(refused: Mapping[str, int]) -> str:
+    """Such as `; refused 3 empty-text, 1 repeated-id`; empty where none was."""
+    return f"; refused {reasons_words(refused)}" if refused else ""
+
+
+def _letters(letters: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("letter", "chosen", "right answer", "of these found"):
+        table.add_column(heading, justify="left" if heading == "letter" else "right", no_wrap=True)
+    for letter, one in letters.items():
+        recall = "–" if one["recall"] is None else share_words(one["recall"])
+        table.add_row(letter, f"{one['chosen']:,}", f"{one['right']:,}", recall)
+    return table
+
+
+def _line(console: Console, name: str, text: str) -> None:
+    console.print(f"[bold]{name:<11}[/bold] {escape(text)}", highlight=False, soft_wrap=True)

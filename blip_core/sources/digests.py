@@ -1,0 +1,74 @@
+"""Digests of picture files that somebody names: what changes when a picture does."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from blip_core.errors import TableError
+from blip_core.sources.folder import picture_names
+from blip_core.sources.pictures import read_below
+
+_UNREADABLE = "unreadable"
+_DIGESTS_KEPT = 100_000
+
+
+def folder_digest(folder: Path, recursive: bool = True) -> str:
+    """Digest of the names and bytes of a folder's pictures; where the folder lies does not enter.
+
+    Raises:
+        TableError: See `read_folder`.
+    """
+    names = picture_names(folder, recursive)
+    return content_digest({ascii(name): picture_digest(folder, name) for name in names})
+
+
+def content_digest(content: Mapping[str, Any]) -> str:
+    """sha256, in hex, of what JSON holds."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def picture_digest(folder: Path, name: str) -> str:
+    """Digest of a file below a folder, read once for as long as its size and time stay.
+
+    What `read_below` refuses has a digest of its own: once it can be read, the digest changes.
+    """
+    try:
+        size_bytes, modified_ns = version_of((folder / name).resolve())
+    except (OSError, ValueError, RuntimeError):
+        return _UNREADABLE
+    return _picture_unchanged(folder, name, size_bytes, modified_ns)
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file, in hex, read once for as long as its size and time stay.
+
+    Raises:
+        TableError: It cannot be read.
+    """
+    try:
+        return _digest_unchanged(path, *version_of(path))
+    except OSError as error:
+        raise TableError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def version_of(path: Path) -> tuple[int, int]:
+    """Size and time of a file: while they stay, so do its bytes."""
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+@lru_cache
+def _digest_unchanged(path: Path, size_bytes: int, modified_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=_DIGESTS_KEPT)
+def _picture_unchanged(folder: Path, name: str, size_bytes: int, modified_ns: int) -> str:
+    try:
+        return hashlib.sha256(read_below(folder, name)).hexdigest()
+    except TableError:
+        return _UNREADABLE

@@ -1,0 +1,113 @@
+"""What answers to a table leave behind: files in a folder, a run in MLflow, a summary."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import create_markdown_artifact
+
+from blip_core.recipes import Variant
+from blip_core.records import Rejection
+from blip_core.reporting import POCKET_NOTE
+from blip_core.reporting.submission import (
+    ANSWERED_SCHEMA,
+    PREDICTIONS,
+    PROBLEMS,
+    SCORES,
+    SUBMISSION,
+    Answered,
+    is_formula,
+    publish_answers,
+    submission_rows,
+    write_problems,
+    write_submission,
+)
+from blip_core.store import ArtifactRef, write_rows
+from flows.recording import Recorder
+from flows.results import TABLE_ROWS, keep_recipe, variant_metrics
+from tasks.answer_table import QuestionTable, read_answers
+from tasks.compare import score
+
+
+def keep_answers(
+    recorder: Recorder, table: QuestionTable, answers: ArtifactRef, variant: Variant, folder: Path
+) -> dict[str, Any]:
+    """Write the answers to their folder, record them, and sum them up."""
+    rows, rejections = read_answers(answers)
+    scores = score_answers(rows, recorder.recipe.inference.free_generation)
+    files = publish_answers(folder, writers(rows, rejections, scores))
+    keep_run(recorder, variant, rows, scores, files)
+    summary = {
+        "rows": len(rows) + len(rejections),
+        "answered": len(rows),
+        "refused": dict(Counter(one.reason for one in rejections)),
+        "columns": asdict(table.columns),
+        "variant": variant.name,
+        "scores": scores,
+        "note": POCKET_NOTE if variant.model.is_pocket else "",
+        "escaped_ids": sum(map(is_formula, [row.id for row in rows] + [one.id for one in rejections])),
+        "out": str(folder),
+        "files": {Path(name).stem: str(path) for name, path in files.items()},
+        "stages": {
+            name: {"seconds": round(one.seconds, 3), "cached": one.cached}
+            for name, one in recorder.stages.items()
+        },
+        "mlflow": {"tracking_uri": recorder.tracking_uri, "run_id": recorder.run.mlflow_id},
+    }
+    create_markdown_artifact(markdown(summary), key="results", description="What this run answered")
+    return summary
+
+
+def score_answers(rows: Sequence[Answered], is_free: bool) -> dict[str, Any] | None:
+    """Scores of the rows whose answer the table knows; None where it knows none."""
+    known = [row for row in rows if row.truth]
+    return score(known, is_free) if known else None
+
+
+def writers(
+    rows: Sequence[Answered], rejections: Sequence[Rejection], scores: Mapping[str, Any] | None
+) -> dict[str, Callable[[Path], Any]]:
+    """What writes each file that is due."""
+    due: dict[str, Callable[[Path], Any]] = {
+        SUBMISSION: partial(write_submission, rows=submission_rows(rows, rejections)),
+        PREDICTIONS: partial(write_rows, rows=rows, schema=ANSWERED_SCHEMA),
+        PROBLEMS: partial(write_problems, rejections=rejections),
+    }
+    if scores is not None:
+        due[SCORES] = lambda path: path.write_text(json.dumps(scores, indent=1), encoding="utf-8")
+    return due
+
+
+def keep_run(
+    recorder: Recorder,
+    variant: Variant,
+    rows: Sequence[Answered],
+    scores: Mapping[str, Any] | None,
+    files: Mapping[str, Path],
+) -> None:
+    """Keep recipe, answers and scores in MLflow under the names that all runs share."""
+    keep_recipe(recorder.recipe, recorder.run)
+    child = recorder.children[f"predict {variant.name}"]
+    child.tags({"foundry.variant": variant.name})
+    if scores is not None:
+        child.metrics(variant_metrics(scores))
+        recorder.run.metrics({f"accuracy/{variant.name}": scores["accuracy"]["value"]})
+    for path in files.values():
+        child.artifact(path)
+    child.table([row.to_row() for row in rows[:TABLE_ROWS]], "predictions.json")
+
+
+def markdown(summary: Mapping[str, Any]) -> str:
+    """What was answered, as Markdown."""
+    lines = [f"`{summary['variant']}` answered {summary['answered']:,} of {summary['rows']:,} rows."]
+    if summary["scores"]:
+        found = summary["scores"]["accuracy"]
+        interval = f"95 % interval {found['low']:.3f} to {found['high']:.3f}, n {found['n']:,}"
+        lines.append(f"Accuracy {found['value']:.3f} ({interval})")
+    lines += [f"Refused: {count:,} {reason}" for reason, count in summary["refused"].items()]
+    lines += [f"{name} `{path}`" for name, path in summary["files"].items()]
+    return "\n\n".join(lines)

@@ -1,0 +1,75 @@
+"""`foundry doctor`: what is wrong with this machine, and how to mend it."""
+
+import json
+import shlex
+import sys
+from dataclasses import asdict
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from blip_core.errors import PlaceError
+from blip_core.recipes import DEFAULT_PROFILE, Recipe, load_recipe
+from flows.commands.options import AsJson, Overrides, ProfileName, only_json
+from flows.servers import MLFLOW_PORT, PREFECT_PORT
+
+RecipeToCheck = Annotated[
+    str, typer.Argument(metavar="[RECIPE]", help="Check the checkpoints and the device of this recipe, too.")
+]
+Thorough = Annotated[bool, typer.Option("--thorough", help="Read every byte of artefacts and checkpoints.")]
+PrefectPort = Annotated[int, typer.Option(help="Port of the Prefect page.", min=1, max=65535)]
+MlflowPort = Annotated[int, typer.Option(help="Port of the MLflow page.", min=1, max=65535)]
+
+
+def doctor(
+    recipe: RecipeToCheck = "",
+    profile: ProfileName = DEFAULT_PROFILE,
+    overrides: Overrides = None,
+    thorough: Thorough = False,
+    prefect_port: PrefectPort = PREFECT_PORT,
+    mlflow_port: MlflowPort = MLFLOW_PORT,
+    as_json: AsJson = False,
+) -> None:
+    """Check Python, packages, disk, memory, GPU, store, checkpoints and servers; changes nothing.
+
+    Ends with exit code 1 where there is a problem; a warning can be lived with.
+
+    Example: foundry doctor gallery-vqa --profile workstation
+    """
+    plan = load_recipe(recipe, profile, overrides or []) if recipe else None
+    sets = [part for override in overrides or [] for part in ("--set", override)]
+    typed = shlex.join([recipe or "RECIPE", "--profile", profile, *sets])
+    if not as_json:
+        told = _examine(plan, thorough, (prefect_port, mlflow_port), typed, sys.stdout)
+    else:
+        with only_json() as output:
+            told = _examine(plan, thorough, (prefect_port, mlflow_port), typed, sys.stderr)
+            output.write(json.dumps(told) + "\n")
+    if not told["ok"]:
+        raise typer.Exit(1)
+
+
+def _examine(
+    recipe: Recipe | None, thorough: bool, ports: tuple[int, int], typed: str, stream: TextIO
+) -> dict[str, Any]:
+    from rich.console import Console
+
+    from blip_core.wiring import prepare_environment, workplace
+    from flows.checks.finding import Case, Finding
+    from flows.doctor import examine, show, verdict
+
+    console = Console(file=stream, highlight=False, soft_wrap=True)
+    findings: list[Finding] = []
+    try:
+        place = workplace()
+    except PlaceError as error:  # without a home there is nothing else to look at
+        findings.append(Finding("home", "problem", str(error)))
+        show(console, findings[-1])
+    else:
+        prepare_environment(place)
+        for finding in examine(Case(place, recipe, thorough, *ports, typed)):
+            findings.append(finding)
+            show(console, finding)
+    console.print(verdict(findings))
+    ok = all(finding.state != "problem" for finding in findings)
+    return {"ok": ok, "findings": [asdict(finding) for finding in findings]}

@@ -1,0 +1,131 @@
+"""`foundry predict`: a model answers somebody's table."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from blip_core.recipes import DEFAULT_PROFILE, load_recipe
+from flows.commands.options import AsJson, DryRun, Overrides, ProfileName, only_json
+from flows.forms import DEFAULT_RECIPE
+from flows.tables import DEFAULT_VARIANT, absolute_paths, column_mapping
+
+if TYPE_CHECKING:
+    from blip_core.sources import Columns
+
+TablePath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="TABLE", help="CSV, JSONL or Parquet file with pictures, questions and four options."
+    ),
+]
+OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder that the answers go to.")]
+ImagesFolder = Annotated[
+    Path | None,
+    typer.Option("--images", metavar="DIR", help="Folder that picture paths start at; without, the table's."),
+]
+VariantName = Annotated[
+    str,
+    typer.Option(
+        "--variant",
+        metavar="NAME|ADAPTER",
+        help="Who answers: a variant of the recipe, the folder of a PEFT adapter, or the digest of an "
+        "adapter in the store (foundry adapters lists them).",
+    ),
+]
+ColumnNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="FIELD=NAME",
+        help="Which column is what, where it cannot be guessed: image=photo_file. Fields: id, image, "
+        "question, a, b, c, d, answer; answer= means that there is none. May come often.",
+    ),
+]
+RecipeOption = Annotated[
+    str, typer.Option("--recipe", help="How questions are put: a shipped recipe, or path of a TOML file.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Write to a folder that holds other files, too; they stay.")
+]
+
+
+def predict(
+    table: TablePath,
+    out: OutFolder = Path("answers"),
+    images: ImagesFolder = None,
+    variant: VariantName = DEFAULT_VARIANT,
+    column: ColumnNames = None,
+    recipe: RecipeOption = DEFAULT_RECIPE,
+    profile: ProfileName = DEFAULT_PROFILE,
+    overrides: Overrides = None,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Answer the four-option questions of a table, and score the answers where the table has the right ones.
+
+    Writes submission.csv (id and letter of every row, in the table's order; a refused row has no letter),
+    predictions.parquet (each question with all that was said of it), problems.csv (refused rows and why) and,
+    where right answers were given, scores.json.
+
+    Example: foundry predict questions.csv --images photos --variant flan-t5 --out answers
+    """
+    from rich.console import Console
+
+    from blip_core.reporting.answers import show_answers, show_columns
+    from blip_core.reporting.submission import check_out
+    from blip_core.sources import find_columns
+    from flows.answering import check_can_answer, choose_variant, newest_adapter
+    from flows.running import run_shown
+
+    plan = load_recipe(recipe, profile, overrides or [])
+    check_can_answer(plan)
+    check_out(out.expanduser().absolute(), overwrite)
+    path, folder = absolute_paths(table, images)
+    columns = find_columns(path, column_mapping(column or []))
+    if dry_run:
+        show_rows(path, folder, columns, as_json)
+        return
+    answering, adapter = choose_variant(plan, variant)  # a mistake shows before a server is started
+    if answering.adapter is True and adapter is None:
+        newest_adapter(plan)
+
+    def load() -> Callable[[], dict[str, Any]]:
+        from flows.predict import predict as flow
+
+        texts = [str(path), str(out.expanduser().absolute()), str(folder or "")]
+        rest = {"columns": column or [], "overwrite": overwrite, "overrides": overrides or []}
+        return partial(flow, *texts, variant, recipe, profile, **rest)
+
+    if as_json:
+        with only_json() as output:
+            output.write(json.dumps(run_shown(load, Console(file=sys.stderr))) + "\n")
+        return
+    console = Console(file=sys.stdout)
+    show_columns(console, columns.describe())
+    show_answers(console, run_shown(load, console))
+
+
+def show_rows(path: Path, images: Path | None, columns: "Columns", as_json: bool) -> None:
+    """Print which column is what, how many rows can be used and why others cannot."""
+    from rich.console import Console
+
+    from blip_core.reporting.answers import show_columns, show_usable
+    from blip_core.sources import read_table
+
+    examples, rejections = read_table(path, images, columns, needs_answer=False)
+    refused = Counter(one.reason for one in rejections)
+    if as_json:
+        told = {"columns": asdict(columns), "rows": len(examples) + len(rejections), "usable": len(examples)}
+        typer.echo(json.dumps({**told, "refused": dict(refused)}))
+        return
+    console = Console(file=sys.stdout)
+    show_columns(console, columns.describe())
+    show_usable(console, len(examples), refused)

@@ -1,0 +1,55 @@
+"""What a run would do: which stages lie in the store, and which are still to be worked."""
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from blip_core.recipes import Recipe
+from blip_core.wiring import check_can_run, check_checkpoints, prepare_environment, workplace
+from flows.commands.options import only_json
+
+if TYPE_CHECKING:
+    from tasks.stage import PlannedStage
+
+
+def show_plan(recipe: Recipe, as_json: bool, until: str, dataset: str = "", adapter: str = "") -> None:
+    """Print the stages of a run up to `dataset`, `adapter` or `scores`, and work none of them."""
+    check_can_run(recipe)
+    check_checkpoints(recipe)
+    if as_json:
+        with only_json() as output:
+            output.write(json.dumps([asdict(one) for one in planned(recipe, until, dataset, adapter)]) + "\n")
+        return
+    console = Console(file=sys.stdout)
+    for stage in planned(recipe, until, dataset, adapter):
+        state = "there already" if stage.cached else "to be made"
+        console.print(f"{stage.name:<20} {state}", highlight=False, style="dim" if stage.cached else None)
+
+
+def planned(recipe: Recipe, until: str, dataset: str = "", adapter: str = "") -> list["PlannedStage"]:
+    """The stages of a run in their order; the flows' own bodies say which.
+
+    Args:
+        recipe: what would be run.
+        until: what would be made: `dataset`, `adapter` or `scores`.
+        dataset: digest of the dataset that would be used instead of the recipe's own.
+        adapter: digest of the adapter that would be used instead of the recipe's own.
+    """
+    prepare_environment(workplace())
+    from flows.compare_variants import judge
+    from flows.finetune import tune
+    from flows.regenerate_dataset import grow_dataset
+    from tasks.chosen import chosen
+    from tasks.stage import only_planned
+
+    with only_planned() as stages:
+        rows = chosen("dataset", dataset) if dataset else grow_dataset.fn(recipe)
+        if until == "dataset":
+            return stages
+        tuned = chosen("adapter", adapter) if adapter else tune.fn(recipe, rows)
+        if until == "scores":
+            judge.fn(recipe, rows, tuned)
+        return stages

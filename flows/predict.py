@@ -1,0 +1,75 @@
+"""somebody's table -> a variant's answers -> submission, predictions, problems, scores."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from blip_core.recipes import Recipe
+from blip_core.reporting.submission import check_out
+from blip_core.store import ArtifactRef
+from flows.answering import check_can_answer, choose_variant, newest_adapter
+from flows.answers import keep_answers
+from flows.finetune import tune
+from flows.forms import DEFAULT_PROFILE, DEFAULT_RECIPE, ProfileChoice, RecipeChoice, resolve
+from flows.recording import recorded
+from flows.regenerate_dataset import grow_dataset
+from flows.tables import DEFAULT_VARIANT, absolute_paths, column_mapping
+from tasks.answer_table import QuestionTable, answer_table
+from tasks.stage import only_planned
+
+
+@flow(name="predict", flow_run_name="predict {variant} {recipe}-{profile}")
+def predict(
+    table: str,
+    out: str,
+    images: str = "",
+    variant: str = DEFAULT_VARIANT,
+    recipe: RecipeChoice = DEFAULT_RECIPE,
+    profile: ProfileChoice = DEFAULT_PROFILE,
+    columns: Sequence[str] = (),
+    overwrite: bool = False,
+    overrides: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Let a model answer the four-option questions of a table, and score it if the table knows the answers.
+
+    Args:
+        table: CSV, JSONL or Parquet file on the machine that runs this.
+        out: Folder that the answers are written to.
+        images: Folder that picture paths start at; empty takes the table's own.
+        variant: Variant of the recipe, folder of a PEFT adapter, or digest of an adapter in the store.
+        recipe: How questions are put to the model.
+        profile: With which checkpoints and on what hardware.
+        columns: Which column is what where that cannot be guessed, each as image=NAME.
+        overwrite: Whether the folder may hold other files than answers.
+        overrides: Fields of the recipe to change, each as section.field=value.
+    """
+    plan = resolve(recipe, profile, overrides)
+    check_can_answer(plan)
+    folder = Path(out).expanduser().absolute()
+    check_out(folder, overwrite)
+    answering, adapter = choose_variant(plan, variant)
+    if answering.adapter is True and adapter is None:
+        adapter = own_adapter(plan)
+    rows = open_table(table, images, columns)
+    with recorded(plan, "predict") as recorder:
+        answers = answer_table(recipe=plan, variant=answering, table=rows, adapter=adapter)
+        return keep_answers(recorder, rows, answers, answering, folder)
+
+
+def open_table(table: str, images: str, columns: Sequence[str]) -> QuestionTable:
+    """Find a table, its pictures and its columns, as texts of a form or a command line name them."""
+    path, folder = absolute_paths(Path(table), Path(images) if images else None)
+    return QuestionTable.open(path, folder, column_mapping(columns))
+
+
+def own_adapter(recipe: Recipe) -> ArtifactRef:
+    """The adapter of a recipe: the very one it tunes, else the newest of its name and base.
+
+    Raises:
+        UnknownArtifact: The store holds none.
+    """
+    with only_planned():
+        planned = tune.fn(recipe, grow_dataset.fn(recipe))
+    return planned if planned.path else newest_adapter(recipe)

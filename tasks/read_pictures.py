@@ -1,0 +1,66 @@
+"""Stage 2 from outside: pictures of a folder or of a table, to be labelled."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from blip_core import sources
+from blip_core.errors import RecipeError
+from blip_core.recipes import Recipe
+from blip_core.records import PICTURE_SCHEMA, REJECTION_SCHEMA, Picture, Rejection
+from blip_core.store import ArtifactRef, write_rows
+from blip_core.wiring import workplace
+from tasks.paint_pictures import FILE
+from tasks.rows import REJECTIONS
+from tasks.stage import stage, watcher
+
+VERSION = 1
+
+
+def key(recipe: Recipe) -> str:
+    inputs = {"version": VERSION, "kind": recipe.source.kind, "content": _digest(recipe)}
+    return workplace().store.key("pictures", inputs)
+
+
+@stage("pictures", key)
+def read_pictures(recipe: Recipe) -> ArtifactRef:
+    """Read the pictures that lie in a folder or that a table names, each once."""
+    own_key = key(recipe)
+
+    def build(folder: Path) -> dict[str, Any]:
+        pictures, rejections = _read(recipe)
+        watcher().progress(len(pictures), len(pictures))
+        kept = write_rows(folder / FILE, pictures, PICTURE_SCHEMA)
+        write_rows(folder / REJECTIONS, rejections, REJECTION_SCHEMA)
+        reasons = Counter(rejection.reason for rejection in rejections)
+        return {
+            "rows": kept,
+            "asked": kept + len(rejections),
+            "refused": dict(sorted(reasons.items())),
+            "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "source"}),
+            "made_from": {},
+        }
+
+    return workplace().store.publish(own_key, "pictures", build).ref()
+
+
+def _read(recipe: Recipe) -> tuple[list[Picture], list[Rejection]]:
+    source = recipe.source
+    if source.kind == "table":
+        return sources.read_table_pictures(*sources.table_files(source, sources.PICTURE_FIELDS))
+    if source.kind == "folder":
+        return sources.read_folder(Path(source.path).expanduser(), source.recursive)
+    raise _no_pictures(recipe)
+
+
+def _digest(recipe: Recipe) -> str:
+    source = recipe.source
+    if source.kind == "table":
+        return sources.table_digest(*sources.table_files(source, sources.PICTURE_FIELDS))
+    if source.kind == "folder":
+        return sources.folder_digest(Path(source.path).expanduser(), source.recursive)
+    raise _no_pictures(recipe)
+
+
+def _no_pictures(recipe: Recipe) -> RecipeError:
+    return RecipeError(f"source.kind is {recipe.source.kind!r}: pictures are read from a folder or a table")

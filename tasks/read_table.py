@@ -1,0 +1,73 @@
+"""Stages 1 to 4 from outside: a table's own questions and answers become a dataset."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from blip_core import sources
+from blip_core.curation import curate
+from blip_core.dataset import assign_splits, write_dataset
+from blip_core.errors import RecipeError
+from blip_core.recipes import Recipe
+from blip_core.store import ArtifactRef
+from blip_core.wiring import workplace
+from tasks.stage import stage, watcher
+
+VERSION = 1
+LICENCE = "None is stated. The rows come from a table that was handed in; ask whoever made it."
+
+
+def key(recipe: Recipe) -> str:
+    inputs = {
+        "version": VERSION,
+        "recipe": recipe.digest("curation", "dataset", "task", "name"),
+        "table": sources.table_digest(*_files(recipe)),
+        "shuffle_seed": _shuffle_seed(recipe),
+    }
+    return workplace().store.key("dataset", inputs)
+
+
+@stage("dataset", key)
+def read_table(recipe: Recipe) -> ArtifactRef:
+    """Send the rows of a table through the gates, split what is kept and write it as a dataset."""
+
+    def build(folder: Path) -> dict[str, Any]:
+        files = _files(recipe)
+        examples, refused = sources.read_table(*files)
+        seed = _shuffle_seed(recipe)
+        if seed is not None:
+            examples = sources.shuffle_rows(examples, seed)
+        watcher().progress(1, 3)
+        curated = curate(examples, recipe.curation)
+        watcher().progress(2, 3)
+        shares = recipe.dataset.validation_share, recipe.dataset.test_share
+        splits = assign_splits(curated.kept, *shares, curated.near)
+        provenance = {
+            "table": sources.table_digest(*files),
+            "columns": files.columns.describe(),
+            "licence": LICENCE,
+        }
+        rejections = [*refused, *curated.rejections]
+        counts = write_dataset(folder, curated.kept, rejections, splits, recipe, provenance)
+        watcher().progress(3, 3)
+        return {
+            **counts,
+            "asked": len(examples) + len(refused),
+            "gates": [asdict(gate) for gate in curated.gates],
+            "recipe": recipe.name,
+            "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "source"}),
+            "made_from": {},
+        }
+
+    return workplace().store.publish(key(recipe), "dataset", build).ref()
+
+
+def _shuffle_seed(recipe: Recipe) -> int | None:
+    source = recipe.source
+    return recipe.seed if source.kind == "table" and source.shuffle_options else None
+
+
+def _files(recipe: Recipe) -> sources.TableFiles:
+    if recipe.source.kind != "table":
+        raise RecipeError(f"source.kind is {recipe.source.kind!r}: only a table holds questions and answers")
+    return sources.table_files(recipe.source, sources.ANSWERED_FIELDS)

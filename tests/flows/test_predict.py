@@ -1,0 +1,222 @@
+"""Somebody's table: answered by any variant, written in its order, scored where the answers are known."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from blip_core.errors import PlaceError, RecipeError, TableError, UnknownArtifact
+from flows.cli import main
+from flows.tables import column_mapping
+from tests.campaigns.table.signs import write_table
+
+ROWS = 12
+MAPPED = ["id=sign_no", "image=photo_file"]
+BROKEN = {3: ("query", ""), 7: ("photo_file", "../outside.png")}
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory) -> Path:
+    """A table with odd column names, two rows that cannot be used and an id that a spreadsheet would run."""
+    path = write_table(tmp_path_factory.mktemp("signs"), ROWS, seed=5)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for place, (column, value) in BROKEN.items():
+        rows[place][column] = value
+    rows[0]["sign_no"] = "=1+1"
+    return rewrite(path, rows)
+
+
+def rewrite(path: Path, rows: list[dict[str, str]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def foundry(monkeypatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["foundry", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+def test_columns_are_mapped_by_name():
+    assert column_mapping(["image=Photo file", " A =Option=1", "answer="]) == {
+        "image": "Photo file",
+        "a": "Option=1",
+        "answer": "",
+    }
+
+
+@pytest.mark.parametrize("texts", [["image"], ["=x"], ["a=x", "A=y"]])
+def test_a_mapping_that_says_nothing_or_two_things_is_refused(texts):
+    with pytest.raises(TableError, match="--column"):
+        column_mapping(texts)
+
+
+def test_a_dry_run_tells_columns_and_usable_rows_and_writes_nothing(table, tmp_path, monkeypatch, capsys):
+    mapped = [part for text in MAPPED for part in ("--column", text)]
+    monkeypatch.chdir(tmp_path)
+    code = foundry(
+        monkeypatch,
+        "predict",
+        str(table),
+        "--images",
+        str(table.parent / "photos"),
+        *mapped,
+        "--dry-run",
+        "--json",
+    )
+    told = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert (told["rows"], told["usable"], sum(told["refused"].values())) == (ROWS, ROWS - 2, 2)
+    assert told["columns"]["image"] == "photo_file"
+    assert told["columns"]["answer"] == "correct"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ((), "foundry finetune gallery-vqa"),
+        (("--column", "image=photo_flie"), "photo_flie"),
+        (("--column", "image"), "image=photo_file"),
+        (("--out", "{table}"), "is a file"),
+        (("--column", "image=photo_file", "--variant", "finetund"), "finetund"),
+        (("--column", "image=photo_file", "--variant", "0000abcd"), "0000abcd"),
+    ],
+)
+def test_a_mistake_costs_one_line_and_no_server(arguments, named, table, home, monkeypatch, capsys):
+    given = [text.format(table=table) for text in arguments]
+    assert foundry(monkeypatch, "predict", str(table), *given) == 2
+    said = capsys.readouterr()
+    assert named in said.err
+    assert said.out == ""
+    assert len(said.err.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server", "use_doubles")
+@pytest.mark.filterwarnings("default")
+class TestFlow:
+    @pytest.fixture(scope="class")
+    def shared_home(self, tmp_path_factory) -> Path:
+        return tmp_path_factory.mktemp("home")
+
+    @pytest.fixture
+    def predict(self, shared_home, doubles, table, monkeypatch):
+        """Answer the table in the class's home."""
+        monkeypatch.setenv("FOUNDRY_HOME", str(shared_home))
+
+        def run(out: Path, variant: str = "flan-t5", **changes):
+            from flows.predict import predict
+
+            given = {
+                "columns": MAPPED,
+                "overrides": doubles,
+                "images": str(table.parent / "photos"),
+                **changes,
+            }
+            return predict(str(given.pop("table", table)), str(out), variant=variant, **given)
+
+        return run
+
+    def test_a_table_is_answered_in_its_order_and_scored(self, predict, table, tmp_path):
+        summary = predict(tmp_path / "out")
+        asked = [row["sign_no"] for row in read_rows(table)]
+        submitted = read_rows(tmp_path / "out" / "submission.csv")
+        assert [row["id"] for row in submitted] == ["'=1+1", *asked[1:]]
+        assert [place for place, row in enumerate(submitted) if not row["answer"]] == list(BROKEN)
+        problems = read_rows(tmp_path / "out" / "problems.csv")
+        assert [(row["row"], row["reason"]) for row in problems] == [
+            ("4", "empty-text"),
+            ("8", "unreadable-picture"),
+        ]
+        predictions = pq.read_table(tmp_path / "out" / "predictions.parquet").to_pylist()
+        assert [row["id"] for row in predictions] == [
+            name for place, name in enumerate(asked) if place not in BROKEN
+        ]
+        assert predictions[0]["question"]
+        scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+        right = sum(row["ranked"] == row["truth"] for row in predictions)
+        assert scores["accuracy"]["value"] == right / (ROWS - 2)
+        assert scores == summary["scores"]
+        assert (summary["rows"], summary["answered"], summary["escaped_ids"]) == (ROWS, ROWS - 2, 1)
+
+    def test_the_same_table_is_answered_once(self, predict, tmp_path):
+        first, second = predict(tmp_path / "a"), predict(tmp_path / "b")
+        assert second["stages"]["predict flan-t5"]["cached"]
+        assert second["scores"] == first["scores"]
+        for name in ("submission.csv", "predictions.parquet", "problems.csv", "scores.json"):
+            assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+    def test_a_changed_picture_is_looked_at_again(self, predict, tmp_path):
+        path = write_table(tmp_path / "own", ROWS, seed=6)
+        given = {"table": path, "images": str(path.parent / "photos")}
+        assert not predict(tmp_path / "out", **given)["stages"]["predict flan-t5"]["cached"]
+        photos = path.parent / "photos"
+        (photos / "sign_002.png").write_bytes((photos / "sign_004.png").read_bytes())
+        assert not predict(tmp_path / "out", **given)["stages"]["predict flan-t5"]["cached"]
+
+    def test_without_right_answers_there_are_no_scores(self, predict, tmp_path):
+        summary = predict(tmp_path / "out", columns=[*MAPPED, "answer="])
+        assert summary["scores"] is None
+        assert "scores" not in summary["files"]
+        assert not (tmp_path / "out" / "scores.json").exists()
+
+    def test_a_folder_with_other_files_is_left_alone(self, predict, tmp_path):
+        (tmp_path / "thesis.txt").touch()
+        with pytest.raises(PlaceError, match=r"thesis\.txt"):
+            predict(tmp_path)
+        assert predict(tmp_path, overwrite=True)["answered"] == ROWS - 2
+
+    def test_an_adapter_is_taken_from_the_store_by_name_or_digest_or_from_its_folder(
+        self, predict, doubles, tmp_path
+    ):
+        from flows.finetune import finetune
+
+        with pytest.raises(UnknownArtifact, match="foundry finetune gallery-vqa"):
+            predict(tmp_path / "none", "finetuned")
+        tuned = finetune(overrides=doubles)["adapter"]
+        named = predict(tmp_path / "named", "finetuned")
+        by_digest = predict(tmp_path / "digest", tuned["digest"][:12])
+        by_folder = predict(tmp_path / "folder", tuned["path"])
+        plain = predict(tmp_path / "plain")
+        letters = [chances(Path(one["out"])) for one in (named, by_digest, by_folder)]
+        assert letters[0] == letters[1] == letters[2] != chances(Path(plain["out"]))
+        assert by_digest["variant"] == f"adapter-{tuned['digest'][:12]}"
+
+    @pytest.mark.parametrize(
+        ("variant", "error"),
+        [("finetund", RecipeError), ("/no/such/folder", RecipeError), ("0" * 12, UnknownArtifact)],
+    )
+    def test_a_variant_that_is_none_is_refused(self, variant, error, predict, tmp_path):
+        with pytest.raises(error, match=variant):
+            predict(tmp_path / "out", variant)
+
+    def test_the_run_is_in_mlflow_with_its_scores(self, predict, tmp_path):
+        from mlflow import MlflowClient
+
+        summary = predict(tmp_path / "out")
+        client = MlflowClient(summary["mlflow"]["tracking_uri"])
+        parent = client.get_run(summary["mlflow"]["run_id"])
+        below = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
+        (child,) = client.search_runs([parent.info.experiment_id], below)
+        assert parent.data.tags["foundry.flow"] == "predict"
+        assert child.info.run_name == "predict flan-t5"
+        assert child.data.metrics["eval/accuracy"] == summary["scores"]["accuracy"]["value"]
+        assert "submission.csv" in {file.path for file in client.list_artifacts(child.info.run_id)}
+
+
+def chances(out: Path) -> list[float]:
+    return [row["p_a"] for row in pq.read_table(out / "predictions.parquet").to_pylist()]

@@ -1,0 +1,83 @@
+"""The flows one by one: each runs alone, and together they make what the pipeline makes."""
+
+import shutil
+
+import pytest
+
+from blip_core.errors import UnknownArtifact
+from tests.flows.conftest import stand_in_doubles
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("prefect_server", "use_doubles"),
+    pytest.mark.filterwarnings("default"),  # Prefect's and MLflow's own servers warn
+]
+
+
+@pytest.fixture(scope="module")
+def one_by_one(tmp_path_factory, doubles, prefect_server):
+    """Summaries of dataset, finetune and compare, and of the pipeline in another home."""
+    from flows.compare_variants import compare_variants
+    from flows.finetune import finetune
+    from flows.pipeline import pipeline
+    from flows.regenerate_dataset import regenerate_dataset
+
+    with pytest.MonkeyPatch.context() as patch:
+        stand_in_doubles(patch)
+        patch.setenv("FOUNDRY_HOME", str(tmp_path_factory.mktemp("whole")))
+        whole = pipeline(overrides=doubles)
+        patch.setenv("FOUNDRY_HOME", str(tmp_path_factory.mktemp("steps")))
+        steps = [flow(overrides=doubles) for flow in (regenerate_dataset, finetune, compare_variants)]
+    return *steps, whole
+
+
+def without_paths(part):
+    return {name: value for name, value in part.items() if name != "path"}
+
+
+def test_stages_run_one_by_one_make_what_the_pipeline_makes(one_by_one):
+    dataset, adapter, scores, whole = one_by_one
+    assert without_paths(dataset["dataset"]) == without_paths(whole["dataset"])
+    assert without_paths(adapter["adapter"]) == without_paths(whole["adapter"])
+    assert scores["variants"] == whole["variants"]
+    assert scores["comparisons"] == whole["comparisons"]
+
+
+def test_each_stage_takes_what_the_one_before_it_made(one_by_one):
+    dataset, adapter, scores, _ = one_by_one
+    made = [{name for name, one in run["stages"].items() if not one["cached"]} for run in one_by_one[:3]]
+    assert made[0] == {"scenes", "pictures", "labels", "dataset"} == set(dataset["stages"])
+    assert made[1] == {"finetune"}
+    assert made[2] == set(scores["stages"]) - set(adapter["stages"])
+
+
+def test_a_run_says_nothing_of_what_it_did_not_make(one_by_one):
+    dataset, adapter, _, _ = one_by_one
+    assert dataset["adapter"] is None
+    assert (dataset["variants"], dataset["comparisons"], dataset["report"]) == ({}, [], "")
+    assert adapter["variants"] == {}
+
+
+def test_another_dataset_is_named_by_the_beginning_of_its_digest(home, doubles):
+    from flows.finetune import finetune
+    from flows.regenerate_dataset import regenerate_dataset
+
+    other = regenerate_dataset(seed=7, overrides=doubles)["dataset"]["digest"]
+    assert finetune(dataset=other[:12], overrides=doubles)["dataset"]["digest"] == other
+    with pytest.raises(UnknownArtifact, match=other[:12]):
+        finetune(dataset="0" * 12, overrides=doubles)
+
+
+def test_a_plan_tells_what_is_there_and_works_nothing(home, doubles):
+    from blip_core.recipes import load_recipe
+    from blip_core.store import Store
+    from flows.planning import planned
+    from flows.regenerate_dataset import regenerate_dataset
+
+    recipe = load_recipe("gallery-vqa", "pocket", doubles)
+    assert not any(stage.cached for stage in planned(recipe, "scores"))
+    made = regenerate_dataset(overrides=doubles)
+    shutil.rmtree(made["dataset"]["path"])
+    state = {stage.name: stage.cached for stage in planned(recipe, "adapter")}
+    assert state == {"scenes": True, "pictures": True, "labels": True, "dataset": False, "finetune": False}
+    assert {one.kind for one in Store(home / "store").artifacts()}.isdisjoint({"dataset", "adapter"})

@@ -1,0 +1,66 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from blip_core.reporting.answers import show_answers, show_columns, show_usable
+
+
+@pytest.fixture
+def console():
+    return Console(file=io.StringIO(), width=80)
+
+
+def said(console):
+    return console.file.getvalue()
+
+
+def summary(**changes):
+    return {
+        "rows": 5,
+        "answered": 3,
+        "refused": {"empty-text": 2},
+        "variant": "flan-t5",
+        "scores": None,
+        "note": "Pocket models.",
+        "escaped_ids": 0,
+        "files": {"submission": "/out/submission.csv"},
+        **changes,
+    }
+
+
+def test_the_guess_and_the_usable_rows_are_told(console):
+    show_columns(console, "image='photo [b]'")
+    show_usable(console, 1200, {"empty-text": 2, "repeated-id": 1})
+    assert "image='photo [b]'" in said(console)
+    assert "1,200 can be used; refused 2 empty-text, 1 repeated-id" in said(console)
+
+
+def test_without_right_answers_no_score_is_told(console):
+    show_answers(console, summary())
+    assert "3 of 5 rows by flan-t5; refused 2 empty-text" in said(console)
+    assert "/out/submission.csv" in said(console)
+    assert "accuracy" not in said(console)
+
+
+def test_scores_are_told_with_their_interval_and_by_letter(console):
+    accuracy = {"value": 0.5, "low": 0.21, "high": 0.79, "n": 8}
+    scores = {
+        "accuracy": accuracy,
+        "free_generation": {"accuracy": 0.25, "invalid": 0.125},
+        "by_kind": {"arrow": accuracy},
+        "by_category": {},
+        "per_letter": {letter: {"chosen": 2, "right": 2, "recall": 0.5} for letter in "ABC"}
+        | {"D": {"chosen": 2, "right": 0, "recall": None}},
+    }
+    show_answers(console, summary(scores=scores))
+    told = said(console)
+    assert "50.0 % (95 % interval 21.0 % to 79.0 %; n 8)" in told
+    assert "arrow: 50.0 %" in told
+    assert "12.5 % name no letter" in told
+    assert "Pocket models." in told
+
+
+def test_changed_ids_are_told(console):
+    show_answers(console, summary(escaped_ids=2))
+    assert "2 ids begin like a formula" in said(console)

@@ -1,0 +1,119 @@
+"""Columns: found by common names, told apart or refused, mapped by whoever hands a table in."""
+
+from dataclasses import asdict
+
+import pytest
+
+from blip_core.errors import TableError
+from blip_core.recipes.columns import TableColumns
+from blip_core.sources import FIELDS, PICTURE_FIELDS, Columns, guess_columns
+
+OPTIONS = ["a", "b", "c", "d"]
+
+
+def found(names: list[str], **given: str) -> dict[str, str]:
+    return {field: name for field, name in asdict(guess_columns(names, given)).items() if name}
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        *(("image", name) for name in ("image", "Image_Path", "file", "FileName", "picture", "img", "path")),
+        *(("question", name) for name in ("question", "Prompt", "QUERY")),
+        *(("answer", name) for name in ("answer", "Label", "correct", "target", "correct_option")),
+        *(("id", name) for name in ("id", "question_id", "Index", "qid")),
+    ],
+)
+def test_common_names_are_known_in_any_case(field: str, name: str):
+    others = {"image": "image", "question": "question"} | {field: name}
+    assert found([*others.values(), *OPTIONS])[field] == name
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["A", "B", "C", "D"],
+        ["option_a", "option_b", "option_c", "option_d"],
+        ["choiceA", "choiceB", "choiceC", "choiceD"],
+        ["Option 1", "Option 2", "Option 3", "Option 4"],
+        ["choice_0", "choice_1", "choice_2", "choice_3"],
+    ],
+)
+def test_options_are_found_as_a_family(options: list[str]):
+    columns = guess_columns(["image", "question", *reversed(options)], {})
+    assert list(columns.options) == options
+
+
+def test_what_a_table_does_not_have_stays_empty():
+    assert found(["image", "question", *OPTIONS]) == {
+        "image": "image",
+        "question": "question",
+        **{letter: letter for letter in OPTIONS},
+    }
+
+
+def test_a_column_of_the_fields_own_name_is_preferred():
+    assert found(["label", "answer", "image_path", "image", "question", *OPTIONS])["answer"] == "answer"
+
+
+def test_what_is_given_wins_and_leaves_the_rest_to_the_guess():
+    columns = found(["label", "target", "photo", "question", *OPTIONS], answer="Target")
+    assert (columns["answer"], columns["image"]) == ("target", "photo")
+
+
+def test_a_field_can_be_said_to_have_no_column():
+    assert "answer" not in found(["label", "image", "question", *OPTIONS], answer="")
+
+
+def test_options_that_are_given_are_completed_by_the_guess():
+    assert found(["image", "question", "a", "b", "c", "last"], d="last")["d"] == "last"
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "told"),
+    [
+        (["question", *OPTIONS], {}, "no column for image"),
+        (["image", "question", "a", "b", "c"], {}, "no column for D"),
+        (["img", "path", "question", *OPTIONS], {}, "image could be 'img' or 'path'"),
+        (["image", "question", "label", "target", *OPTIONS], {}, "answer could be 'label' or 'target'"),
+        (["image", "question", "A", *OPTIONS], {}, "A could be 'A' or 'a'"),
+        (["image", "image", "question", *OPTIONS], {}, "the column 'image' comes 2 times"),
+        (["image", "question", *(f"option {n}" for n in range(5))], {}, "option1 to option4 or option0 to"),
+        (["image", "question", *OPTIONS], {"answer": "solution"}, "answer is said to be 'solution'"),
+        (["image", "question", *OPTIONS], {"colour": "image"}, "'colour' is no field; allowed: id, image"),
+        (["image", "question", *OPTIONS], {"image": "a", "b": "a"}, "'a' is given for more than one field"),
+    ],
+)
+def test_what_cannot_be_told_is_said_with_what_was_found_and_how_to_map(names, given, told):
+    with pytest.raises(TableError) as caught:
+        guess_columns(names, given)
+    text = str(caught.value)
+    assert told in text
+    assert f"Columns found: {names[0]!r}" in text
+    assert "--column image=NAME" in text
+    assert "[evaluation.columns]" in text
+
+
+def test_all_that_is_wrong_is_told_at_once():
+    with pytest.raises(TableError, match=r"no column for image.*no column for question"):
+        guess_columns(OPTIONS, {})
+
+
+def test_pictures_alone_need_no_question():
+    assert guess_columns(["photo", "label"], {}, PICTURE_FIELDS).image == "photo"
+
+
+def test_a_message_shows_no_more_of_a_wide_table_than_one_can_read():
+    with pytest.raises(TableError, match="and 960 more") as caught:
+        guess_columns([f"{number:04d}" * 100 for number in range(1000)], {})
+    assert len(str(caught.value)) < 10_000
+
+
+def test_columns_are_told_in_one_line():
+    columns = Columns(image="file_name", question="prompt", a="option_a")
+    assert columns.describe() == "image='file_name', question='prompt', A='option_a'"
+
+
+def test_a_recipe_can_map_every_field():
+    assert tuple(TableColumns.model_fields) == FIELDS
+    assert TableColumns(answer="label", id="").given() == {"answer": "label", "id": ""}

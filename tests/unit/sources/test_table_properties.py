@@ -1,0 +1,181 @@
+"""Whatever bytes call themselves a table: a `TableError` or rows, and no file outside its folder."""
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from blip_core.errors import TableError
+from blip_core.sources import find_columns, read_table, read_table_pictures, table_digest
+from tests.unit.examples import png, world_pixels
+
+PICTURE = png(world_pixels(0))
+HEADER = ["id", "image", "question", "a", "b", "c", "d", "answer"]
+ROW = ["q1", "one.png", "What?", "a frog", "a bus", "a kite", "a cake", "B"]
+
+quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+names = st.sampled_from(
+    [
+        *("one.png", "../secret/one.png", "../secret", "link.png", "link/one.png", "./../secret/one.png"),
+        *(
+            "/etc/hostname",
+            "sub/../../secret/one.png",
+            "a\0b",
+            "",
+            ".",
+            "..",
+            "~/one.png",
+            "file:///etc/hostname",
+        ),
+    ]
+)
+cells = st.one_of(names, st.text(max_size=20), st.sampled_from(ROW))
+values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), cells),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=4,
+)
+images = st.one_of(names, st.fixed_dictionaries({"path": names, "bytes": st.none() | st.just("x")}))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "one.png").write_bytes(PICTURE)
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "one.png").write_bytes(PICTURE)
+    (tmp_path / "set" / "link.png").symlink_to(tmp_path / "secret" / "one.png")
+    (tmp_path / "set" / "link").symlink_to(tmp_path / "secret")
+    return tmp_path / "set"
+
+
+class Watch:
+    """Notes what is opened; an audit hook stays for good, hence it is deaf most of the time."""
+
+    def __init__(self) -> None:
+        self.opened: list[str] = []
+        self.is_on = False
+        sys.addaudithook(self._note)
+
+    def _note(self, event: str, arguments: tuple) -> None:
+        if self.is_on and event == "open" and isinstance(arguments[0], str | bytes):
+            self.opened.append(os.fsdecode(arguments[0]))
+
+
+WATCH = Watch()
+
+
+@contextmanager
+def watched(folder: Path) -> Iterator[None]:
+    """Nothing is opened but what lies in the folder, and what Python itself imports."""
+    WATCH.opened.clear()
+    WATCH.is_on = True
+    try:
+        yield
+    finally:
+        WATCH.is_on = False
+    real = [os.path.realpath(name) for name in WATCH.opened if "\0" not in name]
+    strangers = [name for name in real if name.startswith((str(folder.parent), "/etc"))]
+    assert [name for name in strangers if not name.startswith(str(folder))] == []
+
+
+def complaint(read: Callable[[Path], object], path: Path) -> str:
+    """What is said of a table that cannot be used; its name, of one that can."""
+    try:
+        read(path)
+    except TableError as error:
+        return str(error)
+    return str(path)
+
+
+def read_in_every_way(path: Path) -> None:
+    """Every way to read a table gives rows, or a `TableError` that names it."""
+    with watched(path.parent):
+        for read in (read_table, read_table_pictures, table_digest):
+            assert str(path) in complaint(read, path)
+
+
+def test_the_watch_sees_what_is_opened(folder: Path):
+    with pytest.raises(AssertionError, match="secret"), watched(folder):
+        (folder / "link.png").read_bytes()
+
+
+@quick
+@given(content=st.binary(max_size=300), ending=st.sampled_from([".csv", ".jsonl", ".parquet"]))
+def test_any_bytes(content: bytes, ending: str, folder: Path):
+    path = folder / f"t{ending}"
+    path.write_bytes(content)
+    read_in_every_way(path)
+
+
+@quick
+@given(rows=st.lists(st.lists(cells, min_size=6, max_size=9), max_size=5), tail=st.binary(max_size=30))
+def test_any_cells_of_a_csv(rows: list[list[str]], tail: bytes, folder: Path):
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([HEADER, ROW, *rows])
+    (folder / "t.csv").write_bytes(text.getvalue().encode(errors="replace") + tail)
+    read_in_every_way(folder / "t.csv")
+
+
+@quick
+@given(rows=st.lists(st.dictionaries(st.sampled_from(HEADER), values | images, max_size=8), max_size=5))
+def test_any_values_of_a_jsonl(rows: list[dict], folder: Path):
+    lines = [dict(zip(HEADER, ROW, strict=True)), *rows]
+    (folder / "t.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    read_in_every_way(folder / "t.jsonl")
+
+
+@quick
+@given(
+    image=st.sampled_from(
+        [
+            pa.array(
+                [{"bytes": None, "path": "../secret/one.png"}, {"bytes": PICTURE, "path": "/etc/hostname"}]
+            ),
+            pa.array(["link.png", "one.png"]),
+            pa.array([PICTURE, b"\x89PNG"]),
+            pa.array([[1, 2], None]),
+            pa.array([1, 2]),
+            pa.array([{"path": "one.png"}, None]),
+        ]
+    ),
+    flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 255)), max_size=3),
+    keep=st.integers(0, 10_000) | st.none(),
+)
+def test_any_parquet_whole_or_damaged(image: pa.Array, flips: list, keep: int | None, folder: Path):
+    columns = {name: [value, value] for name, value in zip(HEADER, ROW, strict=True)}
+    table = pa.table({**columns, "id": ["q1", "q2"], "image": image})
+    pq.write_table(table, folder / "t.parquet", write_page_checksum=True)
+    content = bytearray((folder / "t.parquet").read_bytes())
+    for place, bits in flips:
+        content[place % len(content)] ^= bits
+    (folder / "t.parquet").write_bytes(content[:keep])
+    read_in_every_way(folder / "t.parquet")
+
+
+@quick
+@given(
+    rows=st.lists(st.fixed_dictionaries({"image": names | st.just("one.png"), "question": cells}), min_size=1)
+)
+def test_every_row_is_an_example_or_a_rejection_in_order(rows: list[dict], folder: Path):
+    lines = [dict(zip(HEADER, ROW, strict=True)) | {"id": str(n)} | row for n, row in enumerate(rows)]
+    padding = [dict(zip(HEADER, ROW, strict=True)) | {"id": f"good{n}"} for n in range(len(rows))]
+    (folder / "t.jsonl").write_text("\n".join(map(json.dumps, [*padding, *lines])))
+
+    examples, rejections = read_table(folder / "t.jsonl", None, find_columns(folder / "t.jsonl"))
+
+    given_ids = [row["id"] for row in [*padding, *lines]]
+    assert sorted([row.id for row in [*examples, *rejections]]) == sorted(given_ids)
+    assert [row.id for row in examples] == [name for name in given_ids if name in {e.id for e in examples}]
