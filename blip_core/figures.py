@@ -156,7 +156,7 @@ def ladder(scores: Sequence[Score], path: Path, chance: float | None = CHANCE) -
 
 
 def _thumbnail(picture: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image = Image.open(io.BytesIO(picture), formats=("PNG", "JPEG", "WEBP")).convert("RGB")
     factor = _THUMBNAIL_PX / max(image.size)
     if factor >= 1:
         whole = max(int(factor), 1)  # whole multiples keep every pixel square

@@ -7,7 +7,6 @@ right option's text: the options are shuffled here and the letter follows the te
 
 import io
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from PIL import Image
 from blip_core.errors import StageFailure, TableError
 from blip_core.ports import Labeller, Progress, no_progress, row_seed
 from blip_core.recipes.labels import Labels
-from blip_core.records import LETTERS, Label, Letter, Picture, Rejection
+from blip_core.records import LETTERS, Label, Letter, Picture, Rejection, sum_up
 
 STAGE = "labels"
 MAX_TEXT_CHARS = 20_000
@@ -177,7 +176,7 @@ def _attempt(
     seeds = [row_seed(seed, STAGE, row.id, attempt) for row in batch]
     texts = labeller.label(images, [settings.prompt] * len(batch), seeds)
     for row, text in zip(batch, texts, strict=True):
-        row.text, row.attempt = text, attempt
+        row.text, row.attempt = text[:_EXCERPT_CHARS], attempt
         parsed = parse_label(text)
         if isinstance(parsed, Refusal):
             row.refusal = parsed
@@ -204,11 +203,10 @@ def _check_labeller(rows: Sequence[_LabelRow]) -> None:
     labelled = len(rows) - len(refused)
     if len(rows) < ENOUGH_TO_JUDGE or labelled >= MIN_LABELLED_SHARE * len(rows):
         return
-    reasons = Counter(row.refusal.reason for row in refused)
-    summary = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
     raise StageFailure(
-        f"The labeller gave a usable label for {labelled} of {len(rows)} rows ({summary}). "
-        f"For {refused[0].id} it wrote {refused[0].text[:_EXCERPT_CHARS]!r}. "
+        f"The labeller gave a usable label for {labelled} of {len(rows)} rows: "
+        f"{sum_up(row.to_rejection() for row in refused)}. "
+        f"For {refused[0].id} it wrote {refused[0].text!r}. "
         "Its text must keep to the form that labels.prompt asks for: "
         "take another labels.model, or another prompt."
     )
@@ -216,8 +214,8 @@ def _check_labeller(rows: Sequence[_LabelRow]) -> None:
 
 def _decode(picture: Picture) -> Image.Image:
     try:
-        return Image.open(io.BytesIO(picture.png)).convert("RGB")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        return Image.open(io.BytesIO(picture.png), formats=("PNG",)).convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         message = f"Picture {picture.id} cannot be decoded: {error}. Make or bring it again."
         raise TableError(message) from error
 

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from blip_core.errors import StageFailure
 from blip_core.ports import Painter, Progress, no_progress, row_seed
 from blip_core.recipes.pictures import Pictures
-from blip_core.records import Picture, Rejection, Scene
+from blip_core.records import Picture, Rejection, Scene, sum_up
 
 STAGE = "pictures"
+ENOUGH_TO_JUDGE = 20  # scenes; below, a painter whose pictures are refused may merely have had bad luck
+MIN_PAINTED_SHARE = 0.25
 
 
 def picture_prompt(scene: Scene, settings: Pictures) -> str:
@@ -31,6 +34,9 @@ def paint_pictures(
     Returns:
         Pictures, and rejections of those that the painter's safety check refused (`refused-by-painter`) or
         that show one single colour (`blank`); each rejection bears the id that the picture would have had.
+
+    Raises:
+        StageFailure: when most pictures are refused.
     """
     pictures: list[Picture] = []
     rejections: list[Rejection] = []
@@ -44,6 +50,7 @@ def paint_pictures(
                 rejections.append(Rejection(_picture_id(scene), STAGE, reason, scene.text))
             else:
                 pictures.append(_picture(scene, image, image_seed))
+        _check_painter(pictures, rejections)
         on_progress(start + len(batch), len(scenes))
     return pictures, rejections
 
@@ -54,6 +61,19 @@ def encode_png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     plain.save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def _check_painter(pictures: Sequence[Picture], rejections: Sequence[Rejection]) -> None:
+    """Stop when most pictures are refused: the others would cost hours and be refused, too."""
+    seen = len(pictures) + len(rejections)
+    if seen < ENOUGH_TO_JUDGE or len(pictures) >= MIN_PAINTED_SHARE * seen:
+        return
+    raise StageFailure(
+        f"The painter gave a usable picture for {len(pictures)} of the first {seen} scenes: "
+        f"{sum_up(rejections)}. A painter whose pictures are all blank often needs "
+        'pictures.model.dtype = "float32"; one that refuses needs other scenes (scenes.categories) '
+        "or another pictures.model."
+    )
 
 
 def _picture_id(scene: Scene) -> str:

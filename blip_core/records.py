@@ -5,16 +5,23 @@ that every row can be walked back to the prompt that started it: scene `nature-0
 `nature-00012-p0`, label and example `nature-00012-p0-q0`.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
 import pyarrow as pa
+
+from blip_core.errors import escaped
 
 Letter = Literal["A", "B", "C", "D"]
 LETTERS: tuple[Letter, ...] = ("A", "B", "C", "D")
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+MAX_DETAIL_CHARS = 1_000
+_EXAMPLE_CHARS = 120
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -78,12 +85,20 @@ class Label(Row):
 
 @dataclass(frozen=True, slots=True)
 class Rejection(Row):
-    """A row that a stage refused; `reason` is a short stable slug, `detail` says what was seen."""
+    """A row that a stage refused; `reason` is a short stable slug, `detail` says what was seen.
+
+    Id and detail quote what nobody checked: they are cut, and what cannot be printed or kept as UTF-8 is
+    written as an escape.
+    """
 
     id: str
     stage: str
     reason: str
     detail: str
+
+    def __post_init__(self) -> None:
+        for field in ("id", "detail"):
+            object.__setattr__(self, field, _keepable(getattr(self, field)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +167,25 @@ class Prediction(Row):
     @property
     def is_right(self) -> bool:
         return self.ranked == self.truth
+
+
+def sum_up(rejections: Iterable[Rejection]) -> str:
+    """Count rejections by reason, most frequent first, each with its first example."""
+    rows = list(rejections)
+    first: dict[str, Rejection] = {}
+    for row in rows:
+        first.setdefault(row.reason, row)
+    counts = Counter(row.reason for row in rows).most_common()
+    return "; ".join(f"{reason} {count}, such as {_example(first[reason])}" for reason, count in counts)
+
+
+def _example(rejection: Rejection) -> str:
+    return f"{rejection.id} ({rejection.detail[:_EXAMPLE_CHARS]})"
+
+
+def _keepable(text: str) -> str:
+    shown = "".join(char if char.isprintable() else escaped(char) for char in text[: MAX_DETAIL_CHARS + 1])
+    return shown if len(shown) <= MAX_DETAIL_CHARS else shown[: MAX_DETAIL_CHARS - 1] + "…"
 
 
 def _schema(text: str = "", integers: str = "", floats: str = "", binary: str = "") -> dict[str, pa.DataType]:

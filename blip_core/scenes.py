@@ -19,6 +19,7 @@ MIN_WORDS = 3
 MAX_WORDS = 120  # the longest published example has about 60; a painter reads no more than 77 tokens
 MAX_TEXT_CHARS = 20_000
 _EXCERPT_CHARS = 300
+_EXAMPLE_CHARS = 120
 
 _ITEM = re.compile(r"\s{0,8}(?:\*\*|__|#{1,4} )?\(?\d{1,3}[.)](?!\d)(?:\*\*|__)?(.*)", re.DOTALL)
 _NUMBER = re.compile(r"\A\(?\d{1,3}[.)] ")
@@ -122,12 +123,13 @@ def write_scenes(
 
 @dataclass(slots=True)
 class _Collected:
-    """Scenes gathered so far, with the keys of all of them and the reasons of what was refused."""
+    """Scenes so far, with the keys of all of them; of what was refused, counts and first examples."""
 
     settings: Scenes
     scenes: list[Scene] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
     refused: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
     calls: int = 0
     short_lists: int = 0
 
@@ -150,6 +152,7 @@ class _Collected:
             reason = "cut-off" if is_last and cut_off else self._refusal(item, line, prompt_key)
             if reason:
                 self.refused[reason] += 1
+                self.examples.setdefault(reason, item[:_EXAMPLE_CHARS])
                 continue
             self.keys.add(_key(item))
             number = len(self.scenes)
@@ -202,11 +205,14 @@ def _is_cut_off(items: Sequence[str]) -> bool:
 
 
 def _failure(collected: _Collected, settings: Scenes, example: str) -> str:
-    reasons = [f"{reason} {count}" for reason, count in collected.counts.refused.items()]
+    counts = collected.counts.refused
+    reasons = [
+        f"{reason} {count}, such as {collected.examples[reason]!r}" for reason, count in counts.items()
+    ]
     return (
         f"Only {len(collected.scenes)} of {settings.count} scenes were written in {collected.calls} calls "
         f"for {settings.per_call} scenes each ({collected.short_lists} answers held fewer; "
-        f"refused: {', '.join(reasons) or 'nothing'}). "
+        f"refused: {'; '.join(reasons) or 'nothing'}). "
         f"The first answer began: {example[:_EXCERPT_CHARS]!r}. "
         "Take another scenes.model, raise scenes.max_calls_factor or lower scenes.count."
     )

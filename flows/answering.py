@@ -88,3 +88,15 @@ def newest_adapter(recipe: Recipe) -> ArtifactRef:
         f"no adapter of {recipe.name} with {recipe.finetune.base.id} is in the store; make one with "
         f"`foundry finetune {recipe.name} --profile {recipe.profile}`, or name another with --variant"
     )
+
+
+def check_variant(recipe: Recipe, name: str) -> None:
+    """Make sure that who is to answer is there, its adapter included.
+
+    Raises:
+        RecipeError: See `choose_variant`.
+        UnknownArtifact: See `choose_variant` and `newest_adapter`.
+    """
+    variant, adapter = choose_variant(recipe, name)
+    if variant.adapter is True and adapter is None:
+        newest_adapter(recipe)

@@ -34,7 +34,12 @@ from tasks.compare import score
 
 
 def keep_answers(
-    recorder: Recorder, table: QuestionTable, answers: ArtifactRef, variant: Variant, folder: Path
+    recorder: Recorder,
+    table: QuestionTable,
+    answers: ArtifactRef,
+    variant: Variant,
+    adapter: ArtifactRef | None,
+    folder: Path,
 ) -> dict[str, Any]:
     """Write the answers to their folder, record them, and sum them up."""
     rows, rejections = read_answers(answers)
@@ -47,6 +52,7 @@ def keep_answers(
         "refused": dict(Counter(one.reason for one in rejections)),
         "columns": asdict(table.columns),
         "variant": variant.name,
+        "adapter": adapter.digest if adapter else variant.adapter or None,
         "scores": scores,
         "note": POCKET_NOTE if variant.model.is_pocket else "",
         "escaped_ids": sum(map(is_formula, [row.id for row in rows] + [one.id for one in rejections])),

@@ -86,7 +86,7 @@ def end_all(targets: Sequence[int]) -> None:
 
 
 def end(target: int) -> None:
-    """End what a target started, then the target: a worker that went first would take its runs' last words along."""
+    """End what a target started, then the target: a worker's runs still tell how they ended."""
     _end(_descendants(abs(target)))
     _end([target, *_descendants(abs(target))])
 

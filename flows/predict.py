@@ -55,7 +55,7 @@ def predict(
     rows = open_table(table, images, columns)
     with recorded(plan, "predict") as recorder:
         answers = answer_table(recipe=plan, variant=answering, table=rows, adapter=adapter)
-        return keep_answers(recorder, rows, answers, answering, folder)
+        return keep_answers(recorder, rows, answers, answering, adapter, folder)
 
 
 def open_table(table: str, images: str, columns: Sequence[str]) -> QuestionTable:

@@ -20,7 +20,6 @@ from blip_core.wiring import (
     workplace,
 )
 from flows.commands.options import only_json
-from flows.guard import Lifeline
 from flows.servers import answers, running_servers
 
 Flow = Callable[[], dict[str, Any]]
@@ -80,17 +79,9 @@ def prepare_run(console: Console) -> None:
     where = server or "an embedded server is started, which takes 10 to 20 s"
     console.print(f"Prefect: {where}", style="dim", highlight=False, soft_wrap=True)
     if not server:
+        from flows.embedded import start_embedded_server
+
         start_embedded_server()
-
-
-def start_embedded_server() -> None:
-    """Start the server that Prefect would start at the first call, and see to it that it outlives nobody."""
-    from prefect.server.api.server import SubprocessASGIServer
-
-    embedded = SubprocessASGIServer()
-    embedded.start()
-    if embedded.server_process is not None:
-        Lifeline().hold(embedded.server_process.pid)
 
 
 def show_results(console: Console, recipe: Recipe, summary: Summary) -> None:

@@ -82,7 +82,7 @@ class ChatClient:
         }
         try:
             response = self._client.post(f"{self._base_url}/chat/completions", json=body)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise StageFailure(
                 f"The model server at {self._base_url} could not be reached "
                 f"({error or type(error).__name__}); is it running, and is the address right?"
@@ -145,7 +145,7 @@ def _without_frame(prompt: str) -> str:
 def _text_of(response: httpx.Response, base_url: str) -> str:
     try:
         text = response.json()["choices"][0]["message"]["content"]
-    except (ValueError, KeyError, IndexError, TypeError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
         raise StageFailure(
             f"The model server at {base_url} sent no chat completion: {response.text[:_SHOWN_CHARS]}"
         ) from error

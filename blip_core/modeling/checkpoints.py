@@ -37,7 +37,11 @@ def locate(checkpoint: Checkpoint, models_dir: Path, pocket_dir: Path) -> Path:
     name = (
         checkpoint.id if checkpoint.revision is None else f"{checkpoint.id} at revision {checkpoint.revision}"
     )
-    return _existing(folder, checkpoint, f"runs work offline: put a snapshot of {name} there")
+    return _existing(
+        folder,
+        checkpoint,
+        f"runs work offline: fetch it with `foundry prefetch`, or put a snapshot of {name} there",
+    )
 
 
 def _existing(folder: Path, checkpoint: Checkpoint, remedy: str) -> Path:

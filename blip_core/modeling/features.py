@@ -6,14 +6,13 @@ B: pictures, P: patches + 1, V: vision width, Q: image tokens, D: language width
 """
 
 import hashlib
-import io
 from collections.abc import Iterable, Sequence
 
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
-from blip_core.errors import TableError
+from blip_core import curation
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.text import TokenBatch
 from blip_core.records import Example
@@ -28,13 +27,9 @@ def decode_picture(example: Example) -> Image.Image:
     """RGB picture of an example.
 
     Raises:
-        TableError: Its bytes are no picture, or cut short.
+        TableError: Its bytes are no picture, or cut short, see `curation.decode_picture`.
     """
-    try:
-        with Image.open(io.BytesIO(example.image)) as opened:
-            return opened.convert("RGB")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise TableError(f"the picture of example {example.id!r} cannot be read: {error}") from error
+    return curation.decode_picture(example.image, f"the picture of example {example.id!r}")
 
 
 def distinct_pictures(examples: Iterable[Example]) -> dict[str, Example]:

@@ -36,9 +36,10 @@ class TokenBatch:
 def prompt_ids(bundle: Blip2Bundle, text: str, max_text_tokens: int | None = None) -> list[int]:
     """Image tokens, then the text as its tokenizer writes it.
 
-    A text longer than allowed loses its middle: what is asked stands at its ends.
+    A text longer than allowed loses its middle: what is asked stands at its ends. Names of special tokens in
+    the text, as somebody's "<image>", are letters like any others: the picture's places are counted.
     """
-    ids = bundle.tokenizer(text)["input_ids"]
+    ids = bundle.tokenizer(text, split_special_tokens=True)["input_ids"]
     limits = [limit for limit in (max_text_tokens, position_limit(bundle)) if limit is not None]
     return [bundle.image_token_id] * bundle.query_count + _without_middle(ids, min(limits, default=len(ids)))
 
@@ -60,7 +61,8 @@ def _without_middle(ids: list[int], limit: int) -> list[int]:
 def target_ids(bundle: Blip2Bundle, text: str) -> list[int]:
     """A text to learn, with the token that ends it."""
     spoken = text if bundle.family == "t5" else f" {text}"  # OPT goes on from the prompt's last word
-    return [*bundle.tokenizer(spoken, add_special_tokens=False)["input_ids"], end_token_id(bundle)]
+    ids = bundle.tokenizer(spoken, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return [*ids, end_token_id(bundle)]
 
 
 def letter_target_ids(bundle: Blip2Bundle, letter: str) -> list[int]:

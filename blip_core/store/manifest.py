@@ -13,6 +13,7 @@ from blip_core.store.keys import canonical_json
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
+_CHECKSUM = "checksum"  # over all else; a manifest that an earlier version wrote has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,21 @@ class Manifest:
             files = {name: FileRecord(**record) for name, record in content["files"].items()}
             fields = ("key", "kind", "rows", "metadata", "schema_version")
             manifest = cls(files=files, **{name: content[name] for name in fields})
+            written = manifest._content()
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise CorruptArtifact(f"{folder / MANIFEST} is no manifest: {error!r}") from error
-        if manifest.schema_version != SCHEMA_VERSION or content.get("digest") != manifest.digest:
+        content.setdefault(_CHECKSUM, written[_CHECKSUM])
+        if manifest.schema_version != SCHEMA_VERSION or content != written:
             raise CorruptArtifact(f"{folder / MANIFEST} does not agree with itself")
         return manifest
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self) | {"digest": self.digest}, indent=2, sort_keys=True, allow_nan=False)
+        return json.dumps(self._content(), indent=2, sort_keys=True, allow_nan=False)
+
+    def _content(self) -> dict[str, Any]:
+        content = asdict(self) | {"digest": self.digest}
+        text = canonical_json(content).encode("utf-8", "surrogatepass")  # a path may be no proper text
+        return content | {_CHECKSUM: hashlib.sha256(text).hexdigest()}
 
     def artifact(self, folder: Path) -> Artifact:
         return Artifact(self.key, self.kind, folder, self.digest, self.rows, self.metadata)

@@ -1,9 +1,19 @@
-"""How far a journal has been sent, and where to."""
+"""How far a journal has been sent, and where to.
 
+Beside the journals lies `delivered-URI.txt` for each destination: the runs that it has whole. Whoever looks
+for what was missed need not open them again, however many there are.
+"""
+
+import hashlib
 import json
+import logging
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+_URI_CHARS = 12
 
 
 @dataclass(slots=True)
@@ -17,11 +27,17 @@ class Cursor:
 
 
 def read_cursor(journal: Path, uri: str) -> Cursor:
-    """The cursor of a journal; one that was sent elsewhere, or nowhere, starts anew."""
-    path = cursor_path(journal)
-    if not path.exists():
+    """The cursor of a journal; one that was sent elsewhere, or nowhere, starts anew.
+
+    So does one that cannot be read, for instance after a power cut: sending twice adds nothing.
+    """
+    try:
+        cursor = Cursor(**json.loads(cursor_path(journal).read_text()))
+    except FileNotFoundError:
         return Cursor(uri)
-    cursor = Cursor(**json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        logger.warning("%s cannot be read (%s); its run is sent again.", cursor_path(journal), error)
+        return Cursor(uri)
     return cursor if cursor.uri == uri else Cursor(uri)
 
 
@@ -35,3 +51,21 @@ def write_cursor(journal: Path, cursor: Cursor) -> None:
 
 def cursor_path(journal: Path) -> Path:
     return journal.with_suffix(".sent.json")
+
+
+def delivered_runs(folder: Path, uri: str) -> set[str]:
+    """Ids of the runs that the MLflow at `uri` has received to the last entry."""
+    try:
+        return set(_roll(folder, uri).read_text().split())
+    except FileNotFoundError:
+        return set()
+
+
+def note_delivered(journal: Path, uri: str) -> None:
+    """Note that the MLflow at `uri` has the whole run of a journal; noting it twice does no harm."""
+    with _roll(journal.parent, uri).open("a") as roll:
+        roll.write(f"{journal.stem}\n")
+
+
+def _roll(folder: Path, uri: str) -> Path:
+    return folder / f"delivered-{hashlib.sha256(uri.encode()).hexdigest()[:_URI_CHARS]}.txt"

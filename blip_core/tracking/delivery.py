@@ -12,8 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blip_core.tracking.cursor import read_cursor, write_cursor
-from blip_core.tracking.journal import Entry, read_journal
+from filelock import FileLock
+
+from blip_core.errors import TrackingError
+from blip_core.tracking.cursor import note_delivered, read_cursor, write_cursor
+from blip_core.tracking.journal import Entry, read_journal, read_start
 from blip_core.tracking.sending import RUN_TAG, send_alone, send_batch
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ DUE_SECONDS = 5.0
 AWAY_SECONDS = 60.0  # a server that did not answer is not asked again for so long
 _BATCH_ENTRIES = 200
 _BATCHED = ("params", "metrics", "tags")
+_REGISTER_LOCK = "register.lock"
 _REFUSALS = (400, 404, 409)  # statuses that will be the same however often one asks
 
 
@@ -140,7 +144,10 @@ class Delivery:
 
     def load_missed(self) -> int:
         """Queue what the journal holds and the server has not got; how many entries that are."""
-        self._pending = read_journal(self._journal)[self._cursor.delivered :]
+        entries = read_journal(self._journal)
+        self._pending = entries[self._cursor.delivered :]
+        if not self._pending and entries and entries[-1].kind == "finish":
+            note_delivered(self._journal, self._destination.uri)
         return len(self._pending)
 
     def flush(self) -> bool:
@@ -168,6 +175,8 @@ class Delivery:
             self._pending = self._pending[len(chunk) :]
             for entry in chunk:
                 self._drop_file(entry)
+            if chunk[-1].kind == "finish":
+                note_delivered(self._journal, self._destination.uri)
 
     def _send_chunk(self, chunk: Sequence[Entry]) -> None:
         from mlflow.exceptions import MlflowException
@@ -200,7 +209,7 @@ class Delivery:
     def _ensure_run(self) -> None:
         if self._cursor.mlflow_id:
             return
-        start = read_journal(self._journal)[0]
+        start = read_start(self._journal)
         self._cursor.experiment_id = self._destination.experiment(start.data["experiment"])
         self._cursor.mlflow_id = find_or_create_run(self._destination, self._journal)
         write_cursor(self._journal, self._cursor)
@@ -217,22 +226,35 @@ class Delivery:
 
 def find_or_create_run(destination: Destination, journal: Path) -> str:
     """MLflow's id of the run of a journal; its parents are made first."""
-    start = read_journal(journal)[0]
+    start = read_start(journal)
+    parent_id = _parent_run(destination, journal, start.data["parent"])
     experiment = destination.experiment(start.data["experiment"])
-    with destination.lock:
+    # Another process may send the children of a run while its own registers it: one of them makes it.
+    with destination.lock, FileLock(journal.parent / _REGISTER_LOCK):
         found = destination.client.search_runs(
             [experiment], f"tags.`{RUN_TAG}` = '{journal.stem}'", max_results=1
         )
         if found:
             return str(found[0].info.run_id)
         tags = _start_tags(start.data, journal.stem)
-        parent = start.data["parent"]
-        if parent:
-            tags["mlflow.parentRunId"] = find_or_create_run(destination, journal.with_stem(parent))
+        if parent_id:
+            tags["mlflow.parentRunId"] = parent_id
         run = destination.client.create_run(
             experiment, start_time=start.time_ms, tags=tags, run_name=start.data["name"]
         )
         return str(run.info.run_id)
+
+
+def _parent_run(destination: Destination, journal: Path, parent: str) -> str:
+    """MLflow's id of a journal's parent; empty without one, or where the parent's journal was lost."""
+    path = journal.with_stem(parent) if parent else None
+    if path is None or not path.exists():
+        return ""
+    try:
+        return find_or_create_run(destination, path)
+    except TrackingError as damage:
+        logger.warning("%s; the runs below it stand alone in MLflow.", damage)
+        return ""
 
 
 def _start_tags(data: Mapping[str, Any], run_id: str) -> dict[str, str]:

@@ -9,10 +9,13 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
+
+from blip_core.errors import TrackingError
 
 Kind = Literal["start", "params", "metrics", "tags", "artifact", "dataset", "table", "adapter", "finish"]
 
@@ -42,11 +45,13 @@ class Journal:
 
     Raises:
         BlockingIOError: when another process, or another run of this one, writes it.
+        TrackingError: it cannot be written, for instance because the disk is full; so do the methods.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with _explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         self._file = _open_locked(path)
         self._drop_torn_line()
         self._count = len(read_journal(path))
@@ -60,8 +65,9 @@ class Journal:
     def append(self, kind: Kind, data: Mapping[str, Any], time_ms: int | None = None) -> Entry:
         """Write one entry, of now unless told otherwise."""
         entry = Entry(self._count, kind, time_ms or time.time_ns() // 1_000_000, dict(data))
-        self._file.write(entry.to_line().encode() + b"\n")
-        self._file.flush()
+        with _explained(self.path):
+            self._file.write(entry.to_line().encode() + b"\n")
+            self._file.flush()
         self._count += 1
         self._unsynced += 1
         if self._unsynced >= SYNC_ENTRIES or time.monotonic() - self._synced_at >= SYNC_SECONDS:
@@ -71,21 +77,24 @@ class Journal:
     def keep(self, path: Path) -> str:
         """Copy a file or folder into the journal; its name relative to the journal's folder."""
         kept = files_folder(self.path) / f"{self._count:06d}" / path.name
-        kept.parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if path.is_dir() else shutil.copyfile
-        copy(path, kept)
+        with _explained(self.path):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            copy(path, kept)
         return str(kept.relative_to(self.path.parent))
 
     def keep_text(self, name: str, text: str) -> str:
         """Write a file of the journal's own; its name relative to the journal's folder."""
         kept = files_folder(self.path) / f"{self._count:06d}" / name
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(text, encoding="utf-8")
+        with _explained(self.path):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(text, encoding="utf-8")
         return str(kept.relative_to(self.path.parent))
 
     def sync(self) -> None:
         """Wait until the disk has every line."""
-        os.fsync(self._file.fileno())
+        with _explained(self.path):
+            os.fsync(self._file.fileno())
         self._unsynced = 0
         self._synced_at = time.monotonic()
 
@@ -104,14 +113,29 @@ class Journal:
 
 
 def read_journal(path: Path) -> list[Entry]:
-    """Read the full lines of a journal; a torn last line is left out."""
+    """Read the full lines of a journal; a torn last line is left out.
+
+    Raises:
+        TrackingError: A line is no entry.
+    """
     lines = path.read_bytes().split(b"\n")[:-1]
-    return [_parse(number, line) for number, line in enumerate(lines)]
+    return [_parse(path, number, line) for number, line in enumerate(lines)]
 
 
-def journals(folder: Path) -> list[Path]:
-    """The journals of a folder, oldest first."""
-    return sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: (path.stat().st_ctime, path.name))
+def read_start(path: Path) -> Entry:
+    """Read the first entry of a journal.
+
+    Raises:
+        TrackingError: There is none.
+    """
+    with path.open("rb") as file:
+        return _parse(path, 0, file.readline())
+
+
+def journals(folder: Path, except_runs: Container[str] = ()) -> list[Path]:
+    """The journals of a folder, oldest first, but those of some runs."""
+    paths = [path for path in folder.glob(f"*{SUFFIX}") if path.stem not in except_runs]
+    return sorted(paths, key=lambda path: (path.stat().st_ctime, path.name))
 
 
 def is_being_written(path: Path) -> bool:
@@ -125,7 +149,8 @@ def is_being_written(path: Path) -> bool:
 
 
 def _open_locked(path: Path) -> BinaryIO:
-    file = path.open("a+b")
+    with _explained(path):
+        file = path.open("a+b")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -138,6 +163,20 @@ def files_folder(journal: Path) -> Path:
     return journal.with_suffix(".files")
 
 
-def _parse(number: int, line: bytes) -> Entry:
-    value = json.loads(line)
-    return Entry(number, value["kind"], value["time_ms"], value["data"])
+def _parse(path: Path, number: int, line: bytes) -> Entry:
+    try:
+        value = json.loads(line)
+        return Entry(number, value["kind"], value["time_ms"], value["data"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise TrackingError(f"{path}: line {number + 1} is no entry: {error!r}") from error
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TrackingError(
+            f"the journal {path} cannot be written ({error.strerror or error}); what was finished is kept: "
+            "make room, or mend the folder's permissions, and run again"
+        ) from error

@@ -1,14 +1,24 @@
 """Sends what MLflow has missed."""
 
+import logging
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
+from blip_core.errors import TrackingError
+from blip_core.tracking.cursor import delivered_runs
 from blip_core.tracking.delivery import Delivery, Destination
 from blip_core.tracking.journal import Journal, is_being_written, journals, read_journal
 
+CATCH_UP_SECONDS = 15.0
+DAMAGED = ".damaged"
 _KILLED = "KILLED"
+_LOCK = "replay.lock"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +44,37 @@ def replay(journal_dir: Path, uri: str, artifact_root: Path | None = None) -> Re
     Runs that a living process still writes are left to it. A run whose process died without closing it is
     closed as KILLED. Sending twice does no harm.
     """
-    return replay_to(Destination(uri, artifact_root), journal_dir)
+    if not journal_dir.exists():
+        return Replayed()
+    destination = Destination(uri, artifact_root)
+    with FileLock(journal_dir / _LOCK):
+        return _sum([_replay(path, destination) for path in journals(journal_dir)])
 
 
-def replay_to(destination: Destination, journal_dir: Path) -> Replayed:
-    """Send to one destination what it has missed, as `replay` does."""
+def catch_up(destination: Destination, journal_dir: Path) -> Replayed:
+    """Do as `replay`, but briefly and without failing: for the beginning of a run.
+
+    Runs that were delivered whole are not opened. Where another process is at it already, nothing is done.
+    Once `CATCH_UP_SECONDS` are over or the server turns out to be away, the rest waits for another time. A
+    journal that cannot be read is logged and renamed to `RUN.damaged`.
+    """
     if not journal_dir.exists():
         return Replayed()
     destination.ask_again()
-    with FileLock(journal_dir / "replay.lock"):
-        done = [_replay(path, destination) for path in journals(journal_dir) if not is_being_written(path)]
+    deadline = time.monotonic() + CATCH_UP_SECONDS
+    done = []
+    try:
+        with FileLock(journal_dir / _LOCK, timeout=0):
+            for path in journals(journal_dir, except_runs=delivered_runs(journal_dir, destination.uri)):
+                if destination.is_away or time.monotonic() > deadline:
+                    break
+                done.append(_replay_or_put_aside(path, destination))
+    except Timeout:
+        logger.info("Another process is sending what MLflow has missed.")
+    return _sum(done)
+
+
+def _sum(done: Sequence[Replayed]) -> Replayed:
     return Replayed(
         runs=sum(one.runs for one in done),
         entries=sum(one.entries for one in done),
@@ -52,8 +83,18 @@ def replay_to(destination: Destination, journal_dir: Path) -> Replayed:
     )
 
 
+def _replay_or_put_aside(path: Path, destination: Destination) -> Replayed:
+    try:
+        return _replay(path, destination)
+    except TrackingError as damage:
+        aside = path.with_suffix(DAMAGED)
+        path.rename(aside)
+        logger.warning("%s; it lies in %s now, and MLflow does not get the rest of its run.", damage, aside)
+        return Replayed()
+
+
 def _replay(path: Path, destination: Destination) -> Replayed:
-    if not _close_if_dead(path):
+    if _is_empty(path) or is_being_written(path) or not _close_if_dead(path):
         return Replayed()
     delivery = Delivery(destination, path)
     missed = delivery.load_missed()
@@ -62,6 +103,11 @@ def _replay(path: Path, destination: Destination) -> Replayed:
     delivery.flush()
     sent = missed - delivery.waiting
     return Replayed(runs=int(sent > 0), entries=sent, left=delivery.waiting, gone=tuple(delivery.gone))
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether nothing was written yet: its process may be about to lock it, and must not find us looking."""
+    return path.stat().st_size == 0
 
 
 def _close_if_dead(path: Path) -> bool:

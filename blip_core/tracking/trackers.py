@@ -6,7 +6,7 @@ from pathlib import Path
 
 from blip_core.tracking.delivery import Delivery, Destination
 from blip_core.tracking.journal import SUFFIX, Journal
-from blip_core.tracking.replaying import Replayed, replay_to
+from blip_core.tracking.replaying import Replayed, catch_up
 from blip_core.tracking.runs import JournalledRun
 
 
@@ -35,8 +35,8 @@ class MlflowTracker:
         return _start(self._journal_dir, self._destination, experiment, name, tags)
 
     def catch_up(self) -> Replayed:
-        """Send what MLflow has missed of earlier runs, and of this process's finished ones."""
-        return replay_to(self._destination, self._journal_dir)
+        """Send what MLflow has missed of earlier runs, briefly and without failing; see `catch_up`."""
+        return catch_up(self._destination, self._journal_dir)
 
 
 class JournalTracker:

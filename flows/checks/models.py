@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from rich.filesize import decimal
+
 from blip_core.errors import CheckpointError
 from blip_core.pocket import models_dir
 from blip_core.prefetching import LockedCheckpoint, Need, damage, needs_of, read_lock, used_checkpoints
 from blip_core.recipes import Checkpoint, Recipe
 from flows.checks.finding import Case, Finding, shortened
 
-_GB = 1e9
 _COMMIT_CHARS = 12
 
 
@@ -79,4 +80,4 @@ def _unchanged(case: Case, name: str, locked: LockedCheckpoint) -> Finding:
             "checkpoints", "problem", f"{name}: {shortened(wrong)}", f"foundry prefetch {case.typed}"
         )
     commit = locked.commit[:_COMMIT_CHARS] or "a copy by hand"
-    return Finding("checkpoints", "ok", f"{name} as locked ({commit}, {locked.size / _GB:.2f} GB)")
+    return Finding("checkpoints", "ok", f"{name} as locked ({commit}, {decimal(locked.size)})")

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from blip_core.errors import CorruptArtifact
+from rich.filesize import decimal
+
+from blip_core.errors import CorruptArtifact, TrackingError
 from blip_core.store.manifest import MANIFEST, Manifest
-from blip_core.tracking.cursor import read_cursor
+from blip_core.tracking.cursor import delivered_runs, read_cursor
 from blip_core.tracking.journal import is_being_written, journals, read_journal
 from blip_core.tracking.sqlite import DATABASE
 from flows.checks.finding import Case, Finding, folder_bytes, shortened
 from flows.servers import answers, running_servers
-
-_MB = 1e6
 
 
 def store(case: Case) -> Iterator[Finding]:
@@ -28,7 +28,7 @@ def store(case: Case) -> Iterator[Finding]:
         )
         return
     size = folder_bytes(root)
-    yield Finding("store", "ok", f"{root} is writable and holds {size / _MB:,.0f} MB")
+    yield Finding("store", "ok", f"{root} is writable and holds {decimal(size)}")
 
 
 def _probe(folder: Path) -> None:
@@ -77,14 +77,26 @@ def _damage(folder: Path, thorough: bool) -> str:
 
 
 def waiting_journals(case: Case) -> Iterator[Finding]:
-    """Entries that MLflow has not received yet."""
-    folder = case.place.journal
-    waiting = [count for path in journals(folder) if (count := _waiting(path, _uri(case)))]
-    if not waiting:
+    """Entries that MLflow has not received yet, and journals that cannot be read."""
+    folder, uri = case.place.journal, _uri(case)
+    waiting, damaged = [], []
+    for path in journals(folder, delivered_runs(folder, uri)):
+        try:
+            waiting.append(_waiting(path, uri))
+        except TrackingError as error:
+            damaged.append(str(error))
+    waiting = [count for count in waiting if count]
+    if damaged:
+        yield Finding(
+            "journals", "problem", shortened(damaged), "move it away; its run is not sent to MLflow"
+        )
+    if waiting:
+        said = f"{sum(waiting)} entries of {len(waiting)} runs wait for MLflow"
+        yield Finding(
+            "journals", "warning", said, "nothing by hand: the next run sends them, if MLflow answers"
+        )
+    if not damaged and not waiting:
         yield Finding("journals", "ok", f"{len(journals(folder))} runs, nothing waits for MLflow")
-        return
-    said = f"{sum(waiting)} entries of {len(waiting)} runs wait for MLflow"
-    yield Finding("journals", "warning", said, "nothing by hand: the next run sends them, if MLflow answers")
 
 
 def _waiting(path: Path, uri: str) -> int:

@@ -73,36 +73,41 @@ def predict(
 
     Writes submission.csv (id and letter of every row, in the table's order; a refused row has no letter),
     predictions.parquet (each question with all that was said of it), problems.csv (refused rows and why) and,
-    where right answers were given, scores.json.
+    where right answers were given, scores.json. In the CSV files an id that a spreadsheet would execute gets
+    an apostrophe in front. The folder must be new, empty or hold earlier answers; --overwrite allows others.
 
     Example: foundry predict questions.csv --images photos --variant flan-t5 --out answers
     """
-    from rich.console import Console
-
-    from blip_core.reporting.answers import show_answers, show_columns
     from blip_core.reporting.submission import check_out
     from blip_core.sources import find_columns
-    from flows.answering import check_can_answer, choose_variant, newest_adapter
-    from flows.running import run_shown
+    from flows.answering import check_can_answer, check_variant
 
     plan = load_recipe(recipe, profile, overrides or [])
     check_can_answer(plan)
-    check_out(out.expanduser().absolute(), overwrite)
+    target = out.expanduser().absolute()
+    check_out(target, overwrite)
     path, folder = absolute_paths(table, images)
     columns = find_columns(path, column_mapping(column or []))
     if dry_run:
         show_rows(path, folder, columns, as_json)
         return
-    answering, adapter = choose_variant(plan, variant)  # a mistake shows before a server is started
-    if answering.adapter is True and adapter is None:
-        newest_adapter(plan)
+    check_variant(plan, variant)  # a mistake shows before a server is started
 
     def load() -> Callable[[], dict[str, Any]]:
         from flows.predict import predict as flow
 
-        texts = [str(path), str(out.expanduser().absolute()), str(folder or "")]
-        rest = {"columns": column or [], "overwrite": overwrite, "overrides": overrides or []}
-        return partial(flow, *texts, variant, recipe, profile, **rest)
+        given = [str(path), str(target), str(folder or ""), variant, recipe, profile]
+        return partial(flow, *given, columns=column or [], overwrite=overwrite, overrides=overrides or [])
+
+    run_and_show(load, columns, as_json)
+
+
+def run_and_show(load: Callable[[], Callable[[], dict[str, Any]]], columns: "Columns", as_json: bool) -> None:
+    """Run the flow; people see what it took for what, and what came of it, programs one JSON object."""
+    from rich.console import Console
+
+    from blip_core.reporting.answers import show_answers, show_columns
+    from flows.running import run_shown
 
     if as_json:
         with only_json() as output:

@@ -14,10 +14,10 @@ from flows.commands.options import AsJson, DryRun, Overrides, ProfileName, Recip
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from blip_core.prefetching.fetching import Places, Plan
+    from blip_core.prefetching.places import Places
+    from blip_core.prefetching.plans import Plan
 
 INTERRUPTED = 130  # what shells give for Ctrl-C
-_GB = 1e9
 _COMMIT_CHARS = 12
 
 Renew = Annotated[bool, typer.Option("--renew", help="Take the newest commits, whatever is locked.")]
@@ -59,7 +59,8 @@ def _prefetch(
 
     place = workplace()
     go_online(place)
-    from blip_core.prefetching.fetching import Places, lock_copies
+    from blip_core.prefetching.copies import lock_copies
+    from blip_core.prefetching.places import Places
     from flows.downloads import Downloads
 
     console = Console(file=stream, highlight=False, soft_wrap=True)
@@ -89,8 +90,9 @@ def _prefetch(
 def _fetch(
     needs: Sequence[Need], places: "Places", renew: bool, dry_run: bool, console: "Console"
 ) -> tuple[list["Plan"], list[str]]:
-    from blip_core.prefetching.fetching import fetch, make_plans
+    from blip_core.prefetching.fetching import fetch
     from blip_core.prefetching.hub import Hub
+    from blip_core.prefetching.plans import make_plans
     from flows.downloads import Downloads
 
     hub = Hub()
@@ -104,7 +106,9 @@ def _fetch(
 
 
 def _show_plans(console: "Console", plans: Sequence["Plan"], places: "Places") -> None:
-    from blip_core.prefetching.fetching import free_bytes
+    from rich.filesize import decimal
+
+    from blip_core.prefetching.places import free_bytes
 
     for plan in plans:
         commit = plan.commit[:_COMMIT_CHARS] or "commit unknown"
@@ -112,8 +116,8 @@ def _show_plans(console: "Console", plans: Sequence["Plan"], places: "Places") -
         console.print(f"    for {', '.join(plan.need.fields)}; in {plan.folder}", style="dim")
     total = sum(plan.fetch_bytes for plan in plans)
     reasons = [plan.reason for plan in plans if plan.state == "unknown"]
-    known = f"unknown, since {reasons[0]}" if reasons else f"{total / _GB:.2f} GB"
-    console.print(f"to fetch: {known}; free: {free_bytes(places.models) / _GB:.1f} GB")
+    known = f"unknown, since {reasons[0]}" if reasons else decimal(total)
+    console.print(f"to fetch: {known}; free: {decimal(free_bytes(places.models))}")
 
 
 def _show_copies(console: "Console", needs: Sequence[Need], places: "Places") -> None:
@@ -125,28 +129,32 @@ def _show_copies(console: "Console", needs: Sequence[Need], places: "Places") ->
 
 
 def _plan_words(plan: "Plan") -> str:
+    from rich.filesize import decimal
+
     if plan.state == "here":
-        return f"is here, {plan.size / _GB:.2f} GB"
+        return f"is here, {decimal(plan.size)}"
     if plan.state == "unknown":
         return "size unknown"
     pickled = plan.snapshot.selection.pickled if plan.snapshot else ()
     note = "; pickled, is converted to safetensors" if pickled else ""
-    return f"to fetch {plan.fetch_bytes / _GB:.2f} of {plan.size / _GB:.2f} GB{note}"
+    return f"to fetch {decimal(plan.fetch_bytes)} of {decimal(plan.size)}{note}"
 
 
 def _show_locked(console: "Console", needs: Sequence[Need], places: "Places", untouched: set[str]) -> None:
+    from rich.filesize import decimal
+
     locked = read_lock(places.lock)
     for need in needs:
         one = locked[need.id]
         note = ", was here" if need.id in untouched else ""
-        console.print(f"{need.id}  {one.commit[:_COMMIT_CHARS] or 'a copy'}  {one.size / _GB:.2f} GB{note}")
+        console.print(f"{need.id}  {one.commit[:_COMMIT_CHARS] or 'a copy'}  {decimal(one.size)}{note}")
     console.print(f"locked in {places.lock}; runs need no network for these", style="dim")
 
 
 def _told(
     needs: Sequence[Need], places: "Places", plans: Sequence["Plan"], converted: Sequence[str], dry_run: bool
 ) -> dict[str, Any]:
-    from blip_core.prefetching.fetching import free_bytes
+    from blip_core.prefetching.places import free_bytes
 
     locked = read_lock(places.lock)
     by_id = {plan.need.id: plan for plan in plans}

@@ -20,6 +20,7 @@ def test_the_error_names_that_others_rely_on_are_these():
         "CorruptArtifact",
         "EmptyDataset",
         "FoundryError",
+        "HubAway",
         "PlaceError",
         "RecipeError",
         "StageFailure",
@@ -27,6 +28,7 @@ def test_the_error_names_that_others_rely_on_are_these():
         "TableError",
         "TrackingError",
         "TrainingFailure",
+        "UnknownArtifact",
         "UserMistake",
     ]
 
@@ -36,7 +38,9 @@ def test_a_users_mistake_ends_with_exit_code_two(name):
     assert _exported()[name].exit_code == 2
 
 
-@pytest.mark.parametrize("name", ["StoreError", "CorruptArtifact", "StageFailure", "TrackingError"])
+@pytest.mark.parametrize(
+    "name", ["StoreError", "CorruptArtifact", "StageFailure", "TrackingError", "HubAway"]
+)
 def test_a_failure_ends_with_exit_code_one(name):
     assert _exported()[name].exit_code == 1
 
@@ -44,3 +48,8 @@ def test_a_failure_ends_with_exit_code_one(name):
 def test_the_drawn_tree_names_every_error_below_its_parent():
     drawn = re.findall(r"^[ |`-]*(\w+)", errors.__doc__.partition("\n\n")[2], re.MULTILINE)
     assert sorted(drawn) == sorted(_exported())
+
+
+def test_a_message_steers_no_terminal_and_can_always_be_printed():
+    told = str(errors.TableError("row 1: \x1b[2J \u202e \ud800\nrow 2: \u00e4\u4e00"))
+    assert told == r"row 1: \x1b[2J \u202e \ud800" + "\nrow 2: \u00e4\u4e00"

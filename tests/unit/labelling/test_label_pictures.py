@@ -88,7 +88,7 @@ def test_seeds_depend_on_the_row_alone():
 
 def test_a_labeller_that_never_parses_stops_the_stage_after_one_pass():
     labeller = ScriptedLabeller(repeat(BAD))
-    with pytest.raises(StageFailure, match=r"0 of 20 rows \(missing-description 20\).*I see a dog"):
+    with pytest.raises(StageFailure, match=r"0 of 20 rows: missing-description 20.*I see a dog"):
         label_pictures(labeller, pictures(ENOUGH_TO_JUDGE), settings(), seed=0)
     assert len(labeller.calls) == ENOUGH_TO_JUDGE
 

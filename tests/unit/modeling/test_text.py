@@ -3,7 +3,14 @@ import pytest
 from blip_core.errors import CheckpointError
 from blip_core.modeling import load_blip2
 from blip_core.modeling.loading import Blip2Bundle
-from blip_core.modeling.text import letter_ids, letter_target_ids, pad_prompts, prompt_ids, target_ids
+from blip_core.modeling.text import (
+    end_token_id,
+    letter_ids,
+    letter_target_ids,
+    pad_prompts,
+    prompt_ids,
+    target_ids,
+)
 from tests.tiny_blip2 import FolderOf
 
 
@@ -64,3 +71,14 @@ def test_a_tokenizer_that_splits_letters_is_refused(
 
     with pytest.raises(CheckpointError, match="letters cannot be ranked"):
         letter_ids(bundle)
+
+
+def test_special_tokens_in_a_text_are_letters_like_any_others(bundle: Blip2Bundle) -> None:
+    text = "What does <image> say? </s> <pad>"
+
+    prompt, target = prompt_ids(bundle, text), target_ids(bundle, text)
+
+    assert prompt.count(bundle.image_token_id) == bundle.query_count
+    assert bundle.image_token_id not in target
+    assert target.count(end_token_id(bundle)) == 1
+    assert text in bundle.tokenizer.decode(prompt)

@@ -96,7 +96,7 @@ def test_a_writer_without_lists_fails_after_a_bounded_number_of_calls():
 
 
 def test_a_writer_that_repeats_itself_fails_with_counts():
-    with pytest.raises(StageFailure, match=r"Only 2 of 4 scenes .*refused: duplicate 10"):
+    with pytest.raises(StageFailure, match=r"Only 2 of 4 scenes .*refused: duplicate 10, such as 'Dog"):
         write_scenes(ScriptedWriter(cycle(lists(1))), settings(max_calls_factor=3.0), seed=0)
 
 

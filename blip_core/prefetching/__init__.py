@@ -1,0 +1,20 @@
+"""Checkpoints from the hub: resolved once, downloaded, converted, locked. Importing this loads no torch.
+
+What lies on this machine, and how it got there, stands in a lock file beside the store. Runs use the lock and
+never ask the hub.
+"""
+
+from blip_core.prefetching.damage import damage
+from blip_core.prefetching.lock import LOCK_NAME, LockedCheckpoint, LockedFile, read_lock
+from blip_core.prefetching.needs import Need, needs_of, used_checkpoints
+
+__all__ = [
+    "LOCK_NAME",
+    "LockedCheckpoint",
+    "LockedFile",
+    "Need",
+    "damage",
+    "needs_of",
+    "read_lock",
+    "used_checkpoints",
+]

@@ -1,0 +1,73 @@
+"""Which hub checkpoints a recipe uses."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from blip_core.errors import RecipeError
+from blip_core.recipes import Checkpoint, Recipe
+
+_WRITTEN = ("prompts", "world")  # sources whose scenes a language model writes
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One hub checkpoint that a recipe uses.
+
+    Attributes:
+        id: on the hub, `owner/name`.
+        revision: commit, tag or branch; empty, the newest or the locked one.
+        fields: where the recipe names it.
+        safetensors: whether its weights are needed as safetensors.
+        gguf: names of the GGUF files that are needed.
+    """
+
+    id: str
+    revision: str
+    fields: tuple[str, ...]
+    safetensors: bool = True
+    gguf: tuple[str, ...] = ()
+
+
+def used_checkpoints(recipe: Recipe) -> Iterator[tuple[str, Checkpoint]]:
+    """Every checkpoint that a run of a recipe loads, with the field that names it."""
+    source = recipe.source
+    if source.kind in _WRITTEN:
+        yield "scenes.model", recipe.scenes.model
+    if source.kind == "prompts":
+        yield "pictures.model", recipe.pictures.model
+    if source.kind != "table" or source.questions != "table":  # else its own questions are taken
+        yield "labels.model", recipe.labels.model
+    yield "finetune.base", recipe.finetune.base
+    for variant in recipe.variants:
+        yield f"variants.{variant.name}.model", variant.model
+
+
+def needs_of(recipe: Recipe) -> list[Need]:
+    """The hub checkpoints of a recipe, each once, in the order of the stages.
+
+    Raises:
+        RecipeError: It asks for two revisions of one checkpoint, which one folder cannot hold.
+    """
+    needs: dict[str, Need] = {}
+    for field, checkpoint in used_checkpoints(recipe):
+        if checkpoint.is_pocket or checkpoint.is_local:
+            continue
+        need = _need(field, checkpoint)
+        needs[need.id] = _joined(needs[need.id], need) if need.id in needs else need
+    return list(needs.values())
+
+
+def _need(field: str, checkpoint: Checkpoint) -> Need:
+    gguf = (checkpoint.file,) if checkpoint.file else ()
+    return Need(checkpoint.id, checkpoint.revision or "", (field,), not gguf, gguf)
+
+
+def _joined(one: Need, other: Need) -> Need:
+    if one.revision != other.revision:
+        raise RecipeError(
+            f"{one.fields[0]} asks for {one.id} at revision {one.revision or 'newest'}, {other.fields[0]} at "
+            f"{other.revision or 'newest'}: one machine holds one revision of a checkpoint; name the same"
+        )
+    gguf = tuple(dict.fromkeys(one.gguf + other.gguf))
+    safetensors = one.safetensors or other.safetensors
+    return Need(one.id, one.revision, one.fields + other.fields, safetensors, gguf)

@@ -1,0 +1,25 @@
+"""Writes the reference pages anew: `python -m docs.generate`, which `make docs` calls."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from docs.command_page import command_page
+from docs.recipe_page import recipe_page
+
+FOLDER = Path(__file__).with_name("reference")
+PAGES: dict[Path, Callable[[], str]] = {
+    FOLDER / "recipe.md": recipe_page,
+    FOLDER / "command-line.md": command_page,
+}
+
+
+def main() -> None:
+    """Write every page."""
+    for path, page in PAGES.items():
+        path.write_text(page(), encoding="utf-8")
+        sys.stdout.write(f"wrote {path.relative_to(FOLDER.parents[1])}\n")
+
+
+if __name__ == "__main__":
+    main()
