@@ -227,7 +227,7 @@ def link_prefect(recorder: Recorder, summary: Summary) -> None:
     create_markdown_artifact(markdown(summary), key="results", description="What this run made")
     if page:
         text = "Open this run in MLflow"
-        card = f"[{text}]({page})"  # the page of a run shows descriptions, not yet what they describe
+        card = f"[{text}]({page})"  # Prefect's page shows the description first
         create_link_artifact(page, key="mlflow-run", link_text=text, description=card)
 
 

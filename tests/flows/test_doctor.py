@@ -143,6 +143,14 @@ def test_journals_that_wait_are_counted(case):
     assert "of 1 runs wait for MLflow" in finding.said
 
 
+def test_a_damaged_journal_is_named(case):
+    case.place.journal.mkdir()
+    (case.place.journal / "0123.jsonl").write_text("no entry\n")
+    finding = one(records.waiting_journals(case))
+    assert finding.state == "problem"
+    assert "0123.jsonl" in finding.said
+
+
 @pytest.fixture
 def locked(case):
     folder = case.place.models / "owner" / "model"

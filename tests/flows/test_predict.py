@@ -196,6 +196,19 @@ class TestFlow:
         assert letters[0] == letters[1] == letters[2] != chances(Path(plain["out"]))
         assert by_digest["variant"] == f"adapter-{tuned['digest'][:12]}"
 
+    def test_of_several_adapters_the_one_that_the_recipe_tunes_is_taken(self, predict, doubles, tmp_path):
+        from flows.finetune import finetune
+
+        older = finetune(overrides=doubles)["adapter"]
+        newer = finetune(overrides=[*doubles, "finetune.learning_rate=0.01"])["adapter"]
+        by_digest = [predict(tmp_path / name, name[:12]) for name in (older["digest"], newer["digest"])]
+        exact = predict(tmp_path / "exact", "finetuned")
+        other = [*doubles, "inference.max_new_tokens=5", "finetune.epochs=2"]
+        newest = predict(tmp_path / "newest", "finetuned", overrides=other)
+        assert chances(Path(exact["out"])) == chances(Path(by_digest[0]["out"]))
+        assert exact["adapter"] == older["digest"]
+        assert newest["adapter"] == newer["digest"]
+
     @pytest.mark.parametrize(
         ("variant", "error"),
         [("finetund", RecipeError), ("/no/such/folder", RecipeError), ("0" * 12, UnknownArtifact)],

@@ -1,8 +1,10 @@
 """A real MLflow server over a SQLite store, killed in the middle of a run."""
 
 import os
+import signal
 import socket
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from urllib.error import URLError
@@ -105,3 +107,59 @@ def test_a_server_killed_mid_run_gets_every_metric_exactly_once_in_the_end(tmp_p
         assert len(client.search_runs([experiment])) == 2
         assert aliases == {"candidate": "1"}
         assert stored.info.status == "FINISHED"
+
+
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from blip_core.tracking import MlflowTracker
+run = MlflowTracker(sys.argv[1], Path(sys.argv[2])).start("gallery", "killed", {})
+child = run.child("finetune")
+for step in range(8):
+    child.metrics({"train/loss": 1.0 / (step + 1)}, step=step)
+    if step == 3:
+        child.flush()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+LOSSES = [(step, 1.0 / (step + 1)) for step in range(8)]
+
+
+def _die_in_the_middle_of_a_run(uri, journal):
+    command = [sys.executable, "-c", DYING, uri, str(journal)]
+    return subprocess.run(command, check=False).returncode
+
+
+def _runs_by_name(client):
+    (experiment,) = [one for one in client.search_experiments() if one.name == "gallery"]
+    return {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+
+
+def test_what_a_server_missed_and_what_was_killed_is_told_once_when_the_next_run_begins(
+    tmp_path, port, monkeypatch
+):
+    for name, value in quiet_environment().items():
+        monkeypatch.setenv(name, value)
+    home, journal, uri = tmp_path / "mlflow", tmp_path / "journal", f"http://127.0.0.1:{port}"
+    prepare_store(home)
+    with serving(home, port):
+        assert _die_in_the_middle_of_a_run(uri, journal) == -signal.SIGKILL
+
+    away = MlflowTracker(uri, journal).start("gallery", "away", {})
+    for step, loss in LOSSES:
+        away.metrics({"train/loss": loss}, step=step)
+    away.finish()
+    assert away.mlflow_id == ""
+
+    with serving(home, port):
+        tracker = MlflowTracker(uri, journal)
+        done = tracker.catch_up()
+        tracker.start("gallery", "next", {}).finish()
+        again = tracker.catch_up()
+        client = MlflowClient(uri, registry_uri=uri)
+        runs = _runs_by_name(client)
+        statuses = {name: run.info.status for name, run in runs.items()}
+        histories = [_history(client, runs[name].info.run_id, "train/loss") for name in ("finetune", "away")]
+
+    assert (done.left, again.entries) == (0, 0)
+    assert statuses == {"killed": "KILLED", "finetune": "KILLED", "away": "FINISHED", "next": "FINISHED"}
+    assert histories == [LOSSES, LOSSES]
