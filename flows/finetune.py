@@ -48,7 +48,7 @@ def finetune(
         epochs: Times each row is seen; 0 leaves the recipe's number.
         learning_rate: Highest learning rate; 0 leaves the recipe's.
         batch_size: Rows in one step; 0 leaves the recipe's number.
-        seed: Seed of the run; -1 leaves the recipe's.
+        seed: Seed of the run; -1 leaves the recipe's, -2 takes the day of the run.
         overrides: Further fields to change, each as section.field=value.
     """
     plan = resolve(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
+from prefect.runtime import flow_run
 from pydantic import Field, WithJsonSchema
 
 from blip_core.recipes import DEFAULT_PROFILE, Recipe, load_recipe, profile_names, recipe_names
@@ -14,12 +15,13 @@ ProfileChoice = Annotated[str, WithJsonSchema({"type": "string", "enum": list(pr
 # A form's field is a number or it is not: what says "as the recipe has it" is a number, too.
 AS_RECIPE = 0
 SEED_AS_RECIPE = -1
+SEED_OF_THE_DAY = -2  # for schedules: what is grown today is not what was grown last week
 
 SceneCount = Annotated[int, Field(ge=AS_RECIPE, le=100_000)]
 Epochs = Annotated[float, Field(ge=AS_RECIPE, le=1000.0)]
 LearningRate = Annotated[float, Field(ge=AS_RECIPE, le=1.0)]
 BatchSize = Annotated[int, Field(ge=AS_RECIPE, le=4096)]
-Seed = Annotated[int, Field(ge=SEED_AS_RECIPE, le=2**32 - 1)]
+Seed = Annotated[int, Field(ge=SEED_OF_THE_DAY, le=2**32 - 1)]
 
 DEFAULT_RECIPE = "gallery-vqa"
 
@@ -28,6 +30,7 @@ __all__ = [
     "DEFAULT_PROFILE",
     "DEFAULT_RECIPE",
     "SEED_AS_RECIPE",
+    "SEED_OF_THE_DAY",
     "BatchSize",
     "Epochs",
     "LearningRate",
@@ -48,12 +51,15 @@ def resolve(
         recipe: see `load_recipe`.
         profile: see `load_recipe`.
         overrides: see `load_recipe`.
-        seed: of the whole run, unless it is `SEED_AS_RECIPE`.
+        seed: of the whole run; `SEED_AS_RECIPE` changes nothing, `SEED_OF_THE_DAY` is the day for which the
+            run was scheduled, as in 20270131.
         fields: numbers by field, a double underscore in place of the dot; `AS_RECIPE` changes nothing.
 
     Raises:
         RecipeError: See `load_recipe`.
     """
     numbers = [f"{name.replace('__', '.')}={value}" for name, value in fields.items() if value != AS_RECIPE]
+    if seed == SEED_OF_THE_DAY:
+        seed = int(flow_run.scheduled_start_time.strftime("%Y%m%d"))
     seeded = [f"seed={seed}"] if seed != SEED_AS_RECIPE else []
     return load_recipe(recipe, profile, [*numbers, *seeded, *overrides])

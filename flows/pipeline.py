@@ -21,7 +21,7 @@ from flows.forms import (
     Seed,
     resolve,
 )
-from flows.recording import recorded
+from flows.recording import WHOLE, recorded
 from flows.regenerate_dataset import grow_dataset
 from flows.results import keep_results
 
@@ -44,14 +44,14 @@ def pipeline(
         scenes: Scenes that are written and painted; 0 leaves the recipe's number.
         epochs: Times each row is seen; 0 leaves the recipe's number.
         learning_rate: Highest learning rate; 0 leaves the recipe's.
-        seed: Seed of the run; -1 leaves the recipe's.
+        seed: Seed of the run; -1 leaves the recipe's, -2 takes the day of the run.
         overrides: Further fields to change, each as section.field=value.
     """
     fields = {"scenes__count": scenes, "finetune__epochs": epochs, "finetune__learning_rate": learning_rate}
     plan = resolve(recipe, profile, overrides, seed, **fields)
     check_can_run(plan)
     check_checkpoints(plan)
-    with recorded(plan, "pipeline") as recorder:
+    with recorded(plan, WHOLE) as recorder:
         dataset = grow_dataset(plan)
         adapter = tune(plan, dataset)
         scores = judge(plan, dataset, adapter)

@@ -18,6 +18,7 @@ from flows.limits import on_accelerator
 from flows.servers import page_of
 from tasks.stage import watched_by
 
+WHOLE = "pipeline"  # its runs bear the recipe's name alone
 KILLED = (KeyboardInterrupt, SystemExit)
 
 
@@ -173,7 +174,8 @@ def _tracked(recipe: Recipe, flow: str) -> Iterator[Recorder]:
         "foundry.profile": recipe.profile,
         "foundry.recipe_digest": recipe.digest(),
     }
-    run = tracker.start(recipe.experiment, f"{recipe.name}-{recipe.profile}", tags)
+    name = f"{recipe.name}-{recipe.profile}"
+    run = tracker.start(recipe.experiment, name if flow == WHOLE else f"{flow} {name}", tags)
     recorder = Recorder(recipe, run, _SCREEN.get(NoScreen()), place)
     recorder.tracking_uri = tracker.uri
     try:

@@ -43,7 +43,7 @@ def regenerate_dataset(
         recipe: What is made and learnt.
         profile: With which checkpoints and on what hardware.
         scenes: Scenes that are written and painted; 0 leaves the recipe's number.
-        seed: Another seed grows another dataset; -1 leaves the recipe's.
+        seed: Another seed grows another dataset; -1 leaves the recipe's, -2 takes the day of the run.
         overrides: Further fields to change, each as section.field=value.
     """
     plan = resolve(recipe, profile, overrides, seed, scenes__count=scenes)

@@ -83,6 +83,8 @@ def keep_dataset(recorder: Recorder, folder: Path, dataset: ArtifactRef) -> list
     sheet.save(folder / SHEET)
     for run in recorder.runs_of("labels"):
         run.artifact(folder / SHEET)
+    splits = metadata_of(dataset)["splits"]
+    recorder.run.metrics({f"dataset/{split}": float(rows) for split, rows in splits.items()})
     return samples
 
 
@@ -198,6 +200,9 @@ def keep_adapter(
     drawn = figures.loss_curve(curve, folder / "loss.png")
     for run in recorder.runs_of("finetune"):
         run.artifact(drawn)
+    best = metadata_of(adapter)["best_validation_loss"]
+    if best is not None:
+        recorder.run.metrics({"eval/loss": best})
     tuned = [variant.name for variant in recorder.recipe.variants if variant.adapter is True]
     judged = [name for name in tuned if name in scores["variants"]]
     metrics = {f"accuracy_{name}": scores["variants"][name]["accuracy"]["value"] for name in judged}
@@ -222,9 +227,14 @@ def is_won(recipe: Recipe, scores: Mapping[str, Any]) -> bool:
 
 
 def link_prefect(recorder: Recorder, summary: Summary) -> None:
-    """Show the ladder on the page of the flow run, with a link to the run in MLflow."""
-    page = recorder.run.page(page_of(recorder.place, "mlflow"))
+    """Show on the page of the flow run what it made, with a link to the run in MLflow."""
     create_markdown_artifact(markdown(summary), key="results", description="What this run made")
+    link_mlflow(recorder)
+
+
+def link_mlflow(recorder: Recorder) -> None:
+    """Lead from the page of the flow run to the run in MLflow, once MLflow has heard of it."""
+    page = recorder.run.page(page_of(recorder.place, "mlflow"))
     if page:
         text = "Open this run in MLflow"
         card = f"[{text}]({page})"  # Prefect's page shows the description first

@@ -50,7 +50,7 @@ def test_shards_hold_what_one_pass_would_answer(loads, make_examples, inference_
             other.ranked,
             other.generated,
         )
-        assert one.p_a == pytest.approx(other.p_a, abs=1e-6)
+        assert one.p_a == pytest.approx(other.p_a, abs=1e-4)  # other padding, other last bits
 
 
 def test_the_model_is_loaded_once_and_not_for_shards_that_rest(loads, make_examples, inference_settings):

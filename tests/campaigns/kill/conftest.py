@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-pytest_plugins = ["tests.faults.conftest"]
+from tests.faults.conftest import forge, models, server, stopped_server, undisturbed  # noqa: F401 - fixtures
 
 
 @dataclass(frozen=True)

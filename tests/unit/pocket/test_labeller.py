@@ -58,7 +58,9 @@ def test_a_damaged_label_does_not_parse(damage: tuple[str, str]) -> None:
     assert parse_label(text.replace(*damage)) is None
 
 
-def test_the_right_option_weighs_most_then_the_description_and_the_prompt_nothing(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_the_right_option_weighs_most_then_the_description_and_the_prompt_nothing(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
     rng = np.random.default_rng(2)
     scene = draw_scene(rng, Style.SHIFTED)
     question = ask_any(scene, rng)

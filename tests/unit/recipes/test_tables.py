@@ -45,9 +45,7 @@ def test_the_resolved_recipe_reproduces_its_tables(own, tmp_path):
 
 
 def test_a_field_that_no_table_has_is_refused(own):
-    with pytest.raises(
-        RecipeError, match=r"columns\.colour.*there is no such field; allowed: a,"
-    ):
+    with pytest.raises(RecipeError, match=r"columns\.colour.*there is no such field; allowed: a,"):
         load_recipe(str(own), overrides=["evaluation.columns.colour=x"])
 
 

@@ -1,0 +1,119 @@
+"""Brings a Prefect server to the state of `prefect.yaml`, with work pool and limit; again changes nothing.
+
+Run as `python -m deployments.set_up [--no-schedules]`; `make deploy` does so.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import yaml
+
+from blip_core.errors import FoundryError
+from blip_core.wiring import prepare_environment, use_prefect_api, workplace
+from flows.servers import prefect_api
+
+FILE = Path(__file__).with_name("prefect.yaml")
+ACCELERATORS = 1  # as a machine has by default; whoever raises it on Prefect's page keeps what was set
+
+
+def set_up(schedules: bool) -> None:
+    """Make what is missing on the server in use, and bring its deployments to what the file says.
+
+    Args:
+        schedules: whether schedules are set, too; without, the server keeps those it has.
+
+    Raises:
+        FoundryError: Prefect refused.
+    """
+    make_pool()
+    make_limit()
+    with prefect_file(schedules) as path:
+        deploy(path)
+
+
+def make_pool() -> None:
+    """Make the work pool; one that is there keeps its settings."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectNotFound
+    from prefect.workers.process import ProcessWorker
+
+    from flows.worker import WORK_POOL
+
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_work_pool(WORK_POOL)
+        except ObjectNotFound:
+            template = ProcessWorker.get_default_base_job_template()
+            client.create_work_pool(
+                WorkPoolCreate(name=WORK_POOL, type=ProcessWorker.type, base_job_template=template)
+            )
+
+
+def make_limit() -> None:
+    """Make the limit of the accelerator; one that is there keeps its number."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+    from prefect.exceptions import ObjectNotFound
+
+    from flows.limits import ACCELERATOR
+
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_global_concurrency_limit_by_name(ACCELERATOR)
+        except ObjectNotFound:
+            limit = GlobalConcurrencyLimitCreate(name=ACCELERATOR, limit=ACCELERATORS)
+            client.create_global_concurrency_limit(limit)
+
+
+@contextmanager
+def prefect_file(schedules: bool) -> Iterator[Path]:
+    """The file to deploy: as it lies here, or without its schedules."""
+    if schedules:
+        yield FILE
+        return
+    content = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    for deployment in content["deployments"]:
+        deployment.pop("schedules", None)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / FILE.name
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        yield path
+
+
+def deploy(path: Path) -> None:
+    """Deploy everything that a file holds, by Prefect's own command.
+
+    Raises:
+        FoundryError: It refused.
+    """
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(path)]
+    said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if said.returncode:
+        raise FoundryError(f"`prefect deploy` failed:\n{said.stdout}")
+
+
+def main() -> None:
+    """Set up the server that is up, and say where it is looked at."""
+    parser = argparse.ArgumentParser(description="Bring the Prefect server in use to what prefect.yaml says.")
+    parser.add_argument("--no-schedules", action="store_true", help="leave schedules as they are")
+    arguments = parser.parse_args()
+    try:
+        place = workplace()
+        prepare_environment(place)
+        api = prefect_api(place)
+        use_prefect_api(api)
+        set_up(schedules=not arguments.no_schedules)
+    except FoundryError as error:
+        sys.stderr.write(f"deploy: {error}\n")
+        sys.exit(error.exit_code)
+    sys.stdout.write(f"Deployed to {api.removesuffix('/api')}/deployments\n")
+
+
+if __name__ == "__main__":
+    main()

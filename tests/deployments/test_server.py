@@ -1,0 +1,77 @@
+"""Deployed to a real server: what is there, what a run started by its API does, what is refused."""
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+FLEETING = {"updated", "version_info", "last_polled", "status", "active_slots"}
+COMPOSED = ["source.kind=world", "scenes.count=8", "labels.per_picture=1"]
+
+
+def lasting(value):
+    """What people set, without what the server counts and numbers by itself."""
+    if isinstance(value, list):
+        return [lasting(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    schedules = value.get("schedules")
+    kept = {name: lasting(one) for name, one in value.items() if name not in FLEETING | {"schedules"}}
+    if schedules is not None:
+        kept["schedules"] = [(one["slug"], one["schedule"], one["active"]) for one in schedules]
+    return kept
+
+
+def state(server):
+    pool = server.call("/work_pools/foundry", method="GET")[1]
+    limits = server.call("/v2/concurrency_limits/filter", {})[1]
+    return {"deployments": lasting(server.deployments()), "pool": lasting(pool), "limits": lasting(limits)}
+
+
+def test_setting_up_again_changes_nothing_and_keeps_what_people_raised(server):
+    assert server.call("/v2/concurrency_limits/foundry-accelerator", {"limit": 2}, "PATCH")[0] < 300
+    before = state(server)
+    server.set_up()
+    assert state(server) == before
+    assert "foundry-accelerator" in {limit["name"] for limit in before["limits"] if limit["limit"] == 2}
+
+
+def test_every_flow_that_people_start_is_offered(server):
+    offered = server.deployments()
+    assert set(offered) == {"pipeline", "regenerate-dataset", "finetune", "compare-variants", "predict"}
+    assert {one["work_pool_name"] for one in offered.values()} == {"foundry"}
+    assert all(one["description"] and "Args:" not in one["description"] for one in offered.values())
+
+
+def test_only_the_regeneration_is_scheduled(server):
+    schedules = {name: one["schedules"] for name, one in server.deployments().items() if one["schedules"]}
+    assert list(schedules) == ["regenerate-dataset"]
+    (weekly,) = schedules["regenerate-dataset"]
+    assert weekly["active"]
+    assert weekly["schedule"]["cron"]
+    assert weekly["schedule"]["timezone"] == "Etc/UTC"
+
+
+def test_a_worker_completes_a_run_and_a_second_of_the_same_kind_does_not_pile_up(server, request):
+    runs = [server.start_run("regenerate-dataset", overrides=COMPOSED) for _ in range(2)]
+    assert [status for status, _ in runs] == [201, 201]
+    request.getfixturevalue("worker")  # comes up later than the runs were due
+    states = server.wait_for([run["id"] for _, run in runs])
+    assert sorted(states.values()) == ["CANCELLED", "COMPLETED"], server.log("worker").read_text()
+    assert list((server.home / "store").glob("dataset/*")) or list((server.home / "store").rglob("README.md"))
+
+
+@pytest.mark.parametrize(
+    ("deployment", "parameters", "said"),
+    [
+        ("regenerate-dataset", {"scenes": -1}, "scenes"),
+        ("pipeline", {"recipe": "galery-vqa"}, "gallery-vqa"),
+        ("finetune", {"profile": "laptop"}, "pocket"),
+        ("finetune", {"learning_rate": 2}, "learning_rate"),
+        ("finetune", {"batch_size": "many"}, "batch_size"),
+        ("predict", {}, "table"),
+    ],
+)
+def test_parameters_that_do_not_hold_are_refused_by_name(server, deployment, parameters, said):
+    status, answer = server.start_run(deployment, **parameters)
+    assert 400 <= status < 500
+    assert said in answer["detail"]
