@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from prefect.runtime import flow_run
 from pydantic import Field, WithJsonSchema
 
 from blip_core.recipes import DEFAULT_PROFILE, Recipe, load_recipe, profile_names, recipe_names
@@ -60,6 +59,8 @@ def resolve(
     """
     numbers = [f"{name.replace('__', '.')}={value}" for name, value in fields.items() if value != AS_RECIPE]
     if seed == SEED_OF_THE_DAY:
+        from prefect.runtime import flow_run
+
         seed = int(flow_run.scheduled_start_time.strftime("%Y%m%d"))
     seeded = [f"seed={seed}"] if seed != SEED_AS_RECIPE else []
     return load_recipe(recipe, profile, [*numbers, *seeded, *overrides])

@@ -20,6 +20,7 @@ from blip_core.wiring import (
     workplace,
 )
 from flows.commands.options import only_json
+from flows.embedded import EmbeddedServer
 from flows.servers import answers, running_servers
 
 Flow = Callable[[], dict[str, Any]]
@@ -45,19 +46,23 @@ def run_flow(recipe: Recipe, load: Callable[[], Flow], as_json: bool) -> None:
 
 def run_shown(load: Callable[[], Flow], console: Console) -> dict[str, Any]:
     """Run a flow with its stages shown on a console; gives its summary."""
-    prepare_run(console)
+    server = prepare_run(console)
     flow = load()
     from flows.recording import shown_on
 
+    if server:
+        server.wait()
     with shown_on(StageLines(console)):
         return flow()
 
 
 def run_pretraining(build: Path, members: Sequence[str], pace: float, stream: TextIO) -> list[Path]:
     """Train members of the pocket family in this process; gives the folders of their checkpoints."""
-    prepare_run(Console(file=stream))
+    server = prepare_run(Console(file=stream))
     from flows.pretrain_pocket import pretrain_pocket
 
+    if server:
+        server.wait()
     return pretrain_pocket(build.absolute(), members, pace)
 
 
@@ -70,18 +75,20 @@ def planned_pretraining(build: Path, members: Sequence[str]) -> dict[str, str]:
     return {member: how_far(member, build) for member in chosen_members(members)}
 
 
-def prepare_run(console: Console) -> None:
-    """Choose a Prefect server and say which; to be called before Prefect is imported."""
+def prepare_run(console: Console) -> EmbeddedServer | None:
+    """Choose a Prefect server and say which; to be called before Prefect is imported.
+
+    Returns:
+        The server that was started because none was up; it has yet to answer.
+    """
     place = workplace()
     prepare_environment(place)
     server = choose_server(place, console)
-    use_prefect_api(server)
-    where = server or "an embedded server is started, which takes 10 to 20 s"
+    where = server or "a server of this run's own is started, which takes some seconds"
     console.print(f"Prefect: {where}", style="dim", highlight=False, soft_wrap=True)
-    if not server:
-        from flows.embedded import start_embedded_server
-
-        start_embedded_server()
+    embedded = None if server else EmbeddedServer()
+    use_prefect_api(embedded.api if embedded else server)
+    return embedded
 
 
 def show_results(console: Console, recipe: Recipe, summary: Summary) -> None:
