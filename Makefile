@@ -129,6 +129,10 @@ tutorial: $(READY) ## write the tutorial's pictures and quotes anew, from a run 
 	@$(BIN)/foundry run gallery-vqa
 	@$(BIN)/python -m docs.walk
 
+.PHONY: bench-orchestration
+bench-orchestration: $(READY) ## CPU time of a run against that of the library alone; five minutes, on a machine at rest
+	@$(BIN)/python -m tests.benchmarks.orchestration
+
 .PHONY: campaign-fuzz
 campaign-fuzz: $(READY) ## 100,000 damaged texts for every parser, and 10,000 damaged files for every kind of picture
 	@$(BIN)/pytest tests/hostile --fuzz-cases 100000 $(ARGS)

@@ -1,8 +1,9 @@
 """CPU time of the pocket pipeline: under Prefect, store and MLflow, and by the library alone.
 
-Run by `make bench-orchestration`. Both ways run in fresh processes and homes, one after the other; the scores
-of both are compared first. CPU time counts every process that a run starts, servers among them: this process
-adopts those that outlive their parents.
+Run by `make bench-orchestration`, on a machine that does nothing else. All runs are fresh processes, one after
+the other. The first in a new home also sets up the databases of Prefect and MLflow, once; the second is what
+a run costs from then on. Its scores must be those of the library. CPU time counts every process that a run
+starts, servers among them: this process adopts those that outlive their parents.
 """
 
 import ctypes
@@ -45,7 +46,7 @@ def _wait_for_orphans() -> None:
 
 
 def main() -> None:
-    """Measure both ways and print the ratio."""
+    """Measure both ways and print the ratios."""
     adopt_orphans()
     foundry = str(Path(sys.executable).with_name("foundry"))
     with tempfile.TemporaryDirectory() as place:
@@ -54,12 +55,15 @@ def main() -> None:
         library, printed = cpu_seconds(
             [sys.executable, "-m", "tests.benchmarks.library_pipeline", str(direct)], plain
         )
-        orchestrated, summary = cpu_seconds([foundry, "run", "gallery-vqa", "--json"], run)
+        first, _ = cpu_seconds([foundry, "run", "gallery-vqa", "--set", "seed=1", "--json"], run)
+        later, summary = cpu_seconds([foundry, "run", "gallery-vqa", "--json"], run)
     ours = {name: one["accuracy"] for name, one in json.loads(summary)["variants"].items()}
     theirs = {name: float(value) for name, value in (line.split() for line in printed.splitlines()[-3:])}
     same = all(abs(ours[name] - theirs[name]) < 1e-3 for name in ours)
-    sys.stdout.write(f"library alone {library:.1f} CPU s, foundry run {orchestrated:.1f} CPU s, ")
-    sys.stdout.write(f"ratio {orchestrated / library:.3f}; scores {'equal' if same else 'DIFFER'}\n")
+    sys.stdout.write(f"library alone {library:.1f} CPU s\n")
+    sys.stdout.write(f"foundry run   {later:.1f} CPU s, ratio {later / library:.3f}\n")
+    sys.stdout.write(f"first run     {first:.1f} CPU s, ratio {first / library:.3f} (sets up two databases)\n")
+    sys.stdout.write(f"scores {'equal' if same else 'DIFFER'}\n")
     sys.exit(0 if same else 1)
 
 
