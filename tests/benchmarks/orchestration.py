@@ -62,7 +62,9 @@ def main() -> None:
     same = all(abs(ours[name] - theirs[name]) < 1e-3 for name in ours)
     sys.stdout.write(f"library alone {library:.1f} CPU s\n")
     sys.stdout.write(f"foundry run   {later:.1f} CPU s, ratio {later / library:.3f}\n")
-    sys.stdout.write(f"first run     {first:.1f} CPU s, ratio {first / library:.3f} (sets up two databases)\n")
+    sys.stdout.write(
+        f"first run     {first:.1f} CPU s, ratio {first / library:.3f} (sets up two databases)\n"
+    )
     sys.stdout.write(f"scores {'equal' if same else 'DIFFER'}\n")
     sys.exit(0 if same else 1)
 
