@@ -1,6 +1,6 @@
 """CPU time of the pocket pipeline: under Prefect, store and MLflow, and by the library alone.
 
-Run by `make bench-orchestration`, on a machine that does nothing else. All runs are fresh processes, one after
+Run by `make bench-orchestration`, on a machine that does nothing else. Runs are fresh processes, one after
 the other. The first in a new home also sets up the databases of Prefect and MLflow, once; the second is what
 a run costs from then on. Its scores must be those of the library. CPU time counts every process that a run
 starts, servers among them: this process adopts those that outlive their parents.
