@@ -354,6 +354,16 @@ def checkpoint_identity(checkpoint: Checkpoint) -> str:
     return f"{checkpoint.id}@{revision}{digest}"
 
 
+def check_ready(recipe: Recipe) -> None:
+    """Make sure, before any work is begun, that a recipe can be run here.
+
+    Raises:
+        UserMistake: See `check_can_run` and `check_checkpoints`.
+    """
+    check_can_run(recipe)
+    check_checkpoints(recipe)
+
+
 def check_can_run(recipe: Recipe) -> None:
     """Make sure that a recipe can be run, and that what it hands in can be read, before any work is begun.
 

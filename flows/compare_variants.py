@@ -7,7 +7,7 @@ from prefect import flow
 
 from blip_core.recipes import Recipe
 from blip_core.store import ArtifactRef
-from blip_core.wiring import check_can_run, check_checkpoints
+from blip_core.wiring import check_ready
 from flows.finetune import tune
 from flows.forms import (
     DEFAULT_PROFILE,
@@ -21,7 +21,7 @@ from flows.forms import (
 from flows.recording import recorded
 from flows.regenerate_dataset import grow_dataset
 from flows.results import keep_results
-from tasks.chosen import chosen
+from tasks.chosen import chosen_pair
 from tasks.compare import compare
 from tasks.predict_variant import predict_variant
 
@@ -40,17 +40,17 @@ def compare_variants(
     Args:
         recipe: What is made and learnt.
         profile: With which checkpoints and on what hardware.
-        dataset: Digest of a dataset, or its beginning; empty takes the recipe's own, made if it is not there.
+        dataset: Digest of a dataset, or its beginning; empty takes the adapter's or the recipe's own.
         adapter: Digest of an adapter, or its beginning; empty takes the one of recipe and dataset.
         seed: Seed of the run; -1 leaves the recipe's, -2 takes the day of the run.
         overrides: Further fields to change, each as section.field=value.
     """
     plan = resolve(recipe, profile, overrides, seed)
-    check_can_run(plan)
-    check_checkpoints(plan)
+    check_ready(plan)
     with recorded(plan, "compare-variants") as recorder:
-        rows = chosen("dataset", dataset) if dataset else grow_dataset(plan)
-        tuned = chosen("adapter", adapter) if adapter else tune(plan, rows)
+        rows, tuned = chosen_pair(dataset, adapter)
+        rows = rows or grow_dataset(plan)
+        tuned = tuned or tune(plan, rows)
         return keep_results(recorder, dataset=rows, adapter=tuned, scores=judge(plan, rows, tuned))
 
 

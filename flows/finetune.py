@@ -7,7 +7,7 @@ from prefect import flow
 
 from blip_core.recipes import Recipe
 from blip_core.store import ArtifactRef
-from blip_core.wiring import check_can_run, check_checkpoints
+from blip_core.wiring import check_ready
 from flows.forms import (
     AS_RECIPE,
     DEFAULT_PROFILE,
@@ -60,8 +60,7 @@ def finetune(
         finetune__learning_rate=learning_rate,
         finetune__batch_size=batch_size,
     )
-    check_can_run(plan)
-    check_checkpoints(plan)
+    check_ready(plan)
     with recorded(plan, "finetune") as recorder:
         rows = chosen("dataset", dataset) if dataset else grow_dataset(plan)
         return keep_results(recorder, dataset=rows, adapter=tune(plan, rows))

@@ -5,7 +5,7 @@ from typing import Any
 
 from prefect import flow
 
-from blip_core.wiring import check_can_run, check_checkpoints
+from blip_core.wiring import check_ready
 from flows.compare_variants import judge
 from flows.finetune import tune
 from flows.forms import (
@@ -49,8 +49,7 @@ def pipeline(
     """
     fields = {"scenes__count": scenes, "finetune__epochs": epochs, "finetune__learning_rate": learning_rate}
     plan = resolve(recipe, profile, overrides, seed, **fields)
-    check_can_run(plan)
-    check_checkpoints(plan)
+    check_ready(plan)
     with recorded(plan, WHOLE) as recorder:
         dataset = grow_dataset(plan)
         adapter = tune(plan, dataset)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from blip_core.recipes import Recipe
-from blip_core.wiring import check_can_run, check_checkpoints, prepare_environment, workplace
+from blip_core.wiring import check_ready, prepare_environment, workplace
 from flows.commands.options import only_json
 
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 def show_plan(recipe: Recipe, as_json: bool, until: str, dataset: str = "", adapter: str = "") -> None:
     """Print the stages of a run up to `dataset`, `adapter` or `scores`, and work none of them."""
-    check_can_run(recipe)
-    check_checkpoints(recipe)
+    check_ready(recipe)
     if as_json:
         with only_json() as output:
             output.write(json.dumps([asdict(one) for one in planned(recipe, until, dataset, adapter)]) + "\n")
@@ -42,14 +41,15 @@ def planned(recipe: Recipe, until: str, dataset: str = "", adapter: str = "") ->
     from flows.compare_variants import judge
     from flows.finetune import tune
     from flows.regenerate_dataset import grow_dataset
-    from tasks.chosen import chosen
+    from tasks.chosen import chosen_pair
     from tasks.stage import only_planned
 
     with only_planned() as stages:
-        rows = chosen("dataset", dataset) if dataset else grow_dataset.fn(recipe)
+        rows, tuned = chosen_pair(dataset, adapter)
+        rows = rows or grow_dataset.fn(recipe)
         if until == "dataset":
             return stages
-        tuned = chosen("adapter", adapter) if adapter else tune.fn(recipe, rows)
+        tuned = tuned or tune.fn(recipe, rows)
         if until == "scores":
             judge.fn(recipe, rows, tuned)
         return stages

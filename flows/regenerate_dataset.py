@@ -7,7 +7,7 @@ from prefect import flow
 
 from blip_core.recipes import Recipe
 from blip_core.store import ArtifactRef
-from blip_core.wiring import check_can_run, check_checkpoints
+from blip_core.wiring import check_ready
 from flows.forms import (
     AS_RECIPE,
     DEFAULT_PROFILE,
@@ -47,8 +47,7 @@ def regenerate_dataset(
         overrides: Further fields to change, each as section.field=value.
     """
     plan = resolve(recipe, profile, overrides, seed, scenes__count=scenes)
-    check_can_run(plan)
-    check_checkpoints(plan)
+    check_ready(plan)
     with recorded(plan, "regenerate-dataset") as recorder:
         return keep_results(recorder, dataset=grow_dataset(plan))
 

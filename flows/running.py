@@ -12,8 +12,7 @@ from blip_core.recipes import Recipe
 from blip_core.reporting import Places, StageLines, Summary, from_scores, show_ladder, show_places
 from blip_core.wiring import (
     Workplace,
-    check_can_run,
-    check_checkpoints,
+    check_ready,
     prefect_api_url,
     prepare_environment,
     use_prefect_api,
@@ -34,8 +33,7 @@ def run_flow(recipe: Recipe, load: Callable[[], Flow], as_json: bool) -> None:
         load: imports the flow, which imports Prefect, and binds its parameters.
         as_json: whether a program reads.
     """
-    check_can_run(recipe)
-    check_checkpoints(recipe)
+    check_ready(recipe)
     if not as_json:
         console = Console(file=sys.stdout)
         show_results(console, recipe, Summary.from_dict(run_shown(load, console)))

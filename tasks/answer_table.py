@@ -1,6 +1,7 @@
 """A stage of its own: a variant answers the rows of somebody's table."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,22 +13,17 @@ from blip_core.sources.columns import Columns
 from blip_core.sources.table import find_columns, read_table, table_digest
 from blip_core.store import ArtifactRef, iter_rows, read_rows, write_rows
 from blip_core.wiring import (
-    adapter_folder,
-    adapter_identity,
     checkpoint_identity,
     inference_settings,
-    load_variant,
     workplace,
 )
 from tasks import predict_variant
 from tasks.rows import REJECTIONS
 from tasks.stage import path_of, stage
-from tasks.tune_adapter import ADAPTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from blip_core.modeling import Blip2Bundle
 
 VERSION = 1
 FILE = "answers.parquet"
@@ -61,13 +57,8 @@ class QuestionTable:
 
 
 def key(recipe: Recipe, variant: Variant, table: QuestionTable, adapter: ArtifactRef | None) -> str:
-    inputs = {
+    inputs = predict_variant.who_answers(recipe, variant, adapter) | {
         "version": VERSION,
-        "recipe": recipe.digest("inference", "task", "stages"),
-        "variant": variant.name,
-        "model": checkpoint_identity(variant.model),
-        "dtype": variant.model.dtype,
-        "adapter": adapter_identity(variant, adapter.digest if adapter else ""),
         "table": table.digest,
     }
     return workplace().store.key("answers", inputs)
@@ -87,14 +78,11 @@ def answer_table(
     """
     own_key = key(recipe, variant, table, adapter)
 
-    def load() -> "Blip2Bundle":
-        tuned = path_of(adapter) / ADAPTER if adapter else None
-        return load_variant(recipe, variant, adapter_folder(variant, tuned))
-
     def build(folder: Path) -> dict[str, Any]:
         examples, rejections = read_table(table.path, table.images, table.columns, needs_answer=False)
         if table_digest(table.path, table.images, table.columns) != table.digest:
             raise TableError(f"{table.path} changed while it was read; run again")
+        load = partial(predict_variant.load_answering, recipe, variant, adapter)
         shards = predict_variant.answer_in_shards(
             own_key, variant.name, examples, inference_settings(recipe), load
         )

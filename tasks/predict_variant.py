@@ -1,7 +1,7 @@
 """Stage 6: a variant answers the evaluation rows."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,16 +34,28 @@ ROWS_PER_SHARD = 512  # rows of like length share a batch: the more rows to choo
 
 
 def key(recipe: Recipe, variant: Variant, dataset: ArtifactRef, adapter: ArtifactRef | None) -> str:
-    inputs = {
+    inputs = who_answers(recipe, variant, adapter) | {
         "version": VERSION,
+        "evaluation": evaluation_identity(recipe, dataset.digest),
+    }
+    return workplace().store.key("predictions", inputs)
+
+
+def who_answers(recipe: Recipe, variant: Variant, adapter: ArtifactRef | None) -> dict[str, str]:
+    """What decides a variant's answers, whatever the questions: part of a key."""
+    return {
         "recipe": recipe.digest("inference", "task", "stages"),
         "variant": variant.name,
         "model": checkpoint_identity(variant.model),
         "dtype": variant.model.dtype,
         "adapter": adapter_identity(variant, adapter.digest if adapter else ""),
-        "evaluation": evaluation_identity(recipe, dataset.digest),
     }
-    return workplace().store.key("predictions", inputs)
+
+
+def load_answering(recipe: Recipe, variant: Variant, adapter: ArtifactRef | None) -> "Blip2Bundle":
+    """A variant, with the adapter that it carries."""
+    tuned = path_of(adapter) / ADAPTER if adapter else None
+    return load_variant(recipe, variant, adapter_folder(variant, tuned))
 
 
 @stage("predict {variant.name}", key)
@@ -60,14 +72,11 @@ def predict_variant(
     """
     own_key = key(recipe, variant, dataset, adapter)
 
-    def load() -> "Blip2Bundle":
-        tuned = path_of(adapter) / ADAPTER if adapter else None
-        return load_variant(recipe, variant, adapter_folder(variant, tuned))
-
     def build(folder: Path) -> dict[str, Any]:
         examples = evaluation_examples(recipe, path_of(dataset))
         if not examples:
             raise EmptyDataset("there are no rows to judge on; raise dataset.test_share or scenes.count")
+        load = partial(load_answering, recipe, variant, adapter)
         shards = answer_in_shards(own_key, variant.name, examples, inference_settings(recipe), load)
         answered = gather(shards, FILE, folder, Prediction, PREDICTION_SCHEMA)
         parents = {"dataset": dataset.key} if recipe.evaluation.kind == "split" else {}

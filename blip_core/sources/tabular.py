@@ -75,6 +75,7 @@ def _guarded(path: Path, read: Callable[[], Any]) -> Any:
     try:
         return read()
     except (OSError, ValueError, csv.Error, pa.ArrowException, OverflowError, NotImplementedError) as error:
+        # pyarrow raises the last two plainly, of values and types for which Python has no counterpart
         raise TableError(f"{path} cannot be read: {error}") from error
 
 

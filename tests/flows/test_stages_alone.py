@@ -81,3 +81,19 @@ def test_a_plan_tells_what_is_there_and_works_nothing(home, doubles):
     state = {stage.name: stage.cached for stage in planned(recipe, "adapter")}
     assert state == {"scenes": True, "pictures": True, "labels": True, "dataset": False, "finetune": False}
     assert {one.kind for one in Store(home / "store").artifacts()}.isdisjoint({"dataset", "adapter"})
+
+
+def test_an_adapter_that_is_named_brings_the_dataset_it_was_tuned_on(home, doubles):
+    from blip_core.recipes import load_recipe
+    from flows.compare_variants import compare_variants
+    from flows.finetune import finetune
+    from flows.planning import planned
+
+    tuned = finetune(seed=7, overrides=doubles)
+    adapter = tuned["adapter"]["digest"]
+    recipe = load_recipe("gallery-vqa", "pocket", doubles)
+    assert planned(recipe, "scores", adapter=adapter)[0].name == "predict baseline"
+    compared = compare_variants(adapter=adapter, overrides=doubles)
+    assert compared["dataset"]["digest"] == tuned["dataset"]["digest"]
+    assert compared["adapter"]["digest"] == adapter
+    assert "scenes" not in compared["stages"]
