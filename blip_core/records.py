@@ -17,6 +17,9 @@ from blip_core.errors import escaped
 Letter = Literal["A", "B", "C", "D"]
 LETTERS: tuple[Letter, ...] = ("A", "B", "C", "D")
 
+Mode = Literal["both", "one-stage", "description-only", "blind"]
+"""What a model sees when it answers: picture and description, either alone, or neither."""
+
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -146,7 +149,10 @@ class Prediction(Row):
 
     `p_a` ... `p_d` are the letters' probabilities among the four and `ranked` the most probable one;
     `generated` is the text written freely and `generated_letter` the letter read from it, empty when
-    there is none. `truth` is the example's answer.
+    there is none. `truth` is the example's answer. `mode` says what the model saw. Where every rotation of the
+    options was asked, `rotations_right` counts those answered right (0 to 4) and `mean_a` ... `mean_d` are the
+    options' probabilities averaged over the rotations, under the letters of the unrotated question. `flags`
+    holds slugs of what is odd about the row, parted by spaces.
     """
 
     id: str
@@ -163,10 +169,27 @@ class Prediction(Row):
     generated: str
     generated_letter: str
     truth: str
+    mode: Mode = "both"
+    rotations_right: int | None = None
+    mean_a: float | None = None
+    mean_b: float | None = None
+    mean_c: float | None = None
+    mean_d: float | None = None
+    flags: str = ""
 
     @property
     def is_right(self) -> bool:
         return self.ranked == self.truth
+
+    @property
+    def probabilities(self) -> tuple[float, float, float, float]:
+        return self.p_a, self.p_b, self.p_c, self.p_d
+
+    @property
+    def margin(self) -> float:
+        """Probability of the best option less that of the second best, 0 to 1."""
+        best, second, *_ = sorted(self.probabilities, reverse=True)
+        return best - second
 
 
 def sum_up(rejections: Iterable[Rejection]) -> str:
@@ -214,7 +237,8 @@ EXAMPLE_SCHEMA = _ordered(
 PREDICTION_SCHEMA = _ordered(
     Prediction,
     _schema(
-        "id picture_id category kind variant description ranked generated generated_letter truth",
-        floats="p_a p_b p_c p_d",
+        "id picture_id category kind variant description ranked generated generated_letter truth mode flags",
+        integers="rotations_right",
+        floats="p_a p_b p_c p_d mean_a mean_b mean_c mean_d",
     ),
 )

@@ -1,29 +1,55 @@
 """What is tuned, and how."""
 
 import re
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from blip_core.recipes.base import BatchSize, Quantisation, Section, Share
 from blip_core.recipes.checkpoint import Checkpoint
 
-AdapterPreset = Literal["qformer", "qformer-attention", "language-attention", "projection"]
+AdapterPreset = Literal[
+    "qformer",
+    "qformer-attention",
+    "language-attention",
+    "language-attention-qk",
+    "projection",
+    "projection-queries",
+]
+FullPart = Literal["language_projection", "query_tokens"]
+
+# The sizes that the source documents give to adapters on a language model's attention.
+_LANGUAGE_SIZE: Mapping[str, float] = {"r": 16, "alpha": 32.0, "dropout": 0.05}
+_PRESET_SIZES: Mapping[str, Mapping[str, float]] = {
+    "language-attention": _LANGUAGE_SIZE,
+    "language-attention-qk": _LANGUAGE_SIZE,
+}
 
 
 class Adapter(Section):
-    """A LoRA adapter and the modules it sits on, named by a preset or by a pattern."""
+    """What is trained: LoRA on modules named by a preset or by a pattern, and small parts in full."""
 
     preset: AdapterPreset | None = None
-    """Modules by name: the Q-Former, its attention, the language model's attention, the projection."""
+    """By name: the Q-Former; query and value of its self-attention; query and value, or query and key, of the
+    language model's attention; the projection in full; projection and query tokens in full."""
     pattern: str | None = None
     """Modules by regular expression, matched against full module names."""
+    full: tuple[FullPart, ...] = Field(default=(), strict=False)
+    """Parts that are trained in full beside the LoRA modules."""
     r: int = Field(default=32, ge=1, le=1024)
-    """Rank of the update."""
+    """Rank of the update; left out, 32, on the language model's attention 16."""
     alpha: float = Field(default=64.0, gt=0.0, le=4096.0)
-    """Scale of the update; it is multiplied by alpha / r."""
+    """Scale of the update, which is multiplied by alpha / r; left out, twice the rank's default."""
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Share of inputs dropped before the update while training."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _size_of_preset(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {**_PRESET_SIZES.get(str(value.get("preset")), {}), **value}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -51,6 +77,15 @@ class Finetune(Section):
     """Times each row is seen."""
     batch_size: BatchSize = 16
     """Rows in one step."""
+    micro_batch_size: int = Field(default=0, ge=0, le=4096)
+    """Rows in one pass through the model; 0 starts with batch_size and halves it where memory runs out."""
+    gradient_checkpointing: bool = False
+    """Whether activations are computed twice instead of kept: less memory, more time."""
+    features: Literal["cached", "fresh"] = "cached"
+    """What the vision tower sees of a picture: kept once for all epochs and runs, or computed for every batch."""
+    augmentation: Literal["none", "colour"] = "none"
+    """Change of pictures while training: none, or seeded brightness, contrast and saturation; needs fresh
+    features."""
     warmup_share: float = Field(default=0.05, ge=0.0, lt=1.0)
     """Share of the steps in which the learning rate rises."""
     max_grad_norm: float = Field(default=1.0, gt=0.0, le=1000.0)
@@ -65,6 +100,14 @@ class Finetune(Section):
     """Longest prompt, in tokens, not counting the picture."""
     eval_every_steps: int = Field(default=50, ge=1, le=1_000_000)
     """Steps between two looks at the validation loss."""
+    patience: int = Field(default=0, ge=0, le=10_000)
+    """Looks at the validation loss without a better one after which training stops early; 0 never does."""
+    save_every_steps: int = Field(default=50, ge=1, le=1_000_000)
+    """Steps between two checkpoints, from which a killed run goes on."""
+    bad_steps: int = Field(default=3, ge=0, le=1000)
+    """Steps that may be skipped because their loss is no number; one more stops the run."""
+    sample_rows: int = Field(default=4, ge=0, le=64)
+    """Validation rows that are answered after every epoch, for people to watch."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -72,5 +115,15 @@ class Finetune(Section):
             raise ValueError(
                 "base.dtype is float16, in which the T5 overflows and small gradients vanish; "
                 "use bfloat16 or float32"
+            )
+        if self.augmentation != "none" and self.features == "cached":
+            raise ValueError(
+                f"augmentation is {self.augmentation} and features is cached: kept features are those of the "
+                "unchanged picture; set features to fresh, or augmentation to none"
+            )
+        if self.micro_batch_size > self.batch_size:
+            raise ValueError(
+                f"micro_batch_size is {self.micro_batch_size} and batch_size is {self.batch_size}: a pass "
+                "cannot hold more rows than a step; lower it, or set it to 0"
             )
         return self

@@ -1,5 +1,9 @@
 """How the variants answer."""
 
+from typing import Literal
+
+from pydantic import Field
+
 from blip_core.recipes.base import BatchSize, NewTokens, Quantisation, Section
 
 
@@ -18,3 +22,13 @@ class Inference(Section):
     """Precision of the language model of every variant that is judged."""
     free_generation: bool = True
     """Whether answers are also written freely beside the ranking of letters."""
+    beams: int = Field(default=1, ge=1, le=16)
+    """Beams of a description or free answer; 1 is greedy."""
+    ranking: Literal["letters", "texts"] = "letters"
+    """What is ranked: the options' letters at the first position of the answer, or the options' whole texts."""
+    circular: bool = False
+    """Whether every question is also asked with its options rotated; it is right only if all rotations are."""
+    ablations: tuple[Literal["one-stage", "description-only", "blind"], ...] = Field(default=(), strict=False)
+    """Further modes that explain the score: without description, without picture, without both."""
+    dense: Literal["never", "auto"] = "never"
+    """Whether a quantised language model is unpacked for batch work where memory allows."""

@@ -38,11 +38,11 @@ _ROW_NUMBER = re.compile(r"row (\d+)")
 class Answered(Prediction):
     """A prediction with the question it answers, so that it can be read by itself."""
 
-    question: str
-    a: str
-    b: str
-    c: str
-    d: str
+    question: str = ""
+    a: str = ""
+    b: str = ""
+    c: str = ""
+    d: str = ""
 
     @classmethod
     def of(cls, example: Example, prediction: Prediction) -> "Answered":

@@ -30,7 +30,7 @@ def compare(
     Example: foundry compare gallery-vqa --set evaluation.style=generic
     """
     plan = load_recipe(recipe, profile, overrides or [])
-    from flows.planning import show_plan
+    from flows.dry_run import show_plan
     from flows.running import run_flow
 
     if dry_run:

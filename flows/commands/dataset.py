@@ -20,7 +20,7 @@ def dataset(
     Example: foundry dataset gallery-vqa --set scenes.count=100 --set seed=7
     """
     plan = load_recipe(recipe, profile, overrides or [])
-    from flows.planning import show_plan
+    from flows.dry_run import show_plan
     from flows.running import run_flow
 
     if dry_run:

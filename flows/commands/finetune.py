@@ -21,7 +21,7 @@ def finetune(
     Example: foundry finetune gallery-vqa --set finetune.epochs=8
     """
     plan = load_recipe(recipe, profile, overrides or [])
-    from flows.planning import show_plan
+    from flows.dry_run import show_plan
     from flows.running import run_flow
 
     if dry_run:

@@ -20,7 +20,7 @@ def run(
     Example: foundry run gallery-vqa --set scenes.count=100
     """
     plan = load_recipe(recipe, profile, overrides or [])
-    from flows.planning import show_plan
+    from flows.dry_run import show_plan
     from flows.running import run_flow
 
     if dry_run:
