@@ -24,7 +24,7 @@ def _refusal(*overrides, recipe="gallery-vqa", profile="pocket"):
         ("finetune.learning_rate=nan", "allowed: a number above 0.0, up to 1.0"),
         ("pictures.width_px=65", "allowed: a whole number from 32, up to 2048, in steps of 8"),
         ("finetune.quantisation=int4", "allowed: one of none, int8, nf4"),
-        ("finetune.adapter.preset=lora", "one of qformer, qformer-attention, language-attention, projection"),
+        ("finetune.adapter.preset=lora", "one of qformer, qformer-attention, language-attention,"),
         ("source.kind=web", "source.kind is 'web' (in --set source.kind=web); allowed: 'prompts', 'folder'"),
         ("source.kind=folder", "source.path is missing"),
         ("seed.x=1", "seed is {'x': 1}"),
