@@ -31,8 +31,7 @@ class Adapter(Section):
     """What is trained: LoRA on modules named by a preset or by a pattern, and small parts in full."""
 
     preset: AdapterPreset | None = None
-    """By name: the Q-Former; query and value of its self-attention; query and value, or query and key, of the
-    language model's attention; the projection in full; projection and query tokens in full."""
+    """Modules by name, with a fitting size; docs/how-to/adapters.md says what each sits on."""
     pattern: str | None = None
     """Modules by regular expression, matched against full module names."""
     full: tuple[FullPart, ...] = Field(default=(), strict=False)
@@ -84,8 +83,7 @@ class Finetune(Section):
     features: Literal["cached", "fresh"] = "cached"
     """What the vision tower sees of a picture: kept once for all epochs and runs, or computed for every batch."""
     augmentation: Literal["none", "colour"] = "none"
-    """Change of pictures while training: none, or seeded brightness, contrast and saturation; needs fresh
-    features."""
+    """Change of pictures while training: brightness, contrast and saturation; needs fresh features."""
     warmup_share: float = Field(default=0.05, ge=0.0, lt=1.0)
     """Share of the steps in which the learning rate rises."""
     max_grad_norm: float = Field(default=1.0, gt=0.0, le=1000.0)
