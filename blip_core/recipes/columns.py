@@ -9,7 +9,7 @@ class TableColumns(Section):
     id: str | None = None
     """Column with a name of the row; absent, rows are numbered."""
     image: str | None = None
-    """Column with the picture: its bytes, or a path below the folder of pictures."""
+    """Column with the picture: its bytes, its bytes in base64, or a path below the folder of pictures."""
     question: str | None = None
     """Column with the question."""
     a: str | None = None
@@ -17,9 +17,11 @@ class TableColumns(Section):
     b: str | None = None
     """Column with option B."""
     c: str | None = None
-    """Column with option C."""
+    """Column with option C; a table may have two or three options."""
     d: str | None = None
     """Column with option D."""
+    e: str | None = None
+    """Column with a fifth option; rows that have one are refused."""
     answer: str | None = None
     """Column with the right answer: its letter, its number, or the option's text."""
     description: str | None = None

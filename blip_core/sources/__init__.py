@@ -15,6 +15,7 @@ from blip_core.sources.share import MAX_REFUSED_SHARE, check_share
 from blip_core.sources.table import (
     TableFiles,
     find_columns,
+    iter_table,
     questions_asked,
     read_examples,
     read_table,
@@ -35,6 +36,7 @@ __all__ = [
     "find_columns",
     "folder_digest",
     "guess_columns",
+    "iter_table",
     "picture_names",
     "questions_asked",
     "read_examples",

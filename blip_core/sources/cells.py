@@ -16,6 +16,7 @@ MAX_QUESTION_CHARACTERS = 2_000
 MAX_OPTION_CHARACTERS = 500
 MAX_DESCRIPTION_CHARACTERS = 4_000
 MAX_NAME_CHARACTERS = 1_000  # of a picture file
+MIN_OPTIONS = 2
 _SHOWN_CHARACTERS = 60
 
 _PLAIN_VALUES = (str, bool, int, float, Decimal, date, datetime, time)
@@ -91,21 +92,30 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def read_options(row: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, ...]:
-    """The four options, all there and all different.
+def read_options(row: Mapping[str, Any], columns: Sequence[str], fifth: str = "") -> tuple[str, ...]:
+    """Two to four options, all different, and "" in the places of those that there are not.
+
+    Args:
+        row: of the table.
+        columns: of options A to D, "" for one that there is not.
+        fifth: column of a fifth option.
 
     Raises:
-        RowRefused: `empty-text`, `repeated-options`, or see `read_text`.
+        RowRefused: `empty-text`, `repeated-options`, `too-many-options`, or see `read_text`.
     """
+    if read_text(row, fifth, "option E", MAX_OPTION_CHARACTERS):
+        raise RowRefused("too-many-options", f"there is an option E; at most {len(LETTERS)} are asked")
     options = tuple(
         read_text(row, column, f"option {letter}", MAX_OPTION_CHARACTERS)
         for letter, column in zip(LETTERS, columns, strict=True)
     )
-    empty = [letter for letter, option in zip(LETTERS, options, strict=True) if not option]
+    written = [option for option in options if option]
+    needed = max(len(written), MIN_OPTIONS)
+    empty = [letter for letter, option in zip(LETTERS, options[:needed], strict=False) if not option]
     if empty:
         raise RowRefused("empty-text", f"option {', '.join(empty)} is empty")
-    if len({_alike(option) for option in options}) < len(options):
-        raise RowRefused("repeated-options", f"options repeat: {' | '.join(map(shown, options))}")
+    if len({_alike(option) for option in written}) < len(written):
+        raise RowRefused("repeated-options", f"options repeat: {' | '.join(map(shown, written))}")
     return options
 
 
@@ -140,11 +150,12 @@ class AnswerForm:
         Raises:
             RowRefused: It means none (`answer-not-an-option`), or more than one (`ambiguous-answer`).
         """
+        offered = [letter for letter, option in zip(LETTERS, options, strict=True) if option]
         written = _as_letter(answer)
-        if written and self.only_letters:
+        if written in offered and self.only_letters:
             return written
         told = {_alike(option): letter for letter, option in zip(LETTERS, options, strict=True)}
-        meant = {written, self._numbered(answer), told.get(_alike(answer))} - {None}
+        meant = {written, self._numbered(answer), told.get(_alike(answer))} & set(offered)
         if len(meant) == 1:
             return next(letter for letter in LETTERS if letter in meant)
         if meant:
@@ -158,7 +169,8 @@ class AnswerForm:
                 f"answer {shown(answer)} is a number, and nothing tells what number A is",
             )
         raise RowRefused(
-            "answer-not-an-option", f"answer {shown(answer)} is neither a letter A to D nor an option's text"
+            "answer-not-an-option",
+            f"answer {shown(answer)} is neither a letter A to {offered[-1]} nor an option's text",
         )
 
     def _numbered(self, answer: str) -> Letter | None:

@@ -1,5 +1,6 @@
 """Which column of a table is what: told by the person who hands it in, or guessed from common names."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
@@ -8,8 +9,8 @@ from blip_core.records import LETTERS
 
 OPTION_FIELDS = ("a", "b", "c", "d")
 PICTURE_FIELDS = ("image",)
-CHOICE_FIELDS = ("image", "question", *OPTION_FIELDS)
-"""What a table of four-option questions cannot do without; every other field may be absent."""
+CHOICE_FIELDS = ("image", "question", "a", "b")
+"""What a table of questions with options cannot do without; every other field may be absent."""
 ANSWERED_FIELDS = (*CHOICE_FIELDS, "answer")
 """What such a table cannot do without where it teaches or judges."""
 
@@ -33,12 +34,14 @@ _KNOWN_AS: Mapping[str, tuple[str, ...]] = {
     "kind": ("kind",),
     "group": ("group",),
 }
+# Four options, and the fifth, of which one has to know to refuse rows that have it.
 _OPTION_FAMILIES: tuple[tuple[str, ...], ...] = (
-    OPTION_FIELDS,
-    *(tuple(stem + letter for letter in "abcd") for stem in ("option", "opt", "choice", "answer")),
-    *(tuple(stem + number for number in "1234") for stem in ("option", "opt", "choice", "answer")),
-    *(tuple(stem + number for number in "0123") for stem in ("option", "opt", "choice", "answer")),
+    (*OPTION_FIELDS, "e"),
+    *(tuple(stem + letter for letter in "abcde") for stem in ("option", "opt", "choice", "answer")),
+    *(tuple(stem + number for number in "12345") for stem in ("option", "opt", "choice", "answer")),
+    *(tuple(stem + number for number in "01234") for stem in ("option", "opt", "choice", "answer")),
 )
+_ALIKE = 0.8  # share of characters in common that makes a column a misspelt option rather than another thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Columns:
     """The column of each field, by its very name in the table; empty where there is none.
 
     `description` is what stage one is taught, `category` and `kind` are what scores are broken down by,
-    `group` is the unit of splitting (a picture, where there is none).
+    `group` is the unit of splitting (a picture, where there is none); a row with an option `e` is refused.
     """
 
     id: str = ""
@@ -56,6 +59,7 @@ class Columns:
     b: str = ""
     c: str = ""
     d: str = ""
+    e: str = ""
     answer: str = ""
     description: str = ""
     category: str = ""
@@ -100,7 +104,7 @@ def guess_columns(
     free = [name for name in names if name not in wanted.values()]
     found = dict(wanted)
     for field in FIELDS:
-        if field in wanted or field in OPTION_FIELDS:
+        if field in wanted or field in _OPTION_FAMILIES[0]:
             continue
         found[field] = _settle(field, _candidates(free, _KNOWN_AS[field]), field, problems)
     found |= _guess_options(free, wanted, needs, problems)
@@ -171,19 +175,39 @@ def _guess_options(
     most = max(held.values())
     if most < len(places) and not set(OPTION_FIELDS) & set(needs):
         return {}  # single letters by chance
-    families = [family for family, count in held.items() if count == most > 0]
-    if len(families) > 1 and families[0] != OPTION_FIELDS:
+    first = places[0] if places else 0
+    families = [one for one, count in held.items() if count == most > 0 and one[first] in plain]
+    if len(families) > 1 and families[0] != _OPTION_FAMILIES[0]:
         problems.append(f"the options could be {' or '.join(_span(family) for family in families)}")
-    return {
-        OPTION_FIELDS[place]: _settle(OPTION_FIELDS[place], _candidates(names, (name,)), "", problems)
+    fifth = () if "e" in wanted else (len(OPTION_FIELDS),)
+    found = {
+        _OPTION_FAMILIES[0][place]: _settle(
+            _OPTION_FAMILIES[0][place], _candidates(names, (family[place],)), "", problems
+        )
         for family in families[:1]
-        for place, name in enumerate(family)
-        if place in places
+        for place in (*places, *fifth)
     }
+    problems += _gaps(names, found, families[:1])
+    return found
+
+
+def _gaps(names: Sequence[str], found: Mapping[str, str], families: Sequence[Sequence[str]]) -> list[str]:
+    """Options that a table of fewer than four seems to have, but under a name that nobody knows."""
+    free = [name for name in names if name not in found.values()]
+    problems = []
+    for family in families:
+        for place, field in enumerate(OPTION_FIELDS):
+            if found.get(field, field) or field in CHOICE_FIELDS:
+                continue
+            near = difflib.get_close_matches(family[place], [_plain(name) for name in free], 1, _ALIKE)
+            if near or any(found.get(later) for later in OPTION_FIELDS[place + 1 :]):
+                hint = f"; is it {_shortened(next(n for n in free if _plain(n) == near[0]))}?" if near else ""
+                problems.append(f"there is no column for {_shown_field(field)}{hint}")
+    return problems
 
 
 def _span(family: Sequence[str]) -> str:
-    return f"{family[0]} to {family[-1]}"
+    return f"{family[0]} to {family[len(OPTION_FIELDS) - 1]}"
 
 
 def _advice(problems: Sequence[str], names: Sequence[str]) -> str:

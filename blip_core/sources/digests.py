@@ -42,6 +42,21 @@ def picture_digest(folder: Path, name: str) -> str:
     return _picture_unchanged(folder, name, size_bytes, modified_ns)
 
 
+def table_file_digest(path: Path) -> str:
+    """sha256, in hex, of a table's file, or of the names and digests of all files of a dataset's folder.
+
+    Raises:
+        TableError: A file cannot be read.
+    """
+    if not path.is_dir():
+        return file_digest(path)
+    return content_digest({ascii(str(file.relative_to(path))): file_digest(file) for file in _files(path)})
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
 def file_digest(path: Path) -> str:
     """sha256 of a file, in hex, read once for as long as its size and time stay.
 
@@ -55,9 +70,9 @@ def file_digest(path: Path) -> str:
 
 
 def version_of(path: Path) -> tuple[int, int]:
-    """Size and time of a file: while they stay, so do its bytes."""
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns
+    """Size and time of a file, or of all files of a folder: while they stay, so do the bytes."""
+    stats = [file.stat() for file in (_files(path) if path.is_dir() else [path])]
+    return sum(stat.st_size for stat in stats), max((stat.st_mtime_ns for stat in stats), default=0)
 
 
 @lru_cache

@@ -14,14 +14,15 @@ _TELLS_ITS_PLACE = re.compile(r"\b(?i:above|below)\b|\b[A-D],? (?:and|or|nor|&) 
 def shuffle_rows(examples: Iterable[Example], seed: int) -> list[Example]:
     """Put the options of every example in an order drawn by its id; the letter follows the right text.
 
-    Where an option speaks of others by their place ("none of the above"), the order stays.
+    Where an option speaks of others by their place ("none of the above"), and where there are fewer than
+    four, the order stays.
     """
     return [_shuffled(example, seed) for example in examples]
 
 
 def _shuffled(example: Example, seed: int) -> Example:
     letter = next((letter for letter in LETTERS if letter == example.answer), None)
-    if letter is None or any(_TELLS_ITS_PLACE.search(option) for option in example.options):
+    if letter is None or any(not one or _TELLS_ITS_PLACE.search(one) for one in example.options):
         return example
     label = ParsedLabel(example.description, example.question, example.options, letter)
     shuffled = shuffle_options(label, row_seed(seed, "options", example.id))

@@ -1,4 +1,4 @@
-"""The rows of a CSV, JSONL or Parquet file as they stand, whatever somebody made of it.
+"""The rows of a CSV, TSV, JSONL or Parquet file or of a dataset's folder as they stand, whoever made it.
 
 A row that cannot be read is handed on as `Broken`, and the next one is read; only what makes the whole file
 unreadable is an error. A CSV record that breaks (a quote that never closes, say) costs its first line alone:
@@ -8,7 +8,7 @@ reading goes on at the line after it.
 import csv
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,11 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from blip_core.errors import TableError
+from blip_core.sources import dataset_folders
 
 MAX_ROWS = 100_000
 MAX_COLUMNS = 1_000
 MAX_TEXT_TABLE_BYTES = 256 * 1024 * 1024
-MAX_LINE_CHARACTERS = 4 * 1024 * 1024
+MAX_LINE_CHARACTERS = 4 * 1024 * 1024  # a picture of 3 MB in base64
 MAX_RECORD_LINES = 1_000  # of one CSV record: a quote that never closes does not swallow the rest
 DELIMITERS = ",;\t"  # spreadsheets write a semicolon where the comma parts decimals
 
@@ -47,7 +48,7 @@ def column_names(path: Path) -> list[str]:
     Raises:
         TableError: The table is missing, cannot be read, or has more than `MAX_COLUMNS`.
     """
-    names: list[str] = _guarded(path, lambda: _FORMATS[path.suffix.lower()].names(path))
+    names: list[str] = _guarded(path, lambda: _format_of(path).names(path))
     if len(names) > MAX_COLUMNS:
         raise TableError(f"{path} has {len(names):,} columns; at most {MAX_COLUMNS:,} are read")
     return names
@@ -57,26 +58,35 @@ def raw_rows(path: Path, columns: Sequence[str]) -> Iterator[RawRow]:
     """The rows of a table, in order; blank lines are none.
 
     Args:
-        path: ends in .csv, .jsonl or .parquet.
+        path: ends in .csv, .tsv, .jsonl or .parquet, or is a folder that `datasets` wrote.
         columns: those that are needed; a row may hold others.
 
     Raises:
         TableError: The table is missing, cannot be read, or has more than `MAX_ROWS`.
     """
-    rows = _guarded(path, lambda: _FORMATS[path.suffix.lower()].rows(path, columns))
+    rows = _guarded(path, lambda: _format_of(path).rows(path, columns))
     while (row := _guarded(path, lambda: next(rows, None))) is not None:
         yield row
 
 
 def _guarded(path: Path, read: Callable[[], Any]) -> Any:
     """What reading gives; whatever it trips over tells which table it was."""
-    if path.suffix.lower() not in _FORMATS:
-        raise TableError(f"{path} is no table that can be read: its name must end in {', '.join(_FORMATS)}")
     try:
         return read()
     except (OSError, ValueError, csv.Error, pa.ArrowException, OverflowError, NotImplementedError) as error:
         # pyarrow raises the last two plainly, of values and types for which Python has no counterpart
         raise TableError(f"{path} cannot be read: {error}") from error
+
+
+def _format_of(path: Path) -> "_Format":
+    if path.is_dir():
+        return _FOLDER
+    if path.suffix.lower() in _FORMATS:
+        return _FORMATS[path.suffix.lower()]
+    raise TableError(
+        f"{path} is no table that can be read: its name must end in {', '.join(_FORMATS)}, or it is a folder "
+        "that the library datasets wrote"
+    )
 
 
 def _open_text(path: Path, newline: str) -> TextIO:
@@ -159,7 +169,7 @@ def _csv_header(path: Path, lines: _Lines) -> tuple[list[str], str]:
     first = next(lines, "")
     if "\0" in first:
         raise TableError(f"{path} is no text, or written in UTF-16; save it as UTF-8")
-    delimiter = max(DELIMITERS, key=first.count)
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else max(DELIMITERS, key=first.count)
     header = next(csv.reader([first], strict=True, delimiter=delimiter), [])
     if not header:
         raise TableError(f"{path} has no header: its first line must name the columns")
@@ -175,6 +185,8 @@ def _csv_rows(path: Path, columns: Sequence[str]) -> Iterator[RawRow]:
 
 
 def _csv_records(lines: _Lines, delimiter: str) -> Iterator[list[str] | Broken]:
+    # Of the whole process, hence never lowered; a picture in base64 exceeds the default.
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_CHARACTERS))
     reader = csv.reader(lines, strict=True, delimiter=delimiter)
     while True:
         lines.begin()
@@ -260,15 +272,14 @@ def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[RawRow]:
             raise _too_many(path)
         dotted = any("." in name for name in columns)  # Arrow would take it for a field of a struct
         chosen = None if dotted else list(columns)
-        rows = (
-            _parquet_row(batch.slice(place, 1))
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=chosen)
-            for place in range(batch.num_rows)
-        )
-        yield from _limited(path, rows)
+        yield from _limited(path, _arrow_rows(file.iter_batches(batch_size=_BATCH_ROWS, columns=chosen)))
 
 
-def _parquet_row(one: pa.RecordBatch) -> RawRow:
+def _arrow_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[RawRow]:
+    return (_arrow_row(batch.slice(place, 1)) for batch in batches for place in range(batch.num_rows))
+
+
+def _arrow_row(one: pa.RecordBatch) -> RawRow:
     try:
         row: Mapping[str, Any] = one.to_pylist()[0]
     except UnicodeDecodeError as error:
@@ -276,6 +287,28 @@ def _parquet_row(one: pa.RecordBatch) -> RawRow:
     except (ValueError, OverflowError) as error:  # a date beyond what Python counts
         return Broken("unreadable-row", f"a value cannot be read: {error}")
     return row
+
+
+# --- folders that the library `datasets` wrote
+
+
+def _folder_names(path: Path) -> list[str]:
+    files = dataset_folders.parquet_files(path)
+    return (
+        _parquet_names(files[0]) if files else dataset_folders.arrow_names(dataset_folders.arrow_folder(path))
+    )
+
+
+def _folder_rows(path: Path, columns: Sequence[str]) -> Iterator[RawRow]:
+    files = dataset_folders.parquet_files(path)
+    if files:
+        yield from _limited(path, (row for file in files for row in _parquet_rows(file, columns)))
+        return
+    split = dataset_folders.arrow_folder(path)
+    if dataset_folders.arrow_rows(split) > MAX_ROWS:
+        raise _too_many(path)
+    dotted = any("." in name for name in columns)
+    yield from _arrow_rows(dataset_folders.arrow_batches(split, None if dotted else list(columns)))
 
 
 def _limited(path: Path, rows: Iterator[Any]) -> Iterator[Any]:
@@ -296,6 +329,8 @@ class _Format:
 
 _FORMATS: Mapping[str, _Format] = {
     ".csv": _Format(_csv_names, _csv_rows),
+    ".tsv": _Format(_csv_names, _csv_rows),
     ".jsonl": _Format(_jsonl_names, _jsonl_rows),
     ".parquet": _Format(_parquet_names, _parquet_rows),
 }
+_FOLDER = _Format(_folder_names, _folder_rows)

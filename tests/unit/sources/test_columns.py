@@ -61,6 +61,15 @@ def test_what_is_given_wins_and_leaves_the_rest_to_the_guess():
     assert (columns["answer"], columns["image"]) == ("target", "photo")
 
 
+def test_a_table_may_have_two_or_three_options():
+    assert "d" not in found(["image", "question", "A", "B", "C"])
+    assert "c" not in found(["image", "question", "option1", "option2"])
+
+
+def test_a_fifth_option_is_known():
+    assert found(["image", "question", *OPTIONS, "E"])["e"] == "E"
+
+
 def test_a_field_can_be_said_to_have_no_column():
     assert "answer" not in found(["label", "image", "question", *OPTIONS], answer="")
 
@@ -73,7 +82,9 @@ def test_options_that_are_given_are_completed_by_the_guess():
     ("names", "given", "told"),
     [
         (["question", *OPTIONS], {}, "no column for image"),
-        (["image", "question", "a", "b", "c"], {}, "no column for D"),
+        (["image", "question", "a", "b", "d"], {}, "no column for C"),
+        (["image", "question", "a"], {}, "no column for B"),
+        (["image", "question", "option_a", "option_b", "option_c", "opton_d"], {}, "for D; is it 'opton_d'?"),
         (["img", "path", "question", *OPTIONS], {}, "image could be 'img' or 'path'"),
         (["image", "question", "label", "target", *OPTIONS], {}, "answer could be 'label' or 'target'"),
         (["image", "question", "A", *OPTIONS], {}, "A could be 'A' or 'a'"),
