@@ -6,9 +6,10 @@ refused, something is wrong with the table as a whole, and it is.
 
 A picture stands in its cell, as bytes, in base64 or as Hugging Face's `Image` with bytes, or is named by a
 path below the folder of pictures; nothing outside that folder is opened. Beside pictures in base64 a cell may
-hold the id of an earlier row, whose picture is meant, as in the tables of the field's evaluation kits. An
-answer is a letter (in any case, also "(b)"), the text of an option, or a number where all answers of the table
-are numbers and tell where they start: a 0 among them and no 4 means 0 to 3, a 4 and no 0 means 1 to 4.
+hold the id of an earlier row, whose picture is meant, as in the tables of the field's evaluation kits.
+
+An answer is a letter (in any case, also "(b)"), the text of an option, or a number where all answers of the
+table are numbers and tell where they start: a 0 among them and no 4 means 0 to 3, a 4 and no 0 means 1 to 4.
 """
 
 import hashlib
