@@ -146,6 +146,10 @@ campaign-kill: $(READY) ## kill writers, stages and whole runs (SEED=, STORE_KIL
 	@KILL_SEED=$(SEED) STORE_KILLS=$(STORE_KILLS) STAGE_KILLS=$(STAGE_KILLS) RUN_KILLS=$(RUN_KILLS) \
 	  $(BIN)/pytest -o python_files='campaign_*.py' -o timeout=3600 tests/campaigns/kill $(ARGS)
 
+.PHONY: campaign-rows
+campaign-rows: $(READY) ## answer 100,000 rows with the smallest model and watch its memory (ROWS=): some minutes
+	@ROWS=$(ROWS) $(BIN)/pytest -o python_files='campaign_*.py' -o timeout=7200 tests/campaigns/inference $(ARGS)
+
 .PHONY: prefetch
 prefetch: $(READY) ## download and lock the checkpoints of a recipe (RECIPE=, PROFILE=, ARGS=--dry-run)
 	@$(BIN)/foundry prefetch $(RECIPE) --profile $(PROFILE) $(ARGS)
@@ -153,6 +157,24 @@ prefetch: $(READY) ## download and lock the checkpoints of a recipe (RECIPE=, PR
 .PHONY: doctor
 doctor: $(READY) ## what is wrong with this machine, and how to mend it (ARGS=)
 	@$(BIN)/foundry doctor $(RECIPE) --profile $(PROFILE) $(ARGS)
+
+# A block without its manifest is not there: runs that go on encode anew, or read what they have open to the end.
+.PHONY: clean-features
+clean-features: ## forget kept vision features, which runs compute anew; `make doctor` says what they take
+	@cd "$(STATE)/store/artifacts" 2>/dev/null || { echo "nothing to forget: there is no $(STATE)/store"; exit 0; }; \
+	  rm -f -- features-*/manifest.json && rm -rf -- features-* && echo "removed the kept features from $(STATE)/store"
+
+.PHONY: campaign-training
+campaign-training: $(READY) ## kill a tuning at every step, damage every file of its checkpoints: minutes
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -o python_files='campaign_*.py' -o timeout=3600 tests/campaigns/training $(ARGS)
+
+.PHONY: bench-finetune
+bench-finetune: $(READY) ## tuning against the sources' loop, into docs/benchmarks/finetune.json and .md (ARGS=--gpu): twenty minutes
+	@$(BIN)/python -m tests.benchmarks.finetune $(ARGS)
+
+.PHONY: bench-inference
+bench-inference: $(READY) ## answering against the row-by-row way, into docs/benchmarks/inference.json and .md (ARGS=--gpu): half an hour
+	@$(BIN)/python -m tests.benchmarks.inference $(ARGS)
 
 .PHONY: clean-state
 clean-state: ## forget all runs; downloaded models stay

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#8A8F98", "#22262B"
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+GREY, INK = "#8A8F98", "#22262B"
 CHANCE = 0.25  # of four letters
 
 _THUMBNAIL_PX = 192
@@ -27,6 +28,22 @@ _LINE_PX = 18
 _PAPER = "#FAFAF8"
 _SMOOTHED_SHARE = 0.1  # of all steps that one point of the smoothed curve looks back on
 _DOTS_PER_INCH = 150
+
+Points = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    name: str
+    label: str
+    colour: str
+    is_noisy: bool
+
+
+_CURVE_PANELS = (
+    _Panel("learning_rate", "learning\nrate", GREEN, is_noisy=False),
+    _Panel("grad_norm", "gradient\nnorm", PURPLE, is_noisy=True),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,38 +89,34 @@ def contact_sheet(pictures: Sequence[bytes], captions: Sequence[str], columns: i
 
 
 def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> Path:
-    """Draw training and validation loss over the steps; the suffix of `path` names the format.
+    """Draw how a model learnt: training and validation loss, learning rate and gradient norm over the steps.
+
+    The suffix of `path` names the format; a panel is left out where no row has anything for it.
 
     Args:
-        rows: `step` with `loss`, `validation_loss` or both, in order of their steps.
+        rows: `step` with any of `loss`, `validation_loss`, `learning_rate` and `grad_norm`, in order of their
+            steps.
         path: where to, such as `loss.svg`.
 
     Raises:
         ValueError: when no row has a loss.
     """
-    training = [(row["step"], row["loss"]) for row in rows if "loss" in row]
-    validation = [(row["step"], row["validation_loss"]) for row in rows if "validation_loss" in row]
+    training, validation = _series(rows, "loss"), _series(rows, "validation_loss")
     if not training and not validation:
         raise ValueError("the rows of a loss curve need `loss` or `validation_loss`; none has either")
-    figure, axes = _canvas(7.2, 4.0)
-    if training:
-        _draw_training(axes, training)
-    if validation:
-        steps, losses = zip(*validation, strict=True)
-        axes.plot(steps, losses, color=ORANGE, linewidth=2, marker="o", markersize=5, label="validation")
-        axes.annotate(
-            f"{losses[-1]:.2f}",
-            (steps[-1], losses[-1]),
-            xytext=(7, 4),
-            textcoords="offset points",
-            color=ORANGE,
-        )
-    axes.set_xlabel("optimiser step")
-    axes.set_ylabel("cross-entropy (nats a token)")
-    axes.set_ylim(bottom=0)
-    axes.set_title("Loss while the adapter is tuned", loc="left", fontweight="bold")
-    axes.legend(frameon=False)
-    return _save(figure, path)
+    below = [panel for panel in _CURVE_PANELS if _series(rows, panel.name)]
+    figure = new_figure(7.2, 4.0 + 1.4 * len(below))
+    first, *others = figure.subplots(
+        1 + len(below), 1, sharex=True, squeeze=False, height_ratios=[4.0, *[1.4] * len(below)]
+    )[:, 0]
+    dress(first)
+    _draw_losses(first, training, validation)
+    for axes, panel in zip(others, below, strict=True):
+        dress(axes)
+        _draw_panel(axes, panel, _series(rows, panel.name))
+    [first, *others][-1].set_xlabel("optimiser step")
+    figure.align_ylabels()
+    return save(figure, path)
 
 
 def ladder(scores: Sequence[Score], path: Path, chance: float | None = CHANCE) -> Path:
@@ -119,7 +132,7 @@ def ladder(scores: Sequence[Score], path: Path, chance: float | None = CHANCE) -
     """
     if not scores:
         raise ValueError("a ladder needs at least one score")
-    figure, axes = _canvas(7.2, 1.3 + 0.62 * len(scores))
+    figure, axes = new_axes(7.2, 1.3 + 0.62 * len(scores))
     for place, score in enumerate(scores):
         colour = ORANGE if place == len(scores) - 1 and len(scores) > 1 else BLUE
         below, above = 100 * (score.value - score.low), 100 * (score.high - score.value)
@@ -152,7 +165,7 @@ def ladder(scores: Sequence[Score], path: Path, chance: float | None = CHANCE) -
             fontsize=9,
             color=INK,
         )
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def _thumbnail(picture: bytes) -> Image.Image:
@@ -217,27 +230,70 @@ def _draw_cell(
         draw.text(position, line, font=font, fill=INK)
 
 
-def _canvas(width_in: float, height_in: float) -> "tuple[Figure, Axes]":
+def new_axes(width_in: float, height_in: float) -> "tuple[Figure, Axes]":
+    """A figure of one panel in the style that all share."""
+    figure = new_figure(width_in, height_in)
+    axes = figure.add_subplot()
+    dress(axes)
+    return figure, axes
+
+
+def new_figure(width_in: float, height_in: float) -> "Figure":
+    """A figure that belongs to nobody but its caller."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width_in, height_in), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    return figure
+
+
+def dress(axes: "Axes") -> None:
+    """Give a panel the style that all share."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GREY)
     axes.tick_params(colors=INK)
     axes.grid(color="#E4E6EA", linewidth=0.8)
     axes.set_axisbelow(True)
-    return figure, axes
 
 
-def _draw_training(axes: "Axes", points: Sequence[tuple[float, float]]) -> None:
-    steps, losses = zip(*points, strict=True)
-    window = max(round(len(losses) * _SMOOTHED_SHARE), 1)
-    axes.plot(steps, losses, color=BLUE, linewidth=0.9, alpha=0.3)
-    smooth = [sum(losses[max(end - window, 0) : end]) / min(window, end) for end in range(1, len(losses) + 1)]
-    axes.plot(steps, smooth, color=BLUE, linewidth=2, label=f"training (mean of {window} steps)")
+def _series(rows: Sequence[Mapping[str, float]], name: str) -> Points:
+    return [(row["step"], row[name]) for row in rows if name in row]
+
+
+def _draw_losses(axes: "Axes", training: Points, validation: Points) -> None:
+    if training:
+        window = _draw_smoothed(axes, training, BLUE)
+        axes.plot([], [], color=BLUE, linewidth=2, label=f"training (mean of {window} steps)")
+    if validation:
+        steps, losses = zip(*validation, strict=True)
+        axes.plot(steps, losses, color=ORANGE, linewidth=2, marker="o", markersize=5, label="validation")
+        last = (steps[-1], losses[-1])
+        axes.annotate(f"{losses[-1]:.2f}", last, xytext=(7, 4), textcoords="offset points", color=ORANGE)
+    axes.set_ylabel("cross-entropy\n(nats a token)")
+    axes.set_ylim(bottom=0)
+    axes.set_title("Loss while the adapter is tuned", loc="left", fontweight="bold")
+    axes.legend(frameon=False)
+
+
+def _draw_panel(axes: "Axes", panel: _Panel, points: Points) -> None:
+    if panel.is_noisy:
+        _draw_smoothed(axes, points, panel.colour)
+    else:
+        axes.plot(*zip(*points, strict=True), color=panel.colour, linewidth=2)
+    axes.set_ylabel(panel.label)
+    axes.set_ylim(bottom=0)
+    axes.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
+
+
+def _draw_smoothed(axes: "Axes", points: Points, colour: str) -> int:
+    """Draw values pale and their running mean bold; gives how many steps the mean looks back on."""
+    steps, values = zip(*points, strict=True)
+    window = max(round(len(values) * _SMOOTHED_SHARE), 1)
+    axes.plot(steps, values, color=colour, linewidth=0.9, alpha=0.3)
+    smooth = [sum(values[max(end - window, 0) : end]) / min(window, end) for end in range(1, len(values) + 1)]
+    axes.plot(steps, smooth, color=colour, linewidth=2)
+    return window
 
 
 def _counts(scores: Sequence[Score]) -> str:
@@ -245,7 +301,8 @@ def _counts(scores: Sequence[Score]) -> str:
     return ", ".join(f"{count:,}" for count in counts)
 
 
-def _save(figure: "Figure", path: Path) -> Path:
+def save(figure: "Figure", path: Path) -> Path:
+    """Write a figure in the format that the suffix of `path` names; equal figures give equal files."""
     from matplotlib import rc_context
 
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,9 @@ from blip_core.errors import escaped
 Letter = Literal["A", "B", "C", "D"]
 LETTERS: tuple[Letter, ...] = ("A", "B", "C", "D")
 
+NoLetter = Literal[""]
+"""What stands in place of a letter where an answer names none."""
+
 Mode = Literal["both", "one-stage", "description-only", "blind"]
 """What a model sees when it answers: picture and description, either alone, or neither."""
 
@@ -147,12 +150,13 @@ class Example(Row):
 class Prediction(Row):
     """What one variant said of one example.
 
-    `p_a` ... `p_d` are the letters' probabilities among the four and `ranked` the most probable one;
+    `p_a` ... `p_d` are the letters' probabilities among the four and `ranked` the most probable one; where an
+    answer told neither probabilities nor a letter they are 0 and it is empty: nothing is guessed.
     `generated` is the text written freely and `generated_letter` the letter read from it, empty when
-    there is none. `truth` is the example's answer. `mode` says what the model saw. Where every rotation of the
-    options was asked, `rotations_right` counts those answered right (0 to 4) and `mean_a` ... `mean_d` are the
-    options' probabilities averaged over the rotations, under the letters of the unrotated question. `flags`
-    holds slugs of what is odd about the row, parted by spaces.
+    there is none. `truth` is the example's answer. `mode` says what the model saw. Where every rotation of
+    the options was asked, `rotations_right` counts those answered right (0 to 4) and `mean_a` ... `mean_d`
+    are the options' probabilities averaged over the rotations, under the letters of the unrotated question.
+    `flags` holds slugs of what is odd about the row, parted by spaces.
     """
 
     id: str
@@ -165,7 +169,7 @@ class Prediction(Row):
     p_b: float
     p_c: float
     p_d: float
-    ranked: Letter
+    ranked: Letter | NoLetter
     generated: str
     generated_letter: str
     truth: str
@@ -179,7 +183,7 @@ class Prediction(Row):
 
     @property
     def is_right(self) -> bool:
-        return self.ranked == self.truth
+        return bool(self.ranked) and self.ranked == self.truth
 
     @property
     def probabilities(self) -> tuple[float, float, float, float]:

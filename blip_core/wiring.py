@@ -6,13 +6,15 @@ Environment variables are read here and nowhere else:
     FOUNDRY_MODELS        snapshots of hub checkpoints, as owner/name; HOME/models by default
     MLFLOW_TRACKING_URI   another MLflow than the database below the home
     PREFECT_API_URL       another Prefect server than the embedded one
+    key_variable          of a variant behind a server: the one that the recipe names holds its key
 """
 
 import hashlib
+import json
 import os
 import subprocess
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,19 +23,24 @@ from blip_core.errors import CheckpointError, PlaceError, RecipeError, TableErro
 from blip_core.pocket import models_dir
 from blip_core.ports import Labeller, Painter, TextWriter
 from blip_core.prefetching import LOCK_NAME, LockedCheckpoint, damage, read_lock, used_checkpoints
-from blip_core.recipes import Checkpoint, Inference, Pictures, Recipe, Variant
+from blip_core.recipes import Checkpoint, Inference, Pictures, Recipe, ServerVariant, Variant
 from blip_core.recipes.evaluation import TableEvaluation
 from blip_core.recipes.source import Source
 from blip_core.records import LETTERS, Example
 from blip_core.store import Store
-from blip_core.tracking import MlflowTracker, artifact_root, prepare_store, quiet_environment
+from blip_core.tracking import MlflowTracker, Registry, artifact_root, prepare_store, quiet_environment
 
 if TYPE_CHECKING:
+    from blip_core.backends.openai_compatible import ChatClient
+    from blip_core.inference.served import ServedModel
     from blip_core.modeling import Blip2Bundle
+    from blip_core.modeling.features import VisionStates
+    from blip_core.training.launching import Job
 
 DEFAULT_HOME = "~/.blip-foundry"
 WORLD_VERSION = 1  # goes up when the composer draws another picture for the same seed
 RUNNABLE_TASK = "mcq"
+NO_TOKENS = 1  # as few as can be asked for, where nothing is to be written
 _DIGEST_BLOCK = 1 << 20
 _MODEL_FILES = (".safetensors", ".gguf", ".json", ".txt", ".model", ".jinja")
 
@@ -54,6 +61,11 @@ class Workplace:
     def lock(self) -> Path:
         """Lock file of the hub checkpoints."""
         return self.home / LOCK_NAME
+
+    @property
+    def training(self) -> Path:
+        """Checkpoints of tunings that are not finished, a folder a key."""
+        return self.home / "training"
 
     @property
     def journal(self) -> Path:
@@ -80,6 +92,10 @@ class Workplace:
         if self.tracking_uri:
             return MlflowTracker(self.tracking_uri, self.journal)
         return MlflowTracker(prepare_store(self.mlflow), self.journal, artifact_root(self.mlflow))
+
+    def registry(self) -> Registry:
+        """The registry of adapters of this place's MLflow."""
+        return Registry(self.tracking_uri or prepare_store(self.mlflow))
 
 
 def workplace() -> Workplace:
@@ -226,12 +242,26 @@ def build_labeller(recipe: Recipe) -> Labeller:
 
 
 def load_base(recipe: Recipe) -> "Blip2Bundle":
-    """The model that is tuned, quantised as the recipe says."""
+    """The model that is tuned, quantised as the recipe says; an adapter that does not fit is refused first.
+
+    Raises:
+        CheckpointError: It is not here, or cannot be loaded.
+        RecipeError: The adapter does not fit it.
+    """
     from blip_core.modeling import load_blip2
 
     _use_threads(recipe)
+    _check_adapter(recipe)
     base, settings = recipe.finetune.base, recipe.finetune
     return load_blip2(locate_checkpoint(base), settings.quantisation, _device(recipe), base.dtype)
+
+
+def pinned(checkpoint: Checkpoint) -> Checkpoint:
+    """A checkpoint at the commit that is locked here, if it is: what an adapter names as its base."""
+    locked = _locked(checkpoint)
+    if locked is None or not locked.commit:
+        return checkpoint
+    return checkpoint.model_copy(update={"revision": locked.commit})
 
 
 def load_variant(recipe: Recipe, variant: Variant, adapter: Path | None) -> "Blip2Bundle":
@@ -244,18 +274,148 @@ def load_variant(recipe: Recipe, variant: Variant, adapter: Path | None) -> "Bli
     return load_adapter(bundle, adapter) if adapter else bundle
 
 
-def adapter_folder(variant: Variant, tuned: Path | None) -> Path | None:
-    """Folder of the adapter a variant carries: the one just tuned, one tuned before, or none."""
-    if isinstance(variant.adapter, str):
-        return Path(variant.adapter).expanduser()
-    return tuned if variant.adapter else None
+def vision_states(recipe: Recipe, bundle: "Blip2Bundle") -> "VisionStates":
+    """Where tuning takes the vision tower's outputs from: the store, or the tower itself for every batch."""
+    settings = recipe.finetune
+    if settings.features == "fresh":
+        from blip_core.modeling.fresh_features import FreshVisionStates
+
+        return FreshVisionStates(bundle, settings.augmentation, recipe.seed)
+    from blip_core.modeling.stored_features import StoredVisionStates
+
+    return StoredVisionStates(bundle, workplace().store, checkpoint_identity(settings.base))
 
 
-def adapter_identity(variant: Variant, tuned_digest: str) -> str:
-    """What changes when the adapter does."""
-    if isinstance(variant.adapter, str):
-        return _folder_digest(Path(variant.adapter).expanduser())
-    return tuned_digest if variant.adapter else ""
+def tuning_job(recipe: Recipe, dataset: Path, out_dir: Path, checkpoints: Path) -> "Job":
+    """What several processes are told that tune together; see `training.launching.finetune_together`.
+
+    Raises:
+        CheckpointError: The base is not here.
+        RecipeError: The adapter does not fit it, or there are fewer GPUs than processes.
+    """
+    from blip_core.training.launching import Job
+
+    _check_adapter(recipe)
+    base, device = recipe.finetune.base, _device(recipe)
+    _check_gpus(recipe, device)
+    return Job(
+        base=locate_checkpoint(base),
+        identity=checkpoint_identity(base),
+        dataset=dataset,
+        store=workplace().store.root,
+        settings=recipe.finetune.model_copy(update={"base": pinned(base)}),
+        prompts=inference_settings(recipe),
+        seed=recipe.seed,
+        out_dir=out_dir,
+        checkpoints=checkpoints,
+        device=device,
+        processes=recipe.device.processes,
+        threads=recipe.device.threads,
+    )
+
+
+def _check_gpus(recipe: Recipe, device: str) -> None:
+    import torch
+
+    wanted, there = recipe.device.processes, torch.cuda.device_count()
+    if device == "cuda" and there < wanted:
+        raise RecipeError(
+            f"device.processes is {wanted} and torch sees {there} GPU(s) here: each process needs one of its "
+            "own; lower it, or set device.kind to cpu"
+        )
+
+
+def variant_states(recipe: Recipe, variant: Variant, bundle: "Blip2Bundle") -> "VisionStates | None":
+    """Where a variant takes its vision tower's outputs from; None, it encodes what it answers itself.
+
+    Variants of one checkpoint share them with each other and with tuning. They are not kept where an adapter
+    sits on the tower, whose outputs are then the adapter's own, nor where the tower is so small that keeping
+    may cost more than it spares, see `WORTH_KEEPING_PARAMETERS`.
+    """
+    from blip_core.modeling.adapter_targets import tunes_vision_tower
+    from blip_core.modeling.stored_features import WORTH_KEEPING_PARAMETERS, StoredVisionStates
+    from blip_core.modeling.vision_tower import tower_parameters
+
+    if tunes_vision_tower(bundle.model) or tower_parameters(bundle) < WORTH_KEEPING_PARAMETERS:
+        return None
+    return StoredVisionStates(bundle, workplace().store, checkpoint_identity(variant.model))
+
+
+def adapter_folder(variant: Variant, kept: Path | None) -> Path | None:
+    """Folder of the adapter a variant carries: its own, the kept one that it names, or none."""
+    if variant.adapter_kind == "folder":
+        return Path(str(variant.adapter)).expanduser()
+    return kept if variant.adapter else None
+
+
+def adapter_identity(variant: Variant | ServerVariant, kept_digest: str) -> str:
+    """What changes when the adapter does, by whatever name it goes."""
+    if isinstance(variant, Variant) and variant.adapter_kind == "folder":
+        return _folder_digest(Path(str(variant.adapter)).expanduser())
+    return kept_digest if variant.adapter else ""
+
+
+def variant_identity(variant: Variant | ServerVariant, server_facts: str = "") -> str:
+    """What changes when the model of a variant does.
+
+    Args:
+        variant: whose model.
+        server_facts: what its server told of it, see `server_facts`.
+    """
+    if isinstance(variant, Variant):
+        return checkpoint_identity(variant.model)
+    return f"{variant.url.rstrip('/')} {variant.served_model} {server_facts}".strip()
+
+
+def server_facts(variant: ServerVariant) -> str:
+    """What a server tells of the model of a variant; empty where it tells nothing.
+
+    Raises:
+        RecipeError: The environment lacks the server's key.
+        StageFailure: The server cannot be reached.
+    """
+    with _chat_client(variant, NO_TOKENS) as client:
+        return client.model_facts()
+
+
+def connect_served(recipe: Recipe, variant: ServerVariant) -> "ServedModel":
+    """A variant behind a server, which is first asked when it has to answer."""
+    from blip_core.inference.served import ServedModel
+
+    settings = recipe.inference
+    connect = partial(_chat_client, variant, settings.max_new_tokens, settings.batch_size)
+    return ServedModel(connect, f"{variant.served_model} at {variant.url}")
+
+
+def _chat_client(variant: ServerVariant, max_new_tokens: int, requests_at_once: int = 1) -> "ChatClient":
+    from blip_core.backends.openai_compatible import ChatClient
+
+    return ChatClient(
+        variant.url,
+        variant.served_model,
+        temperature=0.0,
+        top_p=1.0,
+        max_new_tokens=max_new_tokens,
+        api_key=server_key(variant),
+        requests_at_once=requests_at_once,
+    )
+
+
+def server_key(variant: ServerVariant) -> str:
+    """The key of a server, from the environment; empty where none is needed.
+
+    Raises:
+        RecipeError: The variable is empty or not set.
+    """
+    if not variant.key_variable:
+        return ""
+    key = os.environ.get(variant.key_variable, "")
+    if not key:
+        raise RecipeError(
+            f"variant {variant.name}: key_variable is {variant.key_variable}, but the environment has "
+            f"nothing under that name; set it to the key of {variant.url}"
+        )
+    return key
 
 
 def inference_settings(recipe: Recipe) -> Inference:
@@ -358,10 +518,36 @@ def check_ready(recipe: Recipe) -> None:
     """Make sure, before any work is begun, that a recipe can be run here.
 
     Raises:
-        UserMistake: See `check_can_run` and `check_checkpoints`.
+        UserMistake: See `check_can_run` and `check_checkpoints`, or the adapter does not fit its base.
     """
     check_can_run(recipe)
     check_checkpoints(recipe)
+    for variant in recipe.variants:
+        if isinstance(variant, ServerVariant):
+            server_key(variant)
+    if not _surely_fits(recipe):
+        prepare_environment(workplace())  # torch's family is imported now
+        _check_adapter(recipe)
+
+
+def _surely_fits(recipe: Recipe) -> bool:
+    """Whether the adapter is a preset on a BLIP-2 that is known, which is told without loading torch."""
+    if recipe.finetune.adapter.preset is None:
+        return False
+    try:
+        config = json.loads((_folder_of(recipe.finetune.base) / "config.json").read_text(encoding="utf-8"))
+        return bool(config["architectures"] == ["Blip2ForConditionalGeneration"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _check_adapter(recipe: Recipe) -> None:
+    """Refuse an adapter that cannot sit on its base, from the base's config alone."""
+    from blip_core.modeling import check_adapter_fits
+
+    settings = recipe.finetune
+    folder = locate_checkpoint(settings.base)
+    check_adapter_fits(folder, settings.adapter, settings.features, settings.quantisation)
 
 
 def check_can_run(recipe: Recipe) -> None:

@@ -13,6 +13,7 @@ from blip_core.recipes import (
     Checkpoint,
     Recipe,
     Section,
+    ServerVariant,
     Variant,
     load_recipe,
     profile_names,
@@ -24,7 +25,7 @@ from blip_core.recipes.explaining import allowed_words
 _LONGEST_CHARS = 60  # of a value in a table; prompts are longer
 _LONG = "(a long text)"
 _BAR = r"\|"
-_SHARED = (Checkpoint, TableColumns, Category, Variant)  # sections that stand in several places, or in lists
+_SHARED = (Checkpoint, TableColumns, Category, Variant, ServerVariant)  # in several places, or in lists
 _HEADING = ("field", "allowed", "default", "meaning")
 _SHIPPED = "set by what is shipped"
 
@@ -54,6 +55,7 @@ def recipe_page() -> str:
         _section("Columns of a table", TableColumns, None, _doc(TableColumns)),
         _section("A category, in `scenes.categories`", Category, None, _doc(Category)),
         _section("A variant, in `variants`", Variant, None, _doc(Variant)),
+        _section("A variant of the role `server`", ServerVariant, None, _doc(ServerVariant)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -152,7 +154,7 @@ def _value_words(value: Any) -> str:
     if isinstance(value, TableColumns):
         return "all guessed"
     if isinstance(value, tuple):
-        return ", ".join(f"`{one.name}`" for one in value) or "none"
+        return ", ".join(f"`{getattr(one, 'name', one)}`" for one in value) or "none"
     text = tomli_w.dumps({"value": value}).removeprefix("value = ").strip()
     return f"`{text}`" if len(text) <= _LONGEST_CHARS else _LONG
 

@@ -83,6 +83,7 @@ def find_run() -> Run:
         StoreError: It is not, or not all, there.
     """
     from flows.compare_variants import judge
+    from flows.contestants import enter_all
     from flows.finetune import tune
     from flows.regenerate_dataset import grow_dataset
     from tasks import predict_variant
@@ -92,7 +93,7 @@ def find_run() -> Run:
     with only_planned() as stages:
         dataset = grow_dataset.fn(recipe)
         adapter = tune.fn(recipe, dataset)
-        scores = judge.fn(recipe, dataset, adapter)
+        scores = judge.fn(recipe, dataset, adapter, enter_all(recipe, work=False))
     missing = [stage.name for stage in stages if not stage.cached]
     if missing:
         raise StoreError(f"{', '.join(missing)} is not in the store; run `foundry run {RECIPE}` first")
@@ -278,7 +279,7 @@ def ladder_table(ladder: Any) -> str:
             "",
         ]
         if pair:
-            p_value = "< 0.001" if pair.p_value < 0.001 else f"{pair.p_value:.3f}"
+            p_value = "< 0.001" if pair.p < 0.001 else f"{pair.p:.3f}"
             ends = f"{100 * pair.low:+.1f} to {100 * pair.high:+.1f}"
             cells[2:] = [pair.a, f"{100 * pair.difference:+.1f} ({ends})", p_value]
         lines.append(f"| {' | '.join(cells)} |")

@@ -1,17 +1,24 @@
-"""Who answers a table: a variant of a recipe, or an adapter that somebody names. Loads no Prefect."""
+"""Who answers: variants of a recipe, or adapters that somebody names. Loads neither Prefect nor MLflow."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from blip_core.errors import RecipeError, UnknownArtifact
-from blip_core.recipes import Recipe, Variant
+from blip_core.recipes import AnyVariant, Recipe, Variant
+from blip_core.recipes.variants import ALIASES, REGISTRY_SCHEME
 from blip_core.store import ArtifactRef
 from blip_core.store.lineage import Lineage
 from blip_core.wiring import adapter_identity, checkpoint_identity, workplace
+from flows.contestants import enter
 from tasks.chosen import SHOWN_CHARS, chosen
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{4,64}")
 _ADAPTER_CONFIG = "adapter_config.json"
+_NO_SLUG = re.compile(r"[^a-z0-9]+")
+_NAME_CHARS = 64
 
 
 def check_can_answer(recipe: Recipe) -> None:
@@ -26,12 +33,38 @@ def check_can_answer(recipe: Recipe) -> None:
         )
 
 
-def choose_variant(recipe: Recipe, name: str) -> tuple[Variant, ArtifactRef | None]:
-    """The model that answers, with its adapter where that is named by its digest.
+def with_variants(recipe: Recipe, names: Sequence[str]) -> Recipe:
+    """A recipe that compares those who are named, in that order; without names, as it is.
 
     Args:
         recipe: whose variants and whose base are meant.
-        name: of a variant; else the folder of a PEFT adapter; else the beginning of an adapter's digest.
+        names: see `choose_variant`; the first is the one that the others are measured against.
+
+    Raises:
+        RecipeError: One is none, two have the same name, or there is but one.
+        UnknownArtifact: See `choose_variant`.
+    """
+    if not names:
+        return recipe
+    variants = [choose_variant(recipe, name) for name in names]
+    if len(variants) == 1:
+        raise RecipeError(
+            f"--variant names {names[0]} alone, and it takes two to compare; name the others, too: "
+            f"{', '.join(variant.name for variant in recipe.variants)}"
+        )
+    try:
+        return Recipe.model_validate({**dict(recipe), "variants": tuple(variants)})
+    except ValidationError as error:
+        raise RecipeError(_words(error)) from None
+
+
+def choose_variant(recipe: Recipe, name: str) -> AnyVariant:
+    """The model that answers; its adapter is not looked up in a registry yet, see `flows.contestants`.
+
+    Args:
+        recipe: whose variants and whose base are meant.
+        name: of a variant; else `champion`, `candidate` or `models:/...` for an adapter in the registry; else
+            the folder of a PEFT adapter; else the beginning of an adapter's digest.
 
     Raises:
         RecipeError: It is none of these.
@@ -39,39 +72,44 @@ def choose_variant(recipe: Recipe, name: str) -> tuple[Variant, ArtifactRef | No
     """
     for variant in recipe.variants:
         if variant.name == name:
-            return variant, None
+            return variant
+    if name in ALIASES or name.startswith(REGISTRY_SCHEME):
+        return _carrying(recipe, _slug(name.removeprefix(REGISTRY_SCHEME)), name)
     folder = Path(name).expanduser().absolute()
     if (folder / _ADAPTER_CONFIG).is_file():
-        return _with_folder(recipe, folder), None
+        digest = adapter_identity(_carrying(recipe, "unnamed", str(folder)), "")
+        return _carrying(recipe, _name_of(digest), str(folder))
     if _DIGEST.fullmatch(name):
-        adapter = chosen("adapter", name)
-        _check_base(recipe, adapter)
-        return _named(recipe, adapter.digest, adapter=True), adapter
+        digest = chosen("adapter", name).digest
+        carrying = _carrying(recipe, _name_of(digest), digest)
+        enter(recipe, carrying, work=False)
+        return carrying
     known = ", ".join(variant.name for variant in recipe.variants)
     raise RecipeError(
-        f"there is no variant {name!r}; allowed: {known}, the folder of a PEFT adapter (with "
+        f"there is no variant {name!r}; allowed: {known}, {' or '.join(ALIASES)} or "
+        f"{REGISTRY_SCHEME}NAME@ALIAS of the registry, the folder of a PEFT adapter (with "
         f"{_ADAPTER_CONFIG} in it), or the digest of an adapter in the store"
     )
 
 
-def _with_folder(recipe: Recipe, folder: Path) -> Variant:
-    unnamed = _named(recipe, "", adapter=str(folder))
-    return _named(recipe, adapter_identity(unnamed, ""), adapter=str(folder))
+def _carrying(recipe: Recipe, name: str, adapter: str) -> Variant:
+    try:
+        return Variant(name=name, role="base", model=recipe.finetune.base, adapter=adapter)
+    except ValidationError as error:
+        raise RecipeError(_words(error)) from None
 
 
-def _named(recipe: Recipe, digest: str, adapter: bool | str) -> Variant:
-    name = f"adapter-{digest[:SHOWN_CHARS]}"
-    return Variant(name=name, role="base", model=recipe.finetune.base, adapter=adapter)
+def _words(error: ValidationError) -> str:
+    problems = error.errors(include_url=False)
+    return "; ".join(str(one["msg"]).removeprefix("Value error, ") for one in problems)
 
 
-def _check_base(recipe: Recipe, adapter: ArtifactRef) -> None:
-    held = workplace().store.find(adapter.key)
-    if held is None or held.metadata.get("model") in (None, checkpoint_identity(recipe.finetune.base)):
-        return  # one that does not say is judged when it is loaded
-    raise UnknownArtifact(
-        f"the adapter {adapter.digest[:SHOWN_CHARS]} was tuned on another model than "
-        f"{recipe.finetune.base.id}; use the recipe and profile it was tuned with"
-    )
+def _name_of(digest: str) -> str:
+    return f"adapter-{digest[:SHOWN_CHARS]}"
+
+
+def _slug(text: str) -> str:
+    return _NO_SLUG.sub("-", text.lower()).strip("-")[:_NAME_CHARS]
 
 
 def newest_adapter(recipe: Recipe) -> ArtifactRef:
@@ -95,8 +133,10 @@ def check_variant(recipe: Recipe, name: str) -> None:
 
     Raises:
         RecipeError: See `choose_variant`.
-        UnknownArtifact: See `choose_variant` and `newest_adapter`.
+        UnknownArtifact: See `choose_variant`, `newest_adapter` and `flows.contestants.enter`.
+        TrackingError: The registry does not answer.
     """
-    variant, adapter = choose_variant(recipe, name)
-    if variant.adapter is True and adapter is None:
+    variant = choose_variant(recipe, name)
+    enter(recipe, variant, work=False)
+    if variant.adapter is True:
         newest_adapter(recipe)

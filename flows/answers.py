@@ -10,7 +10,7 @@ from typing import Any
 
 from prefect.artifacts import create_markdown_artifact
 
-from blip_core.recipes import Variant
+from blip_core.recipes import AnyVariant, Variant
 from blip_core.records import Rejection
 from blip_core.reporting import POCKET_NOTE
 from blip_core.reporting.submission import (
@@ -37,7 +37,7 @@ def keep_answers(
     recorder: Recorder,
     table: QuestionTable,
     answers: ArtifactRef,
-    variant: Variant,
+    variant: AnyVariant,
     adapter: ArtifactRef | None,
     folder: Path,
 ) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def keep_answers(
         "variant": variant.name,
         "adapter": adapter.digest if adapter else variant.adapter or None,
         "scores": scores,
-        "note": POCKET_NOTE if variant.model.is_pocket else "",
+        "note": POCKET_NOTE if isinstance(variant, Variant) and variant.model.is_pocket else "",
         "escaped_ids": sum(map(is_formula, [row.id for row in rows] + [one.id for one in rejections])),
         "out": str(folder),
         "files": {Path(name).stem: str(path) for name, path in files.items()},
@@ -91,7 +91,7 @@ def writers(
 
 def keep_run(
     recorder: Recorder,
-    variant: Variant,
+    variant: AnyVariant,
     rows: Sequence[Answered],
     scores: Mapping[str, Any] | None,
     files: Mapping[str, Path],

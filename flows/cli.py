@@ -11,9 +11,12 @@ from flows.commands.dataset import dataset
 from flows.commands.datasets import datasets
 from flows.commands.doctor import doctor
 from flows.commands.finetune import finetune
+from flows.commands.merge import merge
+from flows.commands.plan import plan
 from flows.commands.predict import predict
 from flows.commands.prefetch import prefetch
 from flows.commands.pretrain_pocket import pretrain_pocket
+from flows.commands.push import push
 from flows.commands.recipes import recipes, show
 from flows.commands.run import run
 from flows.commands.trace import trace
@@ -26,11 +29,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for work in (run, dataset, finetune, compare, predict):
+for work in (run, dataset, finetune, compare, predict, merge, push):
     app.command(rich_help_panel="Work")(work)
 for look in (datasets, adapters, trace, recipes, show, ui):
     app.command(rich_help_panel="Look")(look)
-for prepare in (doctor, prefetch, pretrain_pocket):
+for prepare in (plan, doctor, prefetch, pretrain_pocket):
     app.command(rich_help_panel="Prepare")(prepare)
 
 

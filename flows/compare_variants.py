@@ -5,9 +5,12 @@ from typing import Any
 
 from prefect import flow
 
+from blip_core.errors import RecipeError
 from blip_core.recipes import Recipe
 from blip_core.store import ArtifactRef
 from blip_core.wiring import check_ready
+from flows.answering import with_variants
+from flows.contestants import Contestant, enter_all, keep_contestants
 from flows.finetune import tune
 from flows.forms import (
     DEFAULT_PROFILE,
@@ -32,6 +35,7 @@ def compare_variants(
     profile: ProfileChoice = DEFAULT_PROFILE,
     dataset: str = "",
     adapter: str = "",
+    variants: Sequence[str] = (),
     seed: Seed = SEED_AS_RECIPE,
     overrides: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -42,29 +46,59 @@ def compare_variants(
         profile: With which checkpoints and on what hardware.
         dataset: Digest of a dataset, or its beginning; empty takes the adapter's or the recipe's own.
         adapter: Digest of an adapter, or its beginning; empty takes the one of recipe and dataset.
+        variants: Who is compared, the first being measured against; empty takes the recipe's. Each is a
+            variant of the recipe, champion, candidate, models:/NAME@ALIAS, or digest or folder of an adapter.
         seed: Seed of the run; -1 leaves the recipe's, -2 takes the day of the run.
         overrides: Further fields to change, each as section.field=value.
     """
-    plan = resolve(recipe, profile, overrides, seed)
+    plan = with_variants(resolve(recipe, profile, overrides, seed), variants)
     check_ready(plan)
+    check_adapter_is_used(plan, adapter)
+    contestants = enter_all(plan)
     with recorded(plan, "compare-variants") as recorder:
         rows, tuned = chosen_pair(dataset, adapter)
         rows = rows or grow_dataset(plan)
-        tuned = tuned or tune(plan, rows)
-        return keep_results(recorder, dataset=rows, adapter=tuned, scores=judge(plan, rows, tuned))
+        if carries_own(plan):
+            tuned = tuned or tune(plan, rows)
+        scores = judge(plan, rows, tuned, contestants)
+        keep_contestants(recorder, contestants)
+        return keep_results(recorder, dataset=rows, adapter=tuned, scores=scores)
+
+
+def carries_own(recipe: Recipe) -> bool:
+    """Whether a variant carries the adapter of the run, so that there has to be one."""
+    return any(variant.adapter is True for variant in recipe.variants)
+
+
+def check_adapter_is_used(recipe: Recipe, adapter: str) -> None:
+    """Refuse an adapter of this run that no variant carries.
+
+    Raises:
+        RecipeError: There is one.
+    """
+    if adapter and not carries_own(recipe):
+        raise RecipeError(
+            f"the adapter {adapter} is named for this run, but no variant carries the adapter of the run; "
+            f"name it as a variant: --variant {adapter}"
+        )
 
 
 @flow(name="judge", flow_run_name="judge {recipe.name}")
-def judge(recipe: Recipe, dataset: ArtifactRef, adapter: ArtifactRef | None) -> ArtifactRef:
+def judge(
+    recipe: Recipe,
+    dataset: ArtifactRef,
+    adapter: ArtifactRef | None,
+    contestants: Sequence[Contestant],
+) -> ArtifactRef:
     """Let every variant answer the same rows and compare them.
 
     Args:
         recipe: the resolved recipe.
         dataset: where the rows come from, if the recipe judges by its test split.
         adapter: the adapter of the variants that carry the one of this run.
+        contestants: the variants, as they were looked up when the run began.
     """
-    predictions = []
-    for variant in recipe.variants:
-        own = adapter if variant.adapter is True else None
-        predictions.append(predict_variant(recipe=recipe, variant=variant, dataset=dataset, adapter=own))
+    predictions = [
+        predict_variant(recipe=recipe, dataset=dataset, **one.inputs(adapter)) for one in contestants
+    ]
     return compare(recipe=recipe, predictions=predictions)

@@ -20,6 +20,7 @@ CHECKS: tuple[Check, ...] = (
     machine.four_bit,
     records.store,
     records.artefacts,
+    records.kept_features,
     models.checkpoints,
     records.mlflow,
     records.waiting_journals,

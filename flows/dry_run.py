@@ -38,7 +38,8 @@ def planned(recipe: Recipe, until: str, dataset: str = "", adapter: str = "") ->
         adapter: digest of the adapter that would be used instead of the recipe's own.
     """
     prepare_environment(workplace())
-    from flows.compare_variants import judge
+    from flows.compare_variants import carries_own, judge
+    from flows.contestants import enter_all
     from flows.finetune import tune
     from flows.regenerate_dataset import grow_dataset
     from tasks.chosen import chosen_pair
@@ -49,7 +50,8 @@ def planned(recipe: Recipe, until: str, dataset: str = "", adapter: str = "") ->
         rows = rows or grow_dataset.fn(recipe)
         if until == "dataset":
             return stages
-        tuned = tuned or tune.fn(recipe, rows)
+        if until == "adapter" or carries_own(recipe):
+            tuned = tuned or tune.fn(recipe, rows)
         if until == "scores":
-            judge.fn(recipe, rows, tuned)
+            judge.fn(recipe, rows, tuned, enter_all(recipe, work=False))
         return stages

@@ -7,6 +7,7 @@ from prefect import flow
 
 from blip_core.wiring import check_ready
 from flows.compare_variants import judge
+from flows.contestants import enter_all, keep_contestants
 from flows.finetune import tune
 from flows.forms import (
     AS_RECIPE,
@@ -50,8 +51,10 @@ def pipeline(
     fields = {"scenes__count": scenes, "finetune__epochs": epochs, "finetune__learning_rate": learning_rate}
     plan = resolve(recipe, profile, overrides, seed, **fields)
     check_ready(plan)
+    contestants = enter_all(plan)
     with recorded(plan, WHOLE) as recorder:
         dataset = grow_dataset(plan)
         adapter = tune(plan, dataset)
-        scores = judge(plan, dataset, adapter)
+        scores = judge(plan, dataset, adapter, contestants)
+        keep_contestants(recorder, contestants)
         return keep_results(recorder, dataset, adapter, scores)

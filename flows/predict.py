@@ -11,6 +11,7 @@ from blip_core.reporting.submission import check_out
 from blip_core.store import ArtifactRef
 from flows.answering import check_can_answer, choose_variant, newest_adapter
 from flows.answers import keep_answers
+from flows.contestants import enter, keep_contestants
 from flows.finetune import tune
 from flows.forms import DEFAULT_PROFILE, DEFAULT_RECIPE, ProfileChoice, RecipeChoice, resolve
 from flows.recording import recorded
@@ -38,7 +39,8 @@ def predict(
         table: CSV, JSONL or Parquet file on the machine that runs this.
         out: Folder that the answers are written to.
         images: Folder that picture paths start at; empty takes the table's own.
-        variant: Variant of the recipe, folder of a PEFT adapter, or digest of an adapter in the store.
+        variant: Variant of the recipe, champion, candidate, models:/NAME@ALIAS, or digest or folder of an
+            adapter.
         recipe: How questions are put to the model.
         profile: With which checkpoints and on what hardware.
         columns: Which column is what where that cannot be guessed, each as image=NAME.
@@ -49,13 +51,15 @@ def predict(
     check_can_answer(plan)
     folder = Path(out).expanduser().absolute()
     check_out(folder, overwrite)
-    answering, adapter = choose_variant(plan, variant)
-    if answering.adapter is True and adapter is None:
-        adapter = own_adapter(plan)
+    contestant = enter(plan, choose_variant(plan, variant))
+    answering = contestant.variant
+    own = own_adapter(plan) if answering.adapter is True else None
+    inputs = contestant.inputs(own)
     rows = open_table(table, images, columns)
     with recorded(plan, "predict") as recorder:
-        answers = answer_table(recipe=plan, variant=answering, table=rows, adapter=adapter)
-        return keep_answers(recorder, rows, answers, answering, adapter, folder)
+        answers = answer_table(recipe=plan, table=rows, **inputs)
+        keep_contestants(recorder, [contestant])
+        return keep_answers(recorder, rows, answers, answering, inputs["adapter"], folder)
 
 
 def open_table(table: str, images: str, columns: Sequence[str]) -> QuestionTable:

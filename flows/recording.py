@@ -1,7 +1,7 @@
 """What a run leaves behind: lines on a screen, runs in MLflow, artifacts in Prefect, a summary."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -13,11 +13,13 @@ from blip_core.recipes import Recipe
 from blip_core.store import Artifact
 from blip_core.tracking import link_tags
 from blip_core.tracking.runs import JournalledRun
+from blip_core.tracking.system_metrics import SystemSampler
 from blip_core.wiring import Workplace, git_commit, workplace
 from flows.limits import on_accelerator
 from flows.servers import page_of
 from tasks.stage import watched_by
 
+SAMPLES = "samples.json"  # what a model said while it was tuned, as a table
 WHOLE = "pipeline"  # its runs bear the recipe's name alone
 KILLED = (KeyboardInterrupt, SystemExit)
 
@@ -92,11 +94,16 @@ class Recorder:
         self._stage = ""
         self._cached = False
         self._began = 0.0
+        self._sampled: list[Mapping[str, Any]] = []
+        self._sampler: SystemSampler | None = None
 
     def begin(self, stage: str, cached: bool) -> None:
         self._stage, self._cached, self._began = stage, cached, time.monotonic()
         tags = {"foundry.stage": stage, "foundry.cached": str(cached).lower()}
         self.children[stage] = self.run.child(stage, tags)
+        self._sampled = []
+        if not cached:
+            self._sampler = SystemSampler(self.children[stage].metrics).start()
         self._screen.begin(stage, cached)
 
     def progress(self, done: int, total: int) -> None:
@@ -104,6 +111,11 @@ class Recorder:
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         self.children[self._stage].metrics(training_metrics(values), step)
+
+    def samples(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Show what a model that is being tuned says of a few rows, with all it said of them before."""
+        self._sampled += rows
+        self.children[self._stage].table(self._sampled, SAMPLES)
 
     def runs_of(self, stage: str) -> list[JournalledRun]:
         """The run of a stage, if it was among those of this run, and the run they all stand below."""
@@ -114,6 +126,7 @@ class Recorder:
         run.metrics(training_metrics(row), int(row["step"]))
 
     def end(self, artifact: Artifact) -> None:
+        self._stop_sampler()
         seconds = time.monotonic() - self._began
         self.stages[self._stage] = StageRecord(artifact, seconds, self._cached)
         child = self.children[self._stage]
@@ -129,9 +142,15 @@ class Recorder:
 
     def close(self, status: str = "FINISHED") -> None:
         """Close all tracked runs; those that are closed stay as they are."""
+        self._stop_sampler()
         for child in self.children.values():
             child.finish(status if child is self.children.get(self._stage) else "FINISHED")
         self.run.finish(status)
+
+    def _stop_sampler(self) -> None:
+        if self._sampler is not None:
+            self._sampler.stop()
+            self._sampler = None
 
 
 def training_metrics(values: Mapping[str, float]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,10 +12,11 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from blip_core import figures
 from blip_core.dataset import read_split
 from blip_core.recipes import Recipe
-from blip_core.records import Example
+from blip_core.records import Example, Prediction
 from blip_core.reporting import (
     POCKET_NOTE,
     AdapterSummary,
+    ChampionSummary,
     DatasetSummary,
     Ladder,
     MlflowSummary,
@@ -22,24 +24,33 @@ from blip_core.reporting import (
     Sample,
     StageSummary,
     Summary,
+    calibrations,
+    charts,
     from_scores,
     summarise_comparisons,
     summarise_variants,
     write_report,
 )
+from blip_core.scoring import Decision, decide
 from blip_core.store import ArtifactRef
 from blip_core.tracking.runs import JournalledRun
+from blip_core.wiring import evaluation_examples
+from flows.adapter_cards import stored_card
+from flows.learning import Learning, keep_learning, training_summary
+from flows.named_adapter import NamedAdapter
 from flows.recording import Recorder
 from flows.servers import page_of
 from tasks.compare import read_scores
 from tasks.predict_variant import FILE as PREDICTIONS
 from tasks.predict_variant import read_predictions
 from tasks.stage import metadata_of, path_of
-from tasks.tune_adapter import ADAPTER, CURVE, read_curve
+from tasks.tune_adapter import ADAPTER
 
 SCORES = "scores.json"
 REPORT = "report.html"
 SHEET = "pictures.png"
+CHAMPION = "champion.json"
+ADAPTER_CARD = "adapter-card.md"
 SHEET_PICTURES = 20
 SHOWN_SAMPLES = 6
 TABLE_ROWS = 200  # what MLflow's table view shows at ease; all rows are in the Parquet file beside it
@@ -58,13 +69,18 @@ def keep_results(
     keep_recipe(recorder.recipe, recorder.run)
     samples = keep_dataset(recorder, folder, dataset)
     told = read_scores(scores) if scores else {"variants": {}, "comparisons": []}
-    curve = keep_adapter(recorder, folder, adapter, told) if adapter else []
+    decision = decide(recorder.recipe.champion, told) if scores and adapter else None
+    learning = keep_adapter(recorder, folder, adapter, told, decision) if adapter else Learning()
+    if decision:
+        keep_decision(recorder, folder, decision)
     ladder = from_scores(told)
     report = folder / REPORT if scores else None
-    summary = summarise(recorder, dataset, adapter, ladder, report)
+    summary = summarise(recorder, dataset, adapter, ladder, report, decision)
+    if scores and adapter:
+        keep_card(recorder, folder, adapter, told)
     if scores:
         keep_scores(recorder, folder, told, ladder)
-        write_page(recorder, folder, summary, ladder, curve, samples)
+        write_page(recorder, folder, summary, told, dataset, learning, samples)
     link_prefect(recorder, summary)
     return summary.to_dict()
 
@@ -96,6 +112,17 @@ def keep_scores(recorder: Recorder, folder: Path, told: Mapping[str, Any], ladde
     recorder.run.metrics({f"accuracy/{rung.name}": rung.accuracy.value for rung in ladder.rungs})
     recorder.run.metrics({f"gain/{one.b}_over_{one.a}": one.difference for one in ladder.comparisons})
     recorder.run.artifact(figures.ladder(ladder.scores, folder / "ladder.png"))
+    if ladder.comparisons:
+        recorder.run.artifact(charts.differences(ladder.comparisons, folder / "differences.png"))
+    recorder.run.artifact(charts.reliability(calibrations(told), folder / "reliability.png"))
+
+
+def keep_card(recorder: Recorder, folder: Path, adapter: ArtifactRef, told: Mapping[str, Any]) -> None:
+    """Keep the adapter's card with its scores; the one beside it was written before they were known."""
+    held = NamedAdapter(path_of(adapter) / ADAPTER, recorder.place.store.find(adapter.key))
+    card = stored_card(held, folder, told, ADAPTER_CARD)
+    if card:
+        recorder.run.artifact(card)
 
 
 def _caption(row: Example) -> str:
@@ -106,8 +133,9 @@ def write_page(
     recorder: Recorder,
     folder: Path,
     summary: Summary,
-    ladder: Ladder,
-    curve: Sequence[Mapping[str, float]],
+    told: Mapping[str, Any],
+    dataset: ArtifactRef,
+    learning: Learning,
     samples: Sequence[Example],
 ) -> None:
     """Write the run's page and keep it in MLflow, too."""
@@ -115,8 +143,12 @@ def write_page(
     page = Report(
         title=f"{recipe.title} ({recipe.profile})",
         summary=summary,
-        ladder=ladder,
-        curve=curve,
+        ladder=from_scores(told),
+        scores=told,
+        answers={name: answers_of(recorder, name) for name in told["variants"]},
+        examples=evaluation_examples(recipe, path_of(dataset)),
+        curve=learning.curve,
+        watched=learning.watched,
         sheet_png=(folder / SHEET).read_bytes(),
         samples=[
             Sample(row.image, row.scene, row.description, row.question, row.options, row.answer)
@@ -164,42 +196,49 @@ def keep_variant(recorder: Recorder, name: str, values: Mapping[str, Any]) -> No
     child.metrics(variant_metrics(values))
     child.tags({"foundry.variant": name})
     child.artifact(answered.path / PREDICTIONS)
-    rows = [row.to_row() for row in read_predictions(answered.ref())[:TABLE_ROWS]]
+    rows = [row.to_row() for row in answers_of(recorder, name)[:TABLE_ROWS]]
     child.table(rows, "predictions.json")
+
+
+def answers_of(recorder: Recorder, variant: str) -> list[Prediction]:
+    """What a variant answered in this run."""
+    return read_predictions(recorder.stages[f"predict {variant}"].artifact.ref())
 
 
 def variant_metrics(values: Mapping[str, Any]) -> dict[str, float]:
     accuracy, free = values["accuracy"], values.get("free_generation")
     written = {"eval/generation_accuracy": free["accuracy"], "eval/invalid": free["invalid"]} if free else {}
+    further = {f"eval/{name}": values[name]["value"] for name in ("circular", "averaged") if name in values}
+    modes = {f"eval/mode_{mode}": score["value"] for mode, score in values.get("ablations", {}).items()}
     kinds = {f"eval/accuracy_{kind}": score["value"] for kind, score in values["by_kind"].items()}
     return {
         "eval/accuracy": accuracy["value"],
         "eval/accuracy_low": accuracy["low"],
         "eval/accuracy_high": accuracy["high"],
         "eval/rows": accuracy["n"],
+        "eval/calibration_error": values["calibration"]["ece"],
+        "eval/brier": values["calibration"]["brier"],
         **written,
+        **further,
+        **modes,
         **kinds,
     }
 
 
 def keep_adapter(
-    recorder: Recorder, folder: Path, adapter: ArtifactRef, scores: Mapping[str, Any]
-) -> list[dict[str, float]]:
-    """Register the adapter and draw how it learnt; gives its curve.
+    recorder: Recorder,
+    folder: Path,
+    adapter: ArtifactRef,
+    scores: Mapping[str, Any],
+    decision: Decision | None,
+) -> Learning:
+    """Register the adapter and draw how it learnt; gives what shows it.
 
-    `champion` is an adapter whose variant significantly beats the same model without it.
+    `champion` is an adapter whose variant beats the same model without it by the recipe's rule.
     """
     rests = path_of(adapter)
-    curve = read_curve(rests / CURVE)
     child = recorder.children.get("finetune", recorder.run)
-    tuning = recorder.stages.get("finetune")
-    if tuning is None or tuning.cached:
-        for row in curve:
-            recorder.replay_step(child, row)
-    child.artifact(rests / CURVE)
-    drawn = figures.loss_curve(curve, folder / "loss.png")
-    for run in recorder.runs_of("finetune"):
-        run.artifact(drawn)
+    learning = keep_learning(recorder, folder, adapter)
     best = metadata_of(adapter)["best_validation_loss"]
     if best is not None:
         recorder.run.metrics({"eval/loss": best})
@@ -211,19 +250,22 @@ def keep_adapter(
         f"{recorder.recipe.name}-adapter",
         metrics,
         digest=adapter.digest,
-        champion=is_won(recorder.recipe, scores),
+        champion=decision is not None and decision.won,
     )
-    return curve
+    return learning
 
 
-def is_won(recipe: Recipe, scores: Mapping[str, Any]) -> bool:
-    """Whether a variant with the tuned adapter is significantly better than its base without."""
-    plain = {variant.name for variant in recipe.variants if variant.role == "base" and not variant.adapter}
-    tuned = {variant.name for variant in recipe.variants if variant.adapter is True}
-    return any(
-        pair["a"] in plain and pair["b"] in tuned and pair["p_value"] < 0.05 and pair["low"] > 0
-        for pair in scores["comparisons"]
-    )
+def keep_decision(recorder: Recorder, folder: Path, decision: Decision) -> None:
+    """Say in MLflow whether the adapter of this run earned the alias `champion`, and why or why not."""
+    path = folder / CHAMPION
+    path.write_text(json.dumps(asdict(decision), indent=1), encoding="utf-8")
+    told = {
+        "foundry.champion": "won" if decision.won else "not won",
+        "foundry.champion_reasons": " ".join(decision.reasons),
+    }
+    for run in recorder.runs_of("finetune"):
+        run.artifact(path)
+        run.tags(told)
 
 
 def link_prefect(recorder: Recorder, summary: Summary) -> None:
@@ -260,12 +302,12 @@ def ladder_markdown(summary: Summary) -> str:
         low, high = one.ci95
         written = [_share(one.generation_accuracy), _share(one.invalid)]
         lines.append(_row([name, _share(one.accuracy), f"{low:.3f} to {high:.3f}", *written, str(one.n)]))
-    heading = ["from", "to", "difference", "95 % interval", "p"]
+    heading = ["from", "to", "difference", "95 % interval", "p, adjusted"]
     lines += ["", _row(heading), _row(["---"] * len(heading))]
     for pair in summary.comparisons:
         low, high = pair.ci95
         interval = f"{low:+.3f} to {high:+.3f}"
-        lines.append(_row([pair.a, pair.b, f"{pair.difference:+.3f}", interval, f"{pair.p_value:.3g}"]))
+        lines.append(_row([pair.a, pair.b, f"{pair.difference:+.3f}", interval, f"{pair.p_adjusted:.3g}"]))
     return "\n".join(lines)
 
 
@@ -278,7 +320,12 @@ def _share(value: float | None) -> str:
 
 
 def summarise(
-    recorder: Recorder, dataset: ArtifactRef, adapter: ArtifactRef | None, ladder: Ladder, report: Path | None
+    recorder: Recorder,
+    dataset: ArtifactRef,
+    adapter: ArtifactRef | None,
+    ladder: Ladder,
+    report: Path | None,
+    decision: Decision | None = None,
 ) -> Summary:
     """The run as programs see it."""
     made = metadata_of(dataset)
@@ -286,11 +333,18 @@ def summarise(
         dataset=DatasetSummary(str(path_of(dataset)), dataset.digest, made["splits"], made["rejected"]),
         variants=summarise_variants(ladder),
         comparisons=summarise_comparisons(ladder),
-        adapter=AdapterSummary(str(path_of(adapter) / ADAPTER), adapter.digest) if adapter else None,
+        adapter=summarise_adapter(adapter) if adapter else None,
         stages={
             name: StageSummary(round(record.seconds, 3), record.cached)
             for name, record in recorder.stages.items()
         },
         mlflow=MlflowSummary(recorder.tracking_uri, recorder.run.mlflow_id),
         report=str(report or ""),
+        champion=ChampionSummary(decision.won, decision.reasons) if decision else None,
     )
+
+
+def summarise_adapter(adapter: ArtifactRef) -> AdapterSummary:
+    """The adapter as programs see it."""
+    told = training_summary(metadata_of(adapter))
+    return AdapterSummary(str(path_of(adapter) / ADAPTER), adapter.digest, told)

@@ -9,7 +9,15 @@ from typing import Any, TextIO
 from rich.console import Console
 
 from blip_core.recipes import Recipe
-from blip_core.reporting import Places, StageLines, Summary, from_scores, show_ladder, show_places
+from blip_core.reporting import (
+    Places,
+    StageLines,
+    Summary,
+    from_scores,
+    show_champion,
+    show_ladder,
+    show_places,
+)
 from blip_core.wiring import (
     Workplace,
     check_ready,
@@ -97,10 +105,13 @@ def show_results(console: Console, recipe: Recipe, summary: Summary) -> None:
         dataset=summary.dataset.path if summary.dataset else "",
         adapter=summary.adapter.path if summary.adapter else "",
         pictures=str(Path(summary.report).with_name(SHEET)) if summary.report else "",
+        report=summary.report,
     )
     if summary.report:
         scores = json.loads(Path(summary.report).with_name(SCORES).read_text(encoding="utf-8"))
         show_ladder(console, from_scores(scores), score_note(recipe))
+    if summary.champion:
+        show_champion(console, summary.champion)
     show_places(console, places)
 
 

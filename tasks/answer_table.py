@@ -1,22 +1,20 @@
 """A stage of its own: a variant answers the rows of somebody's table."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blip_core.errors import TableError
-from blip_core.recipes import Recipe, Variant
-from blip_core.records import REJECTION_SCHEMA, Prediction, Rejection
+from blip_core.recipes import AnyVariant, Recipe
+from blip_core.records import EXAMPLE_SCHEMA, REJECTION_SCHEMA, Example, Prediction, Rejection
 from blip_core.reporting.submission import ANSWERED_SCHEMA, Answered
 from blip_core.sources.columns import Columns
-from blip_core.sources.table import find_columns, read_table, table_digest
+from blip_core.sources.share import check_share
+from blip_core.sources.table import find_columns, iter_table, table_digest
 from blip_core.store import ArtifactRef, iter_rows, read_rows, write_rows
-from blip_core.wiring import (
-    checkpoint_identity,
-    inference_settings,
-    workplace,
-)
+from blip_core.wiring import inference_settings, variant_identity, workplace
 from tasks import predict_variant
 from tasks.rows import REJECTIONS
 from tasks.stage import path_of, stage
@@ -25,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-VERSION = 1
+VERSION = 2
 FILE = "answers.parquet"
+_USABLE = "usable.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,14 @@ class QuestionTable:
         return cls(path, images, columns, table_digest(path, images, columns))
 
 
-def key(recipe: Recipe, variant: Variant, table: QuestionTable, adapter: ArtifactRef | None) -> str:
-    inputs = predict_variant.who_answers(recipe, variant, adapter) | {
+def key(
+    recipe: Recipe,
+    variant: AnyVariant,
+    table: QuestionTable,
+    adapter: ArtifactRef | None,
+    server_facts: str = "",
+) -> str:
+    inputs = predict_variant.who_answers(recipe, variant, adapter, server_facts) | {
         "version": VERSION,
         "table": table.digest,
     }
@@ -66,7 +71,11 @@ def key(recipe: Recipe, variant: Variant, table: QuestionTable, adapter: Artifac
 
 @stage("predict {variant.name}", key)
 def answer_table(
-    recipe: Recipe, variant: Variant, table: QuestionTable, adapter: ArtifactRef | None
+    recipe: Recipe,
+    variant: AnyVariant,
+    table: QuestionTable,
+    adapter: ArtifactRef | None,
+    server_facts: str = "",
 ) -> ArtifactRef:
     """Let a variant answer every row of a table that can be used.
 
@@ -75,31 +84,67 @@ def answer_table(
         variant: who answers.
         table: where the rows come from.
         adapter: the adapter that the variant carries, if it is one of the store.
+        server_facts: what the server of the variant tells of its model.
     """
-    own_key = key(recipe, variant, table, adapter)
+    own_key = key(recipe, variant, table, adapter, server_facts)
 
     def build(folder: Path) -> dict[str, Any]:
-        examples, rejections = read_table(table.path, table.images, table.columns, needs_answer=False)
-        if table_digest(table.path, table.images, table.columns) != table.digest:
-            raise TableError(f"{table.path} changed while it was read; run again")
+        usable = folder / _USABLE
+        total, rejections = keep_usable(table, usable)
+        settings = inference_settings(recipe)
         load = partial(predict_variant.load_answering, recipe, variant, adapter)
         shards = predict_variant.answer_in_shards(
-            own_key, variant.name, examples, inference_settings(recipe), load
+            own_key,
+            variant.name,
+            iter_rows(usable, Example),
+            settings,
+            load,
+            total,
+            predict_variant.rows_a_shard(variant, settings),
         )
         said = (row for shard in shards for row in iter_rows(shard.path / predict_variant.FILE, Prediction))
-        rows = (Answered.of(example, row) for example, row in zip(examples, said, strict=True))
+        asked = iter_rows(usable, Example)
+        rows = (Answered.of(example, row) for example, row in zip(asked, said, strict=True))
         answered = write_rows(folder / FILE, rows, ANSWERED_SCHEMA)
         write_rows(folder / REJECTIONS, rejections, REJECTION_SCHEMA)
+        usable.unlink()
         return {
             "rows": answered,
             "refused": len(rejections),
             "variant": variant.name,
-            "model": checkpoint_identity(variant.model),
+            "model": variant_identity(variant, server_facts),
+            **predict_variant.what_it_took(shards),
             "table": table.path.name,
             "made_from": {"adapter": adapter.key} if adapter else {},
         }
 
     return workplace().store.publish(own_key, "answers", build).ref()
+
+
+def keep_usable(table: QuestionTable, path: Path) -> tuple[int, list[Rejection]]:
+    """Write the rows of a table that can be used to a file of our own: it is gone through more than once.
+
+    Returns:
+        How many there are, and those that are refused.
+
+    Raises:
+        TableError: Too many are refused, or the table changed meanwhile.
+    """
+    files = table.path, table.images, table.columns
+    rejections: list[Rejection] = []
+
+    def usable() -> Iterator[Example]:
+        for row in iter_table(*files, needs_answer=False):
+            if isinstance(row, Rejection):
+                rejections.append(row)
+            else:
+                yield row
+
+    kept = write_rows(path, usable(), EXAMPLE_SCHEMA)
+    check_share(str(table.path), kept + len(rejections), rejections)
+    if table_digest(*files) != table.digest:
+        raise TableError(f"{table.path} changed while it was read; run again")
+    return kept, rejections
 
 
 def read_answers(ref: ArtifactRef) -> tuple[list[Answered], list[Rejection]]:

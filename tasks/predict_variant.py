@@ -1,66 +1,132 @@
 """Stage 6: a variant answers the evaluation rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from blip_core.errors import EmptyDataset
 from blip_core.ports import Progress
-from blip_core.recipes import Inference, Recipe, Variant
+from blip_core.recipes import AnyVariant, Inference, Recipe, ServerVariant
 from blip_core.records import PREDICTION_SCHEMA, Example, Prediction
 from blip_core.store import Artifact, ArtifactRef, read_rows, write_rows
 from blip_core.wiring import (
     adapter_folder,
     adapter_identity,
-    checkpoint_identity,
+    connect_served,
     evaluation_examples,
     evaluation_identity,
     inference_settings,
     load_variant,
+    variant_identity,
+    variant_states,
     workplace,
 )
 from tasks.rows import gather
+from tasks.shards import ROWS_PER_SHARD as SERVED_ROWS_PER_SHARD
 from tasks.shards import in_shards, whole_batches
 from tasks.stage import path_of, stage
 from tasks.tune_adapter import ADAPTER
 
 if TYPE_CHECKING:
+    from blip_core.inference import Answers
     from blip_core.modeling import Blip2Bundle
+    from blip_core.modeling.features import VisionStates
 
-VERSION = 2
+VERSION = 3
 FILE = "predictions.parquet"
+ABLATIONS = "ablations.parquet"  # the same rows in the other modes that the recipe asks for
 ROWS_PER_SHARD = 512  # rows of like length share a batch: the more rows to choose from, the fewer pads
 
 
-def key(recipe: Recipe, variant: Variant, dataset: ArtifactRef, adapter: ArtifactRef | None) -> str:
-    inputs = who_answers(recipe, variant, adapter) | {
+def key(
+    recipe: Recipe,
+    variant: AnyVariant,
+    dataset: ArtifactRef,
+    adapter: ArtifactRef | None,
+    server_facts: str = "",
+) -> str:
+    inputs = who_answers(recipe, variant, adapter, server_facts) | {
         "version": VERSION,
         "evaluation": evaluation_identity(recipe, dataset.digest),
     }
     return workplace().store.key("predictions", inputs)
 
 
-def who_answers(recipe: Recipe, variant: Variant, adapter: ArtifactRef | None) -> dict[str, str]:
-    """What decides a variant's answers, whatever the questions: part of a key."""
+def who_answers(
+    recipe: Recipe, variant: AnyVariant, adapter: ArtifactRef | None, server_facts: str = ""
+) -> dict[str, str]:
+    """What decides a variant's answers, whatever the questions: part of a key.
+
+    Args:
+        recipe: how it answers.
+        variant: who answers.
+        adapter: the adapter that it carries, where that is kept by the store.
+        server_facts: what the server of a variant tells of its model.
+    """
     return {
         "recipe": recipe.digest("inference", "task", "stages"),
         "variant": variant.name,
-        "model": checkpoint_identity(variant.model),
-        "dtype": variant.model.dtype,
+        "model": variant_identity(variant, server_facts),
+        "dtype": "" if isinstance(variant, ServerVariant) else variant.model.dtype,
         "adapter": adapter_identity(variant, adapter.digest if adapter else ""),
     }
 
 
-def load_answering(recipe: Recipe, variant: Variant, adapter: ArtifactRef | None) -> "Blip2Bundle":
-    """A variant, with the adapter that it carries."""
+@dataclass(frozen=True)
+class Answering:
+    """A variant that is ready to answer.
+
+    Attributes:
+        bundle: the model, with the adapter that it carries.
+        states: where it takes outputs of the vision tower from; None, it encodes what it answers itself.
+        unpacking: whether its language model was unpacked, and why.
+    """
+
+    bundle: "Blip2Bundle"
+    states: "VisionStates | None"
+    unpacking: str
+
+    def answer(
+        self, rows: Sequence[Example], settings: Inference, variant: str, on_progress: Progress
+    ) -> "Answers":
+        """Answer rows; see `inference.answer`."""
+        from blip_core.inference import answer
+
+        return answer(self.bundle, rows, settings, variant, on_progress, states=self.states)
+
+
+class Answerer(Protocol):
+    """Who answers rows: a model that is loaded here, or one behind a server."""
+
+    @property
+    def unpacking(self) -> str: ...
+
+    def answer(
+        self, rows: Sequence[Example], settings: Inference, variant: str, on_progress: Progress, /
+    ) -> "Answers": ...
+
+
+def load_answering(recipe: Recipe, variant: AnyVariant, adapter: ArtifactRef | None) -> Answerer:
+    """Load a variant, unpacked where the recipe allows it and memory suffices; or find its server."""
+    if isinstance(variant, ServerVariant):
+        return connect_served(recipe, variant)
+    from blip_core.inference.unpacking import unpack_if_roomy
+
     tuned = path_of(adapter) / ADAPTER if adapter else None
-    return load_variant(recipe, variant, adapter_folder(variant, tuned))
+    loaded = load_variant(recipe, variant, adapter_folder(variant, tuned))
+    bundle, unpacking = unpack_if_roomy(loaded, recipe.inference)
+    return Answering(bundle, variant_states(recipe, variant, bundle), unpacking.reason)
 
 
 @stage("predict {variant.name}", key)
 def predict_variant(
-    recipe: Recipe, variant: Variant, dataset: ArtifactRef, adapter: ArtifactRef | None
+    recipe: Recipe,
+    variant: AnyVariant,
+    dataset: ArtifactRef,
+    adapter: ArtifactRef | None,
+    server_facts: str = "",
 ) -> ArtifactRef:
     """Let a variant answer every evaluation row.
 
@@ -68,23 +134,30 @@ def predict_variant(
         recipe: how it answers.
         variant: who answers.
         dataset: where its rows come from, if the recipe judges by its test split.
-        adapter: the adapter of this run, for the variants that carry it.
+        adapter: the adapter that the variant carries, if it is one of the store.
+        server_facts: what the server of the variant tells of its model.
     """
-    own_key = key(recipe, variant, dataset, adapter)
+    own_key = key(recipe, variant, dataset, adapter, server_facts)
 
     def build(folder: Path) -> dict[str, Any]:
         examples = evaluation_examples(recipe, path_of(dataset))
         if not examples:
             raise EmptyDataset("there are no rows to judge on; raise dataset.test_share or scenes.count")
         load = partial(load_answering, recipe, variant, adapter)
-        shards = answer_in_shards(own_key, variant.name, examples, inference_settings(recipe), load)
+        settings = inference_settings(recipe)
+        step = rows_a_shard(variant, settings)
+        shards = answer_in_shards(own_key, variant.name, examples, settings, load, rows_per_shard=step)
         answered = gather(shards, FILE, folder, Prediction, PREDICTION_SCHEMA)
+        gather(shards, ABLATIONS, folder, Prediction, PREDICTION_SCHEMA)
         parents = {"dataset": dataset.key} if recipe.evaluation.kind == "split" else {}
         return {
             "rows": answered,
             "variant": variant.name,
             "evaluation": recipe.evaluation.kind,
-            "model": checkpoint_identity(variant.model),
+            "evaluation_identity": evaluation_identity(recipe, dataset.digest),
+            "model": variant_identity(variant, server_facts),
+            "adapter": adapter_identity(variant, adapter.digest if adapter else ""),
+            **what_it_took(shards),
             "made_from": parents | ({"adapter": adapter.key} if adapter else {}),
         }
 
@@ -94,33 +167,64 @@ def predict_variant(
 def answer_in_shards(
     whole: str,
     variant: str,
-    examples: Sequence[Example],
+    examples: Iterable[Example],
     settings: Inference,
-    load: Callable[[], "Blip2Bundle"],
+    load: Callable[[], Answerer],
+    total: int | None = None,
+    rows_per_shard: int | None = None,
 ) -> list[Artifact]:
     """Answer rows shard by shard with a model that is loaded once, and only if a shard is missing.
 
     Args:
         whole: key of all answers together.
         variant: name that the predictions carry.
-        examples: the rows, in the order in which they are answered.
+        examples: the rows, in the order in which they are answered; one shard of them is in memory at a time.
         settings: prompts, batch size, lengths.
         load: gives the model.
+        total: how many rows there are, where `examples` cannot say.
+        rows_per_shard: see `rows_a_shard`; absent, that of a model which is loaded here.
     """
-    bundle = cache(load)
+    answering = cache(load)
 
     def build_shard(target: Path, shard: Sequence[Example], report: Progress) -> Mapping[str, Any]:
-        from blip_core.inference import predict
-
         def on_pass(done: int, passes: int) -> None:
             report(done * len(shard) // passes, len(shard))
 
-        predictions = predict(bundle(), shard, settings, variant, on_pass)
-        return {"rows": write_rows(target / FILE, predictions, PREDICTION_SCHEMA)}
+        model = answering()
+        answers = model.answer(shard, settings, variant, on_pass)
+        write_rows(target / ABLATIONS, answers.ablations, PREDICTION_SCHEMA)
+        return {
+            "rows": write_rows(target / FILE, answers.predictions, PREDICTION_SCHEMA),
+            "counts": answers.counts.to_row(),
+            "language_model": model.unpacking,
+        }
 
-    rows_per_shard = whole_batches(settings.batch_size, ROWS_PER_SHARD)
-    return in_shards("predictions", whole, examples, build_shard, rows_per_shard)
+    step = rows_per_shard or whole_batches(settings.batch_size, ROWS_PER_SHARD)
+    return in_shards("predictions", whole, examples, build_shard, step, total)
+
+
+def rows_a_shard(variant: AnyVariant, settings: Inference) -> int:
+    """Rows that a killed run may have to ask again: fewer of a server, which gains nothing from many."""
+    most = SERVED_ROWS_PER_SHARD if isinstance(variant, ServerVariant) else ROWS_PER_SHARD
+    return whole_batches(settings.batch_size, most)
+
+
+def what_it_took(shards: Sequence[Artifact]) -> dict[str, Any]:
+    """Counts of all shards together, and how the language model was held."""
+    from blip_core.inference import InferenceCounts
+
+    counts = InferenceCounts()
+    for shard in shards:
+        counts.include(InferenceCounts.from_row(shard.metadata["counts"]))
+    held = sorted({str(shard.metadata["language_model"]) for shard in shards})
+    return {"counts": counts.to_row(), "language_model": "; ".join(held)}
 
 
 def read_predictions(ref: ArtifactRef) -> list[Prediction]:
     return read_rows(path_of(ref) / FILE, Prediction)
+
+
+def read_ablations(ref: ArtifactRef) -> list[Prediction]:
+    """Answers in other modes than that of the main rows; empty where none were asked for."""
+    path = path_of(ref) / ABLATIONS
+    return read_rows(path, Prediction) if path.exists() else []

@@ -1,7 +1,8 @@
 """Work in shards: each rests in the store under its own key, so that a killed run redoes one at the most."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -46,33 +47,42 @@ def whole_batches(batch_size: int, at_least: int = ROWS_PER_SHARD) -> int:
 
 
 def in_shards(
-    kind: str, key: str, rows: Sequence[Input], build: BuildShard[Input], rows_per_shard: int | None = None
+    kind: str,
+    key: str,
+    rows: Iterable[Input],
+    build: BuildShard[Input],
+    rows_per_shard: int | None = None,
+    total: int | None = None,
 ) -> list[Artifact]:
     """Publish one artefact for each run of rows, in order; those that rest already stay.
 
     Args:
         kind: what the whole holds.
         key: key of the whole; its shards are keyed by it and by where they start.
-        rows: all rows, in id order.
+        rows: all rows, in id order; one shard of them is asked for at a time.
         build: makes the files of one shard and reports rows done of that shard.
         rows_per_shard: length of a run; `ROWS_PER_SHARD` unless told otherwise.
+        total: how many rows there are, for those who watch; told where `rows` has no length.
     """
     store = workplace().store
     step = rows_per_shard or ROWS_PER_SHARD
-    shards = []
-    for start in range(0, len(rows), step):
-        shard = rows[start : start + step]
+    expected = len(rows) if isinstance(rows, Sized) else total or 0
+    shards: list[Artifact] = []
+    waiting, start = iter(rows), 0
+    while shard := list(islice(waiting, step)):
         shard_key = store.key(f"{kind}-shard", {"whole": key, "start": start, "rows": len(shard)})
-        make = _bind(build, shard, start, len(rows))
+        make = _bind(build, shard, start, expected)
         shards.append(store.publish(shard_key, f"{kind}-shard", make))
-        watcher().progress(start + len(shard), len(rows))
+        start += len(shard)
+        watcher().progress(start, max(start, expected))
     return shards
 
 
 def _bind(
     build: BuildShard[Input], shard: Sequence[Input], start: int, total: int
 ) -> Callable[[Path], Mapping[str, Any]]:
-    def report(done: int, _: int) -> None:
-        watcher().progress(start + done, total)
+    def report(done: int, whole: int) -> None:
+        """A shard may count something else than its rows: questions about pictures, say."""
+        watcher().progress(start + done * len(shard) // whole, total)
 
     return lambda folder: build(folder, shard, report)

@@ -4,7 +4,7 @@ A stage's Prefect cache key is the store's key, and a stage is refreshed wheneve
 that key intact: the store's manifest alone decides whether work exists.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -28,6 +28,8 @@ class Watcher(Protocol):
 
     def metrics(self, values: Mapping[str, float], step: int) -> None: ...
 
+    def samples(self, rows: Sequence[Mapping[str, Any]]) -> None: ...
+
     def end(self, artifact: Artifact) -> None: ...
 
     def fail(self, error: BaseException) -> None: ...
@@ -43,6 +45,9 @@ class Nobody:
         return None
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
+        return None
+
+    def samples(self, rows: Sequence[Mapping[str, Any]]) -> None:
         return None
 
     def end(self, artifact: Artifact) -> None:

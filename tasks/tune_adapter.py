@@ -1,20 +1,42 @@
 """Stage 5: an adapter is tuned on the dataset."""
 
 import csv
+import json
+import shutil
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blip_core.dataset import read_split
 from blip_core.recipes import Recipe
+from blip_core.records import Example
 from blip_core.store import ArtifactRef
-from blip_core.wiring import checkpoint_identity, inference_settings, load_base, workplace
+from blip_core.wiring import (
+    Workplace,
+    checkpoint_identity,
+    git_commit,
+    inference_settings,
+    library_environment,
+    load_base,
+    pinned,
+    tuning_job,
+    vision_states,
+    workplace,
+)
 from tasks.stage import path_of, stage, watcher
 
-VERSION = 1
+if TYPE_CHECKING:
+    from blip_core.training import TrainingResult
+    from blip_core.training.launching import Tuned
+    from blip_core.training.sampling import Sample
+
+VERSION = 2
 STEPS_SHOWN_ONE_IN = 10  # one batch says little: the loss told is the mean of a tenth of the steps
 ADAPTER = "adapter"
 CURVE = "curve.csv"
+SAMPLES = "samples.jsonl"
 
 
 def key(recipe: Recipe, dataset: ArtifactRef) -> str:
@@ -31,30 +53,32 @@ def key(recipe: Recipe, dataset: ArtifactRef) -> str:
 
 @stage("finetune", key)
 def tune_adapter(recipe: Recipe, dataset: ArtifactRef) -> ArtifactRef:
-    """Tune an adapter on the training rows, watched on the validation rows."""
+    """Tune an adapter on the training rows, watched on the validation rows; a killed tuning goes on."""
+    place, own_key = workplace(), key(recipe, dataset)
+    checkpoints = place.training / own_key
 
     def build(folder: Path) -> dict[str, Any]:
-        from blip_core.training import finetune
-
+        _forget_finished(place)
         rows = path_of(dataset)
-        train, validation = read_split(rows, "train"), read_split(rows, "validation")
-        prompts = inference_settings(recipe)
-        bundle = load_base(recipe)
-        report = _report(recipe, len(train))
-        result = finetune(
-            bundle, train, validation, recipe.finetune, prompts, recipe.seed, folder / ADAPTER, report
-        )
-        _write_curve(folder / CURVE, result.curve)
-        losses = [row["loss"] for row in result.curve if "loss" in row]
-        shown = max(1, len(losses) // STEPS_SHOWN_ONE_IN)
+        train = read_split(rows, "train")
+        report = Report(recipe, len(train))
+        if recipe.device.processes > 1:
+            tuned = _tune_together(recipe, rows, folder / ADAPTER, checkpoints, report)
+        else:
+            tuned = _tune(
+                recipe, train, read_split(rows, "validation"), folder / ADAPTER, checkpoints, report
+            )
+        result = tuned.result
+        write_curve(folder / CURVE, result.curve)
+        _write_samples(folder / SAMPLES, result.samples)
         return {
+            **_learnt(result),
             "rows": len(train),
-            "steps": result.steps,
-            "trainable": result.trainable,
-            "first_loss": _mean(losses[:shown]),
-            "last_loss": _mean(losses[-shown:]),
-            "best_validation_loss": result.best_validation_loss,
-            "best_step": result.best_step,
+            "rows_per_second": report.rows_per_second,
+            "device_name": tuned.device_name,
+            "manifest": [asdict(part) for part in tuned.manifest],
+            "processes": recipe.device.processes,
+            "commit": git_commit(),
             "recipe": recipe.name,
             "base": recipe.finetune.base.id,
             "model": checkpoint_identity(recipe.finetune.base),
@@ -62,11 +86,103 @@ def tune_adapter(recipe: Recipe, dataset: ArtifactRef) -> ArtifactRef:
             "made_from": {"dataset": dataset.key},
         }
 
-    return workplace().store.publish(key(recipe, dataset), "adapter", build).ref()
+    adapter = place.store.publish(own_key, "adapter", build).ref()
+    shutil.rmtree(checkpoints, ignore_errors=True)  # what cannot be removed is swept by the next tuning
+    return adapter
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+class Report:
+    """Tells the watcher how a tuning gets on, and how many rows a second it learnt from.
+
+    Args:
+        recipe: what is tuned.
+        rows: training rows of one epoch.
+    """
+
+    def __init__(self, recipe: Recipe, rows: int) -> None:
+        batches = max(1, -(-rows // recipe.finetune.batch_size))
+        self._steps = max(1, round(recipe.finetune.epochs * batches))
+        self._rows_a_step = rows / batches
+        self._began: tuple[int, float] | None = None
+        self.rows_per_second: float | None = None
+
+    def step(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Steps, with all that happens between them, are timed from the second one of this process on."""
+        watcher().progress(min(step, self._steps), self._steps)
+        watcher().metrics(metrics, step)
+        if step == 0:
+            return
+        now = time.monotonic()
+        self._began = self._began or (step, now)
+        first, since = self._began
+        if step > first and now > since:
+            self.rows_per_second = (step - first) * self._rows_a_step / (now - since)
+
+    def samples(self, samples: "Sequence[Sample]") -> None:
+        watcher().samples([sample.to_row() for sample in samples])
+
+
+def _tune(
+    recipe: Recipe,
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    folder: Path,
+    checkpoints: Path,
+    report: Report,
+) -> "Tuned":
+    from blip_core.modeling.device_name import device_name
+    from blip_core.training import finetune
+    from blip_core.training.launching import Tuned
+
+    bundle = load_base(recipe)
+    settings = recipe.finetune.model_copy(update={"base": pinned(recipe.finetune.base)})
+    result = finetune(
+        bundle,
+        train,
+        validation,
+        settings,
+        inference_settings(recipe),
+        recipe.seed,
+        folder,
+        report.step,
+        states=vision_states(recipe, bundle),
+        checkpoints=checkpoints,
+        on_samples=report.samples,
+    )
+    return Tuned(result, bundle.manifest, device_name(bundle.device))
+
+
+def _tune_together(recipe: Recipe, dataset: Path, folder: Path, checkpoints: Path, report: Report) -> "Tuned":
+    """The model is loaded by the processes that tune, and never by this one."""
+    from blip_core.training.launching import finetune_together
+
+    job = tuning_job(recipe, dataset, folder, checkpoints)
+    return finetune_together(job, library_environment(), report.step, report.samples)
+
+
+def _learnt(result: "TrainingResult") -> dict[str, Any]:
+    losses = [row["loss"] for row in result.curve if "loss" in row]
+    shown = max(1, len(losses) // STEPS_SHOWN_ONE_IN)
+    return {
+        "steps": result.steps,
+        "trainable": result.trainable,
+        "first_loss": _mean(losses[:shown]),
+        "last_loss": _mean(losses[-shown:]),
+        "best_validation_loss": result.best_validation_loss,
+        "best_step": result.best_step,
+        "counts": asdict(result.counts),
+        "quarantined": [rejection.to_row() for rejection in result.rejections],
+    }
+
+
+def _forget_finished(place: Workplace) -> None:
+    """Remove checkpoints of tunings that were killed between their end and this."""
+    for adapter in place.store.artifacts("adapter"):
+        shutil.rmtree(place.training / adapter.key, ignore_errors=True)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 def read_curve(path: Path) -> list[dict[str, float]]:
@@ -75,7 +191,7 @@ def read_curve(path: Path) -> list[dict[str, float]]:
         return [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
 
 
-def _write_curve(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
+def write_curve(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
     names = list(dict.fromkeys(name for row in rows for name in row))
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, names, lineterminator="\n")
@@ -83,12 +199,14 @@ def _write_curve(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
         writer.writerows(rows)
 
 
-def _report(recipe: Recipe, rows: int) -> Any:
-    batches = -(-rows // recipe.finetune.batch_size)
-    steps = max(1, round(recipe.finetune.epochs * batches))
+def read_samples(path: Path) -> list[dict[str, Any]]:
+    """What the model said of a few rows after every epoch; none where the adapter has none with it."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
 
-    def on_step(step: int, metrics: Mapping[str, float]) -> None:
-        watcher().progress(min(step, steps), steps)
-        watcher().metrics(metrics, step)
 
-    return on_step
+def _write_samples(path: Path, samples: "Sequence[Sample]") -> None:
+    lines = [json.dumps(sample.to_row(), ensure_ascii=False) + "\n" for sample in samples]
+    path.write_text("".join(lines), encoding="utf-8")

@@ -1,24 +1,25 @@
-"""Greedy text from prompts about encoded pictures."""
-
-from collections.abc import Callable, Sequence
+"""Texts written after prompts: greedy in a lean loop of our own, with beams by transformers."""
 
 import torch
 from torch import Tensor
 from transformers import GenerationConfig
 
-from blip_core.inference.batching import length_batches
-from blip_core.modeling.features import prompt_embeddings
+from blip_core.inference.counting import InferenceCounts
+from blip_core.inference.reading import Reader
 from blip_core.modeling.loading import Blip2Bundle
-from blip_core.modeling.text import pad_prompts, pad_token_id
+from blip_core.modeling.text import pad_token_id
+
+# Finished rows leave once no more than this share goes on writing: that copies what the others hold.
+LEAVING_SHARE = 0.5
 
 
-def greedy_config(bundle: Blip2Bundle, max_new_tokens: int) -> GenerationConfig:
-    """Greedy decoding, whatever the checkpoint's own generation settings say."""
+def generation_config(bundle: Blip2Bundle, max_new_tokens: int, beams: int = 1) -> GenerationConfig:
+    """Decoding without sampling, whatever the checkpoint's own generation settings say."""
     text_config = bundle.blip2.language_model.config
     return GenerationConfig(
         max_new_tokens=max_new_tokens,
         do_sample=False,
-        num_beams=1,
+        num_beams=beams,
         bos_token_id=getattr(text_config, "bos_token_id", None),
         eos_token_id=text_config.eos_token_id,
         pad_token_id=pad_token_id(bundle),
@@ -26,38 +27,64 @@ def greedy_config(bundle: Blip2Bundle, max_new_tokens: int) -> GenerationConfig:
     )
 
 
-@torch.inference_mode()
-def generate_texts(
-    bundle: Blip2Bundle,
-    prompts: Sequence[list[int]],
-    features: Sequence[Tensor],
-    batch_size: int,
-    max_new_tokens: int,
-    on_rows: Callable[[int], None],
+def write_texts(
+    bundle: Blip2Bundle, reader: Reader, max_new_tokens: int, beams: int, counts: InferenceCounts
 ) -> list[str]:
-    """Write a text for each prompt.
+    """Write a text after each prompt that was read: stripped, without special tokens.
+
+    The reader is used up.
 
     Args:
         bundle: the model.
-        prompts: token ids, image tokens among them.
-        features: (Q, D) of the picture of each prompt.
-        batch_size: rows written at once.
+        reader: prompts that it has read.
         max_new_tokens: longest text.
-        on_rows: told how many rows each batch had.
-
-    Returns:
-        Texts in the order of the prompts, stripped, without prompt or special tokens.
+        beams: 1 is greedy.
+        counts: told of steps and tokens.
     """
-    texts = [""] * len(prompts)
-    config = greedy_config(bundle, max_new_tokens)
-    for batch in length_batches([len(prompt) for prompt in prompts], batch_size):
-        rows = pad_prompts(bundle, [prompts[index] for index in batch]).to(bundle.device)
-        embeddings = prompt_embeddings(bundle, rows, torch.stack([features[index] for index in batch]))
-        written = bundle.blip2.language_model.generate(
-            inputs_embeds=embeddings, attention_mask=rows.attention_mask, generation_config=config
-        )
-        decoded = bundle.tokenizer.batch_decode(written, skip_special_tokens=True)
-        for index, text in zip(batch, decoded, strict=True):
-            texts[index] = text.strip()
-        on_rows(len(batch))
-    return texts
+    if beams > 1:
+        written = _write_with_beams(bundle, reader, max_new_tokens, beams)
+    else:
+        written = _write_greedily(bundle, reader, max_new_tokens, counts)
+    texts = bundle.tokenizer.batch_decode(written, skip_special_tokens=True)
+    return [str(text).strip() for text in texts]
+
+
+def _write_with_beams(bundle: Blip2Bundle, reader: Reader, max_new_tokens: int, beams: int) -> Tensor:
+    config = generation_config(bundle, max_new_tokens, beams)
+    written: Tensor = bundle.blip2.language_model.generate(
+        **reader.generation_inputs(), generation_config=config
+    )
+    return written
+
+
+def _write_greedily(
+    bundle: Blip2Bundle, reader: Reader, max_new_tokens: int, counts: InferenceCounts
+) -> Tensor:
+    """Token ids (B, at most max_new_tokens), padded after a row's end."""
+    device = reader.first_logits.device
+    pad, ends = pad_token_id(bundle), _end_ids(bundle, device)
+    tokens = reader.first_logits.argmax(dim=-1)
+    written = torch.full((len(tokens), max_new_tokens), pad, device=device)
+    rows = torch.arange(len(tokens), device=device)  # where in `written` each row of the reader stands
+    going_on = torch.ones_like(rows, dtype=torch.bool)
+    left = len(rows)
+    for position in range(max_new_tokens):
+        tokens = torch.where(going_on, tokens, pad)
+        written[rows, position] = tokens
+        counts.written_tokens += left
+        going_on = going_on & ~torch.isin(tokens, ends)
+        left = int(going_on.sum())
+        if left == 0 or position + 1 == max_new_tokens:
+            break
+        if left <= LEAVING_SHARE * len(rows):
+            staying = going_on.nonzero()[:, 0]
+            reader.keep(staying)
+            rows, tokens, going_on = rows[staying], tokens[staying], going_on[staying]
+        tokens = reader.step(tokens[:, None])[:, 0].argmax(dim=-1)
+        counts.decoder_steps += 1
+    return written
+
+
+def _end_ids(bundle: Blip2Bundle, device: torch.device) -> Tensor:
+    end = bundle.blip2.language_model.config.eos_token_id
+    return torch.tensor(end if isinstance(end, list) else [end], device=device)

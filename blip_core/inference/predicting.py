@@ -1,21 +1,45 @@
 """Two stages over many questions: describe the picture, then choose a letter."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
+import torch
 from torch import Tensor
 
-from blip_core.inference.batching import Counter, Progress, no_progress
-from blip_core.inference.encoding import Features, encode_pictures
-from blip_core.inference.generating import generate_texts
-from blip_core.inference.letters import best_letter, rank_letters, read_letter
-from blip_core.inference.prompting import answer_prompt, check_task, describe_prompt
-from blip_core.modeling.features import picture_key
+from blip_core.inference.answers import Answers, gather_answers
+from blip_core.inference.batching import (
+    Counter,
+    Progress,
+    length_batches,
+    no_progress,
+    windows,
+    work_in_batches,
+)
+from blip_core.inference.counting import InferenceCounts
+from blip_core.inference.encoding import Features, PictureEncoder
+from blip_core.inference.generating import write_texts
+from blip_core.inference.letters import chances_of
+from blip_core.inference.multiplying import quick_linears
+from blip_core.inference.prompting import (
+    Question,
+    check_task,
+    describe_prompt,
+    offered_options,
+    stage_two,
+    ways_of_asking,
+)
+from blip_core.inference.ranking import letter_scores, text_scores
+from blip_core.inference.reading import Reader, read_prompts
+from blip_core.modeling.features import VisionStates, picture_key, prompt_embeddings
 from blip_core.modeling.loading import Blip2Bundle
-from blip_core.modeling.text import prompt_ids
+from blip_core.modeling.text import Prompt, pad_prompts, target_ids, tokenise_prompts
 from blip_core.recipes.inference import Inference
 from blip_core.records import Example, Prediction
 
 ANSWER_TOKENS = 8  # enough for "B) the Eiffel Tower" to show its letter, or the lack of one
+WINDOW_ROWS = 512  # rows whose pictures and prompts are in memory together: the more, the fewer pads
 
 
 def predict(
@@ -24,49 +48,83 @@ def predict(
     settings: Inference,
     variant: str,
     on_progress: Progress = no_progress,
+    *,
+    states: VisionStates | None = None,
 ) -> list[Prediction]:
-    """Answer four-option questions about pictures.
+    """Answer four-option questions about pictures, see `answer`; the answers alone."""
+    return answer(bundle, examples, settings, variant, on_progress, states=states).predictions
 
-    Each distinct picture is encoded once, for both stages and for all questions about it. Letters are
-    ranked at the answer's first position; where the settings ask for it, an answer is written freely beside.
+
+def answer(
+    bundle: Blip2Bundle,
+    examples: Sequence[Example],
+    settings: Inference,
+    variant: str,
+    on_progress: Progress = no_progress,
+    *,
+    states: VisionStates | None = None,
+) -> Answers:
+    """Answer four-option questions about pictures, in every way that the settings ask for.
+
+    Each distinct picture is encoded once, for both stages and for all questions about it. Options are ranked
+    at the answer's first position, or by their texts; where the settings ask for it, an answer is written
+    freely beside. Rotations and ablations read the same descriptions.
 
     Args:
         bundle: the model, with or without adapter.
         examples: questions of task `mcq`.
-        settings: prompts, batch size, lengths.
+        settings: prompts, batch size, lengths, modes.
         variant: name that the predictions carry.
         on_progress: told how many row passes are done of how many.
+        states: where outputs of the vision tower are kept, if anywhere.
 
     Returns:
-        One prediction an example, in order.
+        One prediction an example, in order; one more for each ablation; and what it took.
 
     Raises:
         RecipeError: An example is of another task.
         TableError: A picture cannot be read.
         CheckpointError: The tokenizer has no single token for a letter.
+        StageFailure: Memory does not suffice for a single row.
     """
-    if not examples:
-        return []
-    rows = list(examples)
-    check_task(rows)
+    counter = Counter(passes_over(settings) * len(examples), on_progress)
+    answers = Answers()
+    for part in answer_windows(bundle, examples, settings, variant, counter, states=states):
+        answers.include(part)
+    return answers
+
+
+def answer_windows(
+    bundle: Blip2Bundle,
+    examples: Iterable[Example],
+    settings: Inference,
+    variant: str,
+    counter: Counter | None = None,
+    *,
+    states: VisionStates | None = None,
+) -> Iterator[Answers]:
+    """Answer rows that come one by one, `WINDOW_ROWS` in memory at a time; see `answer`.
+
+    Questions about one picture should follow each other: a picture is forgotten when a window has none.
+    """
     bundle.model.eval()
-    passes = bool(settings.describe_prompt) + 1 + settings.free_generation
-    counter = Counter(passes * len(rows), on_progress)
-    features = encode_pictures(bundle, rows, settings.batch_size)
-    descriptions = describe(bundle, rows, features, settings, counter)
-    prompts = [
-        prompt_ids(bundle, answer_prompt(settings, example, description))
-        for example, description in zip(rows, descriptions, strict=True)
-    ]
-    pictures = _pictures_of(rows, features)
-    chances = rank_letters(bundle, prompts, pictures, settings.batch_size, counter.add)
-    answers = [""] * len(rows)
-    if settings.free_generation:
-        answers = generate_texts(bundle, prompts, pictures, settings.batch_size, ANSWER_TOKENS, counter.add)
-    return [
-        to_prediction(example, variant, description, chance, answer)
-        for example, description, chance, answer in zip(rows, descriptions, chances, answers, strict=True)
-    ]
+    counts = InferenceCounts()
+    encoder = PictureEncoder(bundle, settings.batch_size, counts, states)
+    counter = counter or Counter(0, no_progress)
+    for rows in windows(examples, WINDOW_ROWS):
+        started = time.perf_counter()
+        check_task(rows)
+        work = _Work(bundle, settings, counts, counter, encoder.features_of(rows))
+        answers = _answer_rows(work, rows, variant)
+        counts.rows, counts.seconds = len(rows), time.perf_counter() - started
+        answers.counts.include(counts)
+        counts.clear()
+        yield answers
+
+
+def passes_over(settings: Inference) -> int:
+    """How often each row is worked on: described, asked in every way, answered freely."""
+    return bool(settings.describe_prompt) + len(ways_of_asking(settings)) + settings.free_generation
 
 
 def describe(
@@ -76,39 +134,143 @@ def describe(
     settings: Inference,
     counter: Counter | None = None,
 ) -> list[str]:
-    """Stage one: greedy descriptions, one an example; empty where the settings have no prompt for them."""
-    if not settings.describe_prompt:
-        return [""] * len(examples)
-    prompts = [prompt_ids(bundle, describe_prompt(settings, example)) for example in examples]
+    """Stage one: descriptions, one an example; empty where the settings have no prompt for them."""
     counter = counter or Counter(len(examples), no_progress)
-    pictures = _pictures_of(examples, features)
-    return generate_texts(
-        bundle, prompts, pictures, settings.batch_size, settings.max_new_tokens, counter.add
-    )
+    return _describe(_Work(bundle, settings, InferenceCounts(), counter, features), examples)[0]
 
 
-def _pictures_of(examples: Sequence[Example], features: Features) -> list[Tensor]:
-    return [features[picture_key(example.image)] for example in examples]
+@dataclass(frozen=True)
+class _Work:
+    """What all passes over some rows share.
+
+    Attributes:
+        bundle: the model.
+        settings: how it answers.
+        counts: what was done.
+        counter: told of every pass over a row.
+        features: what the language model sees of the rows' pictures.
+    """
+
+    bundle: Blip2Bundle
+    settings: Inference
+    counts: InferenceCounts
+    counter: Counter
+    features: Features
+    _candidates: dict[str, list[int]] = field(default_factory=dict)
+
+    @cached_property
+    def ranks_texts(self) -> bool:
+        return self.settings.ranking == "texts"
+
+    def features_of(self, example: Example) -> Tensor:
+        return self.features[picture_key(example.image)]
+
+    def candidate(self, text: str) -> list[int]:
+        """Token ids of an option's text, with the end token."""
+        if text not in self._candidates:
+            self._candidates[text] = target_ids(self.bundle, text)
+        return self._candidates[text]
+
+    def read(self, prompts: Sequence[Prompt], pictures: Sequence[Tensor], room: int) -> Reader:
+        """Read prompts, those with image tokens about the pictures in their order."""
+        padded = pad_prompts(self.bundle, [prompt.ids for prompt in prompts])
+        tokens = int(padded.attention_mask.sum())
+        rows = padded.to(self.bundle.device)
+        if pictures:
+            embeddings = prompt_embeddings(self.bundle, rows, torch.stack(list(pictures)))
+        else:
+            embeddings = self.bundle.blip2.get_input_embeddings()(rows.input_ids)
+        reader = read_prompts(self.bundle, embeddings, rows.attention_mask, room)
+        self.counts.include(
+            InferenceCounts(
+                prompts=len(prompts),
+                tokens=tokens,
+                padded_tokens=padded.input_ids.numel() - tokens,
+                prefills=1,
+            )
+        )
+        return reader
 
 
-def to_prediction(
-    example: Example, variant: str, description: str, chances: Sequence[float], answer: str
-) -> Prediction:
-    """Gather what one variant said of one example."""
-    p_a, p_b, p_c, p_d = chances
-    return Prediction(
-        id=example.id,
-        picture_id=example.picture_id,
-        category=example.category,
-        kind=example.kind,
-        variant=variant,
-        description=description,
-        p_a=p_a,
-        p_b=p_b,
-        p_c=p_c,
-        p_d=p_d,
-        ranked=best_letter(chances),
-        generated=answer,
-        generated_letter=read_letter(answer),
-        truth=example.answer,
-    )
+def _answer_rows(work: _Work, rows: Sequence[Example], variant: str) -> Answers:
+    settings = work.settings
+    descriptions, cut = _describe(work, rows)
+    questions = [
+        question
+        for mode, rotation in ways_of_asking(settings)
+        for question in stage_two(work.bundle, rows, descriptions, settings, mode, rotation)
+    ]
+    chances, written = _answer_questions(work, questions)
+    return gather_answers(rows, variant, settings, descriptions, cut, questions, chances, written)
+
+
+@torch.inference_mode()
+def _describe(work: _Work, rows: Sequence[Example]) -> tuple[list[str], list[bool]]:
+    """Descriptions, and whether the prompt of each was cut."""
+    settings = work.settings
+    if not settings.describe_prompt:
+        return [""] * len(rows), [False] * len(rows)
+    prompts = tokenise_prompts(work.bundle, [describe_prompt(settings, row) for row in rows])
+    texts = [""] * len(rows)
+
+    def write(batch: Sequence[int]) -> None:
+        pictures = [work.features_of(rows[index]) for index in batch]
+        reader = work.read([prompts[index] for index in batch], pictures, settings.max_new_tokens)
+        written = write_texts(work.bundle, reader, settings.max_new_tokens, settings.beams, work.counts)
+        for index, text in zip(batch, written, strict=True):
+            texts[index] = text
+        work.counter.add(len(batch))
+
+    batches = length_batches([len(prompt.ids) for prompt in prompts], settings.batch_size)
+    with quick_linears(work.bundle.model):
+        work_in_batches(batches, write, work.counts)
+    return texts, [prompt.is_cut for prompt in prompts]
+
+
+@torch.inference_mode()
+def _answer_questions(work: _Work, questions: Sequence[Question]) -> tuple[list[list[float]], dict[int, str]]:
+    """Probabilities for every question as it is asked, and free answers by row."""
+    chances: list[list[float]] = [[] for _ in questions]
+    written: dict[int, str] = {}
+
+    def rank(batch: Sequence[int]) -> None:
+        asked = [questions[index] for index in batch]
+        pictures = [work.features_of(question.asked) for question in asked if question.has_picture]
+        candidates = _candidates(work, asked)
+        room = max([ANSWER_TOKENS, *map(len, candidates)])
+        reader = work.read([question.prompt for question in asked], pictures, room)
+        offered = [offered_options(question.asked) for question in asked]
+        ranked = chances_of(_scores(work, reader, candidates), offered)
+        texts = _write_answers(work, reader, asked)
+        for index, row in zip(batch, ranked, strict=True):
+            chances[index] = row
+        written.update(texts)
+        work.counter.add(len(batch) + len(texts))
+
+    batches = length_batches([len(question.prompt.ids) for question in questions], work.settings.batch_size)
+    with quick_linears(work.bundle.model):
+        work_in_batches(batches, rank, work.counts)
+    return chances, written
+
+
+def _candidates(work: _Work, asked: Sequence[Question]) -> list[list[int]]:
+    if not work.ranks_texts:
+        return []
+    return [work.candidate(option) for question in asked for option in question.asked.options]
+
+
+def _scores(work: _Work, reader: Reader, candidates: Sequence[Sequence[int]]) -> Tensor:
+    if candidates:
+        return text_scores(work.bundle, reader, candidates, work.counts)
+    return letter_scores(work.bundle, reader)
+
+
+def _write_answers(work: _Work, reader: Reader, asked: Sequence[Question]) -> dict[int, str]:
+    """Free answers to the rows as they stand, by row; what was read for ranking is not read again."""
+    main = [place for place, question in enumerate(asked) if question.is_main]
+    if not work.settings.free_generation or not main:
+        return {}
+    if len(main) < len(asked):
+        reader.keep(torch.tensor(main, device=reader.first_logits.device))
+    texts = write_texts(work.bundle, reader, ANSWER_TOKENS, work.settings.beams, work.counts)
+    return {asked[place].row: text for place, text in zip(main, texts, strict=True)}

@@ -1,14 +1,18 @@
 """BLIP-2: loading, partial quantisation, LoRA, frozen features, parameter accounts."""
 
-from blip_core.modeling.accounts import ParameterAccount, account_parameters
+from blip_core.modeling.accounts import ParameterAccount, account_parameters, trained_parameters
+from blip_core.modeling.adapter_targets import (
+    check_adapter,
+    check_adapter_fits,
+    targeted_linears,
+    tunes_vision_tower,
+)
 from blip_core.modeling.adapters import (
     attach_adapter,
-    check_adapter_fits,
     check_adapter_folder,
     load_adapter,
     lora_config,
     save_adapter,
-    targeted_linears,
 )
 from blip_core.modeling.checkpoints import check_checkpoint_folder, locate
 from blip_core.modeling.loading import Blip2Bundle, load_blip2
@@ -20,6 +24,7 @@ __all__ = [
     "ParameterAccount",
     "account_parameters",
     "attach_adapter",
+    "check_adapter",
     "check_adapter_fits",
     "check_adapter_folder",
     "check_checkpoint_folder",
@@ -31,4 +36,6 @@ __all__ = [
     "lora_config",
     "save_adapter",
     "targeted_linears",
+    "trained_parameters",
+    "tunes_vision_tower",
 ]

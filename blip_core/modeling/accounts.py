@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from blip_core.modeling.adapters import targeted_linears
+from blip_core.modeling.adapter_targets import Features, full_sizes, targeted_linears
 from blip_core.modeling.architecture import meta_blip2
 from blip_core.modeling.quantisation import Quantisation, is_quantisable
 from blip_core.recipes.finetune import Adapter
@@ -22,19 +22,22 @@ class ParameterAccount:
         adapter: of the adapter: what is trained.
         packed: stored elements of the base once its language model is quantised; NF4 keeps two weights
             in one byte.
+        in_place: of what is trained, the weights that stand in the base already. LoRA adds weights, and so
+            does a module in full, of which PEFT trains a copy; query tokens have no copy.
     """
 
     base: int
     adapter: int
     packed: int
+    in_place: int = 0
 
     @property
     def total(self) -> int:
-        return self.base + self.adapter
+        return self.base + self.adapter - self.in_place
 
     @property
     def total_packed(self) -> int:
-        return self.packed + self.adapter
+        return self.packed + self.adapter - self.in_place
 
     @property
     def trainable_share(self) -> float:
@@ -42,7 +45,9 @@ class ParameterAccount:
         return self.adapter / self.total
 
 
-def account_parameters(config: Any, adapter: Adapter | None, quantisation: Quantisation) -> ParameterAccount:
+def account_parameters(
+    config: Any, adapter: Adapter | None, quantisation: Quantisation, features: Features = "fresh"
+) -> ParameterAccount:
     """Count from a `Blip2Config` alone.
 
     Raises:
@@ -51,13 +56,21 @@ def account_parameters(config: Any, adapter: Adapter | None, quantisation: Quant
     model = meta_blip2(config)
     base = sum(parameter.numel() for parameter in model.parameters()) + _hidden_head(config)
     saved = sum(_saved_elements(linear, quantisation) for linear in _quantised_linears(model))
-    lora = lora_parameters(model, adapter) if adapter else 0
-    return ParameterAccount(base, lora, base - saved)
+    if adapter is None:
+        return ParameterAccount(base, 0, base - saved)
+    full = full_sizes(model, adapter, quantisation)
+    trained = lora_parameters(model, adapter, features) + sum(full.values())
+    return ParameterAccount(base, trained, base - saved, full.get("query_tokens", 0))
 
 
-def lora_parameters(model: nn.Module, adapter: Adapter) -> int:
-    """Weights of the two factors, r x in and out x r, over all linears that the adapter sits on."""
-    linears = targeted_linears(model, adapter).values()
+def trained_parameters(model: nn.Module, adapter: Adapter, features: Features = "fresh") -> int:
+    """Weights that an adapter trains on a model without one: LoRA and parts in full."""
+    return lora_parameters(model, adapter, features) + sum(full_sizes(model, adapter).values())
+
+
+def lora_parameters(model: nn.Module, adapter: Adapter, features: Features = "fresh") -> int:
+    """Weights of the two factors, r x in and out x r, over all linears that LoRA sits on."""
+    linears = targeted_linears(model, adapter, features).values()
     return sum(adapter.r * (linear.in_features + linear.out_features) for linear in linears)
 
 

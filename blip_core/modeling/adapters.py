@@ -1,10 +1,10 @@
-"""LoRA adapters: what they sit on, attaching, saving, loading.
+"""Adapters: attaching, training state, saving, loading.
 
-An adapter changes a linear from W x to W x + (alpha / r) B A x, with B zero at the start (Hu et al.,
-arXiv 2106.09685); only A and B are trained.
+LoRA changes a linear from W x to W x + (alpha / r) B A x, with B zero at the start (Hu et al.,
+arXiv 2106.09685); only A and B are trained. Beside it small parts may be trained in full: a module through
+PEFT's `modules_to_save`, the query tokens, a bare parameter that PEFT forgets, as a sidecar of ours.
 """
 
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,89 +16,60 @@ import peft
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model, get_peft_model_state_dict
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import nn
 
-from blip_core.errors import CheckpointError, RecipeError
-from blip_core.modeling.architecture import read_architecture
+from blip_core.adapter_card import (
+    CONFIG,
+    NO_LORA,
+    SIDECAR,
+    WEIGHTS,
+    AdapterFacts,
+    read_facts,
+    write_card,
+    write_facts,
+)
+from blip_core.errors import CheckpointError
+from blip_core.modeling.adapter_targets import (
+    check_adapter,
+    check_adapter_fits,
+    parts_in_full,
+    target_pattern,
+    targeted_linears,
+)
 from blip_core.modeling.checkpoints import check_safetensors
 from blip_core.modeling.loading import Blip2Bundle, Family
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.finetune import Adapter
 
-PRESETS = {
-    "qformer": r"qformer\..*\.(query|key|value|dense)",
-    "qformer-attention": r"qformer\..*\.(query|key|value)",
-    "language-attention": r"language_model\..*\.(q|v|q_proj|v_proj)",
-    "projection": r"language_projection",
-}
-# The vision tower runs once per picture and its features are kept, so nothing in it can be tuned.
-FORBIDDEN_PARTS = ("vision_model",)
+__all__ = [
+    "adapter_state",
+    "attach_adapter",
+    "check_adapter_fits",
+    "check_adapter_folder",
+    "load_adapter",
+    "lora_config",
+    "restore_adapter",
+    "save_adapter",
+    "target_pattern",
+    "targeted_linears",
+]
+
+QUERY_TOKENS = "query_tokens"
 
 _TASK_TYPES: dict[Family, TaskType] = {"t5": TaskType.SEQ_2_SEQ_LM, "opt": TaskType.CAUSAL_LM}
-_CONFIG_NAME = "adapter_config.json"
-_WEIGHTS_NAME = "adapter_model.safetensors"
-
-
-def target_pattern(adapter: Adapter) -> str:
-    """Regular expression that full module names must match."""
-    if adapter.preset is not None:
-        return PRESETS[adapter.preset]
-    return adapter.pattern or ""
-
-
-def targeted_linears(model: nn.Module, adapter: Adapter) -> dict[str, nn.Linear]:
-    """The linears an adapter sits on, by full name.
-
-    Works on the `meta` device, so that a wrong pattern is refused before any weight is loaded.
-
-    Raises:
-        RecipeError: Nothing matches, something that is no linear does, or a part that must stay as it is.
-    """
-    pattern = re.compile(target_pattern(adapter))
-    matched = {name: module for name, module in model.named_modules() if pattern.fullmatch(name)}
-    if not matched:
-        raise RecipeError(f"{_named(adapter)} matches no module; {_allowed()}")
-    for name, module in matched.items():
-        if name.split(".", 1)[0] in FORBIDDEN_PARTS:
-            raise RecipeError(
-                f"{_named(adapter)} matches {name}, but the vision tower stays frozen; {_allowed()}"
-            )
-        if not isinstance(module, nn.Linear) or name.endswith("lm_head"):
-            raise RecipeError(
-                f"{_named(adapter)} matches {name}, on which LoRA cannot sit here; {_allowed()}"
-            )
-    return {name: module for name, module in matched.items() if isinstance(module, nn.Linear)}
-
-
-def check_adapter_fits(folder: Path, adapter: Adapter) -> None:
-    """Refuse an adapter that cannot sit on a checkpoint, from its config alone.
-
-    Raises:
-        CheckpointError: The folder cannot be loaded safely.
-        RecipeError: See `targeted_linears`.
-    """
-    targeted_linears(read_architecture(folder), adapter)
-
-
-def _named(adapter: Adapter) -> str:
-    if adapter.preset is not None:
-        return f"finetune.adapter.preset {adapter.preset!r}"
-    return f"finetune.adapter.pattern {adapter.pattern!r}"
-
-
-def _allowed() -> str:
-    return "name linears of qformer, language_projection or language_model in full, for example " + repr(
-        PRESETS["qformer"]
-    )
 
 
 def lora_config(adapter: Adapter, family: Family) -> LoraConfig:
     """The PEFT configuration of an adapter."""
+    modules = [part for part in parts_in_full(adapter) if part != QUERY_TOKENS]
     return LoraConfig(
         r=adapter.r,
         lora_alpha=adapter.alpha,
         lora_dropout=adapter.dropout,
-        target_modules=target_pattern(adapter),
+        # PEFT refuses an empty pattern; this name is its own for an adapter without LoRA.
+        target_modules=target_pattern(adapter) or NO_LORA,
+        modules_to_save=modules or None,
         bias="none",
         task_type=_TASK_TYPES[family],
     )
@@ -116,9 +87,12 @@ def _without_peft_warnings() -> Iterator[None]:
 def attach_adapter(bundle: Blip2Bundle, adapter: Adapter, seed: int) -> Blip2Bundle:
     """Put a fresh adapter into a BLIP-2, in place; it changes no output yet.
 
+    Parts that are trained in full are float32 copies whatever the base is loaded in: updates smaller than a
+    bfloat16 shows would be lost.
+
     Args:
         bundle: a BLIP-2 without adapter.
-        adapter: what it sits on, and its size.
+        adapter: what is trained, and its size.
         seed: of the random factor A.
 
     Returns:
@@ -127,15 +101,36 @@ def attach_adapter(bundle: Blip2Bundle, adapter: Adapter, seed: int) -> Blip2Bun
     Raises:
         RecipeError: The adapter names modules that it cannot sit on.
     """
-    targeted_linears(bundle.model, adapter)
+    check_adapter(bundle.model, adapter, features="fresh")
+    full = parts_in_full(adapter)
     with torch.random.fork_rng(devices=[]), _without_peft_warnings():
         torch.manual_seed(seed)
         model = get_peft_model(bundle.model, lora_config(adapter, bundle.family))
-    return replace(bundle, model=model)
+    tuned = replace(bundle, model=model, full=full)
+    for part in full:
+        _train_in_full(tuned.blip2, part)
+    return tuned
+
+
+def _train_in_full(blip2: Any, part: str) -> None:
+    if part == QUERY_TOKENS:
+        blip2.query_tokens.requires_grad_(True)
+        return
+    _compute_in_float32(blip2.get_submodule(part).modules_to_save["default"])
+
+
+def _compute_in_float32(module: nn.Module) -> None:
+    """Let a module of a model in half precision keep and multiply its weights in float32."""
+    outside = next(module.parameters()).dtype
+    if outside == torch.float32:
+        return
+    module.float()
+    module.register_forward_pre_hook(lambda _, inputs: tuple(one.float() for one in inputs))
+    module.register_forward_hook(lambda _, inputs, output: output.to(outside))
 
 
 def adapter_state(bundle: Blip2Bundle) -> dict[str, torch.Tensor]:
-    """The adapter's weights by name: copies in main memory."""
+    """All weights that are trained, by name: copies in main memory."""
     trained = ((name, p) for name, p in bundle.model.named_parameters() if p.requires_grad)
     return {name: parameter.detach().to("cpu", copy=True) for name, parameter in trained}
 
@@ -149,7 +144,7 @@ def restore_adapter(bundle: Blip2Bundle, state: dict[str, torch.Tensor]) -> None
 
 
 def save_adapter(bundle: Blip2Bundle, folder: Path, base: Checkpoint, notes: str = "") -> Path:
-    """Save an adapter as PEFT does, and fill in what PEFT leaves out.
+    """Save an adapter as PEFT does, and fill in what PEFT leaves out; its card has no scores yet.
 
     Args:
         bundle: a bundle with an adapter.
@@ -164,37 +159,28 @@ def save_adapter(bundle: Blip2Bundle, folder: Path, base: Checkpoint, notes: str
     config.task_type = _TASK_TYPES[bundle.family]
     # Embeddings are never tuned; left to itself, PEFT would ask the hub whether they were.
     model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
-    (folder / "README.md").write_text(_card(config, base, bundle, notes), encoding="utf-8")
+    if QUERY_TOKENS in bundle.full:
+        tokens = bundle.blip2.query_tokens.detach().cpu().contiguous()
+        save_file({QUERY_TOKENS: tokens}, folder / SIDECAR)
+    write_facts(folder, _facts(bundle, base, notes))
+    write_card(folder)
     return folder
 
 
-def _card(config: LoraConfig, base: Checkpoint, bundle: Blip2Bundle, notes: str) -> str:
-    revision = f"at revision `{base.revision}`" if base.revision else "(revision not recorded)"
-    trained = sum(p.numel() for p in bundle.model.parameters() if p.requires_grad)
-    size = f"{trained:,} trained parameters, " if trained else ""
-    return f"""---
-library_name: peft
-base_model: {base.id}
-tags: [lora, blip-2, visual-question-answering]
----
-
-# LoRA adapter for {base.id}
-
-{size}r = {config.r}, alpha = {config.lora_alpha:g}, dropout = {config.lora_dropout:g}, on modules that match
-`{config.target_modules}`. Base: `{base.id}` {revision}; quantisation of its language model while tuning:
-`{bundle.quantisation}`.
-Made with PEFT {peft.__version__}.
-
-```python
-from peft import PeftModel
-from transformers import Blip2ForConditionalGeneration
-
-model = Blip2ForConditionalGeneration.from_pretrained(BASE_FOLDER)
-model = PeftModel.from_pretrained(model, ADAPTER_FOLDER)
-```
-
-{notes}
-"""
+def _facts(bundle: Blip2Bundle, base: Checkpoint, notes: str) -> AdapterFacts:
+    saved = get_peft_model_state_dict(bundle.model, save_embedding_layers=False)
+    sidecar = bundle.blip2.query_tokens.numel() if QUERY_TOKENS in bundle.full else 0
+    return AdapterFacts(
+        base=base.id,
+        revision=base.revision or "",
+        dtype=base.dtype,
+        family=bundle.family,
+        quantisation=bundle.quantisation,
+        trained=sidecar + sum(tensor.numel() for tensor in saved.values()),
+        full=bundle.full,
+        notes=notes,
+        peft=peft.__version__,
+    )
 
 
 def load_adapter(bundle: Blip2Bundle, folder: Path) -> Blip2Bundle:
@@ -204,6 +190,7 @@ def load_adapter(bundle: Blip2Bundle, folder: Path) -> Blip2Bundle:
         CheckpointError: The folder holds no adapter, a pickled or damaged one, or one for another model.
     """
     check_adapter_folder(folder)
+    full = _load_sidecar(bundle, folder)
     try:
         with _without_peft_warnings():
             model = PeftModel.from_pretrained(
@@ -212,7 +199,8 @@ def load_adapter(bundle: Blip2Bundle, folder: Path) -> Blip2Bundle:
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise CheckpointError(f"the adapter in {folder} does not fit this model: {error}") from error
     _check_all_loaded(model, folder)
-    return replace(bundle, model=model.eval())
+    modules = tuple(model.peft_config["default"].modules_to_save or ())
+    return replace(bundle, model=model.eval(), full=modules + full)
 
 
 def check_adapter_folder(folder: Path) -> None:
@@ -221,17 +209,34 @@ def check_adapter_folder(folder: Path) -> None:
     Raises:
         CheckpointError: A file is missing or damaged.
     """
-    for name in (_CONFIG_NAME, _WEIGHTS_NAME):
+    for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
-            raise CheckpointError(
-                f"{folder} has no {name}; an adapter folder holds {_CONFIG_NAME} and {_WEIGHTS_NAME}"
-            )
-    check_safetensors(folder / _WEIGHTS_NAME)
+            raise CheckpointError(f"{folder} has no {name}; an adapter folder holds {CONFIG} and {WEIGHTS}")
+    check_safetensors(folder / WEIGHTS)
+    facts = read_facts(folder)
+    if (facts is not None and QUERY_TOKENS in facts.full) or (folder / SIDECAR).exists():
+        check_safetensors(folder / SIDECAR)
+
+
+def _load_sidecar(bundle: Blip2Bundle, folder: Path) -> tuple[str, ...]:
+    """Put saved query tokens in the place of the model's, where there are any."""
+    if not (folder / SIDECAR).exists():
+        return ()
+    tokens = load_file(folder / SIDECAR).get(QUERY_TOKENS)
+    own = bundle.blip2.query_tokens
+    if tokens is None or tokens.shape != own.shape:
+        raise CheckpointError(
+            f"the adapter in {folder} does not fit this model: {SIDECAR} must hold {QUERY_TOKENS} of shape "
+            f"{tuple(own.shape)}"
+        )
+    with torch.no_grad():
+        own.copy_(tokens)
+    return (QUERY_TOKENS,)
 
 
 def _check_all_loaded(model: PeftModel, folder: Path) -> None:
     """PEFT only warns when names do not meet, and then answers as the base would."""
-    with safe_open(folder / _WEIGHTS_NAME, framework="pt") as saved:
+    with safe_open(folder / WEIGHTS, framework="pt") as saved:
         names = set(saved.keys())
     expected = set(get_peft_model_state_dict(model, save_embedding_layers=False))
     if names != expected:

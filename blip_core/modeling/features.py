@@ -2,20 +2,30 @@
 
 The vision tower is frozen and runs once per distinct picture; the Q-Former may be tuned and runs on
 what is kept. It does not see the text, so one encoding serves every question about a picture.
+
+The cut is always before the Q-Former: a tuned one changes with every step, and that of an InstructBLIP
+reads the instruction, so that its outputs belong to a question and not to a picture.
 B: pictures, P: patches + 1, V: vision width, Q: image tokens, D: language width.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from blip_core import curation
+from blip_core.errors import TableError
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.text import TokenBatch
-from blip_core.records import Example
+from blip_core.modeling.vision_tower import refuse_training_tower
+from blip_core.records import Example, Rejection
+
+UNREADABLE = "unreadable-picture"
+_STAGE = "finetune"
+_PIXEL_DIMENSIONS = 4  # B, channels, height, width; states have three
 
 
 def picture_key(image: bytes) -> str:
@@ -49,17 +59,34 @@ def pixel_values(bundle: Blip2Bundle, pictures: Sequence[Image.Image]) -> Tensor
 @torch.no_grad()
 def vision_states(bundle: Blip2Bundle, pictures: Sequence[Image.Image]) -> Tensor:
     """Run the frozen vision tower: (B, P, V)."""
+    return untrained_states(bundle, pixel_values(bundle, pictures))
+
+
+@torch.no_grad()
+def untrained_states(bundle: Blip2Bundle, pixels: Tensor) -> Tensor:
+    """Run the vision tower as at inference, whatever mode it is in: (B, 3, height, width) -> (B, P, V)."""
     tower = bundle.blip2.vision_model
     was_training = tower.training
     tower.eval()
-    states: Tensor = tower(pixel_values=pixel_values(bundle, pictures)).last_hidden_state
+    states = _run_tower(bundle, pixels)
     tower.train(was_training)
     return states
 
 
+def _run_tower(bundle: Blip2Bundle, pixels: Tensor) -> Tensor:
+    states: Tensor = bundle.blip2.vision_model(pixel_values=pixels).last_hidden_state
+    return states
+
+
 def image_features(bundle: Blip2Bundle, states: Tensor) -> Tensor:
-    """Run Q-Former and projection on vision states: (B, P, V) -> (B, Q, D); gradients flow."""
+    """Run Q-Former and projection on vision states: (B, P, V) -> (B, Q, D); gradients flow.
+
+    Pixels (B, 3, height, width), which `FreshVisionStates` gives while an adapter on the vision tower is
+    trained, go through the tower first, and gradients flow there, too.
+    """
     blip2 = bundle.blip2
+    if states.dim() == _PIXEL_DIMENSIONS:
+        states = _run_tower(bundle, states)
     outputs = blip2.qformer(
         query_embeds=blip2.query_tokens.expand(len(states), -1, -1),
         encoder_hidden_states=states,
@@ -83,6 +110,69 @@ def prompt_embeddings(bundle: Blip2Bundle, prompts: TokenBatch, features: Tensor
     return filled
 
 
+class VisionStates(Protocol):
+    """Where the vision tower's outputs come from."""
+
+    def add(self, examples: Iterable[Example]) -> list[Rejection]:
+        """Make the pictures of examples known, so that `stack` can give their states.
+
+        Returns:
+            A rejection for each distinct picture that cannot be read, with the id of its first example; such
+            pictures are not kept.
+
+        Raises:
+            RecipeError: The vision tower carries an adapter, and states would be kept.
+        """
+
+    def stack(self, keys: Sequence[str], turn: int = 0) -> Tensor:
+        """Vision states (B, P, V) in main memory, one a key as `picture_key` gives it.
+
+        Args:
+            keys: of pictures that were added; one may come more than once.
+            turn: 0 gives the pictures as they are; while training, the number of the step, from 1 on. Where
+                pictures are augmented, a turn always changes a picture in the same way, so that a resumed
+                run sees what an undisturbed one would. Kept states know no turns.
+
+        Raises:
+            KeyError: A picture was not added, or was rejected.
+        """
+
+    @property
+    def forwards(self) -> int:
+        """Pictures that went through the vision tower in this process."""
+
+
+def add_all(states: VisionStates, examples: Iterable[Example]) -> None:
+    """Add pictures of which none may be missing, as where a model answers.
+
+    Raises:
+        TableError: A picture cannot be read.
+    """
+    rejections = states.add(examples)
+    if rejections:
+        raise TableError(rejections[0].detail)
+
+
+def readable_pictures(
+    examples: Mapping[str, Example],
+) -> tuple[dict[str, Image.Image], list[Rejection]]:
+    """Decode pictures, given by their keys, and reject those that cannot be."""
+    pictures: dict[str, Image.Image] = {}
+    rejections = []
+    for key, example in examples.items():
+        try:
+            pictures[key] = decode_picture(example)
+        except TableError as error:
+            rejections.append(Rejection(example.id, _STAGE, UNREADABLE, str(error)))
+    return pictures, rejections
+
+
+def parted(examples: Mapping[str, Example], size: int) -> list[dict[str, Example]]:
+    """Parts of at most so many pictures, in order."""
+    items = list(examples.items())
+    return [dict(items[start : start + size]) for start in range(0, len(items), size)]
+
+
 class VisionCache:
     """Vision states of distinct pictures, computed once and kept in main memory.
 
@@ -93,23 +183,34 @@ class VisionCache:
         self._bundle = bundle
         self._batch_size = batch_size
         self._states: dict[str, Tensor] = {}
+        self._forwards = 0
 
     def __len__(self) -> int:
         return len(self._states)
 
-    def add(self, examples: Iterable[Example]) -> None:
-        """Encode the pictures of examples that are not kept yet.
+    @property
+    def forwards(self) -> int:
+        """See `VisionStates.forwards`."""
+        return self._forwards
 
-        Raises:
-            TableError: A picture cannot be read.
-        """
+    def add(self, examples: Iterable[Example]) -> list[Rejection]:
+        """Encode the pictures that are not kept yet; see `VisionStates.add`."""
+        refuse_training_tower(self._bundle)
         found = distinct_pictures(examples)
-        fresh = [(key, example) for key, example in found.items() if key not in self._states]
-        for start in range(0, len(fresh), self._batch_size):
-            batch = fresh[start : start + self._batch_size]
-            states = vision_states(self._bundle, [decode_picture(example) for _, example in batch]).cpu()
-            self._states.update({key: one.clone() for (key, _), one in zip(batch, states, strict=True)})
+        rejections: list[Rejection] = []
+        for batch in parted({key: found[key] for key in found if key not in self._states}, self._batch_size):
+            pictures, refused = readable_pictures(batch)
+            rejections += refused
+            if pictures:
+                self._keep(pictures)
+        return rejections
 
-    def stack(self, keys: Sequence[str]) -> Tensor:
-        """(B, P, V) in main memory, one a key."""
+    def _keep(self, pictures: Mapping[str, Image.Image]) -> None:
+        states = vision_states(self._bundle, list(pictures.values())).cpu()
+        self._states.update({key: one.clone() for key, one in zip(pictures, states, strict=True)})
+        self._forwards += len(pictures)
+
+    def stack(self, keys: Sequence[str], turn: int = 0) -> Tensor:
+        """(B, P, V) in main memory, one a key; see `VisionStates.stack`."""
+        del turn  # what is kept is the picture as it is
         return torch.stack([self._states[key] for key in keys])

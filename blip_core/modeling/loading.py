@@ -46,6 +46,7 @@ class Blip2Bundle:
         family: which language model it has.
         manifest: what each part is stored in.
         quantisation: of its language model.
+        full: parts that its adapter replaces in full.
     """
 
     model: nn.Module
@@ -53,6 +54,7 @@ class Blip2Bundle:
     family: Family
     manifest: list[ModuleDtype]
     quantisation: Quantisation
+    full: tuple[str, ...] = ()
 
     @property
     def blip2(self) -> Any:
@@ -104,7 +106,7 @@ def load_blip2(
     model = _load_model(folder, quantisation, torch.device(device), _DTYPES[dtype])
     keep_weights_unpacked(model)
     quieten_int8()
-    manifest = assert_manifest(model, quantisation)
+    manifest = assert_manifest(model, quantisation, dtype)
     processor = _load_processor(folder, model, family)
     _fill_decoder_start(model)
     return Blip2Bundle(model.eval().requires_grad_(False), processor, family, manifest, quantisation)
@@ -118,7 +120,7 @@ def _family(folder: Path, config: dict[str, Any]) -> Family:
 
 
 @contextmanager
-def _without_bars() -> Iterator[None]:
+def without_bars() -> Iterator[None]:
     """Loading is short; callers show progress of their own."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
@@ -129,7 +131,7 @@ def _without_bars() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-@_without_bars()
+@without_bars()
 def _load_model(folder: Path, quantisation: Quantisation, device: torch.device, dtype: torch.dtype) -> Any:
     try:
         model, loaded = Blip2.from_pretrained(

@@ -8,7 +8,7 @@ from bitsandbytes.nn import Int8Params, Params4bit
 from torch import nn
 
 from blip_core.errors import CheckpointError
-from blip_core.modeling.quantisation import Quantisation, assert_partly_quantised
+from blip_core.modeling.quantisation import LANGUAGE_MODEL, Quantisation, assert_partly_quantised
 
 FLOAT32_PARTS = ("qformer", "query_tokens")
 
@@ -67,8 +67,15 @@ def stored_bytes(parameter: torch.Tensor) -> int:
     return stored
 
 
-def assert_manifest(model: nn.Module, quantisation: Quantisation) -> list[ModuleDtype]:
+def assert_manifest(
+    model: nn.Module, quantisation: Quantisation, dtype: str | None = None
+) -> list[ModuleDtype]:
     """Prove that a model was loaded as asked: see `assert_partly_quantised`; the Q-Former is float32.
+
+    Args:
+        model: a BLIP-2 without adapter.
+        quantisation: of its language model.
+        dtype: of all else but the Q-Former; None takes any.
 
     Returns:
         Its manifest.
@@ -81,7 +88,22 @@ def assert_manifest(model: nn.Module, quantisation: Quantisation) -> list[Module
     for row in manifest:
         if row.module in FLOAT32_PARTS and row.dtype != "float32":
             raise CheckpointError(f"{row.module} was loaded as {row.dtype}; it must be float32 to be tuned")
+        allowed = _allowed(row.module, quantisation, dtype)
+        if dtype is not None and row.dtype not in allowed:
+            raise CheckpointError(
+                f"{row.module} was loaded as {row.dtype} and should be {' or '.join(sorted(allowed))}"
+            )
     return manifest
+
+
+def _allowed(module: str, quantisation: Quantisation, dtype: str | None) -> set[str]:
+    if module in FLOAT32_PARTS:
+        return {"float32"}
+    if module != LANGUAGE_MODEL:
+        return {str(dtype)}
+    # transformers keeps a T5's `wo` in float32 where all else is float16, in which it overflows.
+    overflows = {"float32"} if dtype == "float16" else set()
+    return {str(dtype)} | overflows | ({quantisation} - {"none"})
 
 
 def dtype_table(manifest: list[ModuleDtype]) -> str:

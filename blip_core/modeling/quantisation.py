@@ -19,6 +19,9 @@ Quantisation = Literal["none", "int8", "nf4"]
 
 LANGUAGE_MODEL = "language_model"
 WHOLE_MODULES = ("vision_model", "qformer", "language_projection", "lm_head", "wo")
+INT8_THRESHOLD = (
+    6.0  # inputs larger than that are multiplied in half precision (arXiv 2208.07339, section 3.2)
+)
 _LAYER_TYPES: dict[str, type[nn.Module]] = {"int8": Linear8bitLt, "nf4": Linear4bit}
 
 
@@ -27,7 +30,11 @@ def quantisation_config(quantisation: Quantisation) -> BitsAndBytesConfig | None
     if quantisation == "none":
         return None
     if quantisation == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=list(WHOLE_MODULES))
+        return BitsAndBytesConfig(
+            load_in_8bit=True,
+            llm_int8_threshold=INT8_THRESHOLD,
+            llm_int8_skip_modules=list(WHOLE_MODULES),
+        )
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

@@ -33,15 +33,41 @@ class TokenBatch:
         return TokenBatch(self.input_ids.to(device), self.attention_mask.to(device))
 
 
-def prompt_ids(bundle: Blip2Bundle, text: str, max_text_tokens: int | None = None) -> list[int]:
-    """Image tokens, then the text as its tokenizer writes it.
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt as token ids.
+
+    Attributes:
+        ids: image tokens, if it has a picture, and text.
+        is_cut: whether the text was too long and lost its middle.
+    """
+
+    ids: list[int]
+    is_cut: bool
+
+
+def tokenise_prompts(
+    bundle: Blip2Bundle, texts: Sequence[str], max_text_tokens: int | None = None, with_picture: bool = True
+) -> list[Prompt]:
+    """Image tokens, then each text as its tokenizer writes it.
 
     A text longer than allowed loses its middle: what is asked stands at its ends. Names of special tokens in
     the text, as somebody's "<image>", are letters like any others: the picture's places are counted.
     """
-    ids = bundle.tokenizer(text, split_special_tokens=True)["input_ids"]
+    if not texts:
+        return []
+    picture = [bundle.image_token_id] * (bundle.query_count if with_picture else 0)
     limits = [limit for limit in (max_text_tokens, position_limit(bundle)) if limit is not None]
-    return [bundle.image_token_id] * bundle.query_count + _without_middle(ids, min(limits, default=len(ids)))
+    limit = min(limits, default=None)
+    rows = bundle.tokenizer(list(texts), split_special_tokens=True)["input_ids"]
+    return [
+        Prompt(picture + _without_middle(ids, limit), limit is not None and len(ids) > limit) for ids in rows
+    ]
+
+
+def prompt_ids(bundle: Blip2Bundle, text: str, max_text_tokens: int | None = None) -> list[int]:
+    """One prompt about a picture, see `tokenise_prompts`."""
+    return tokenise_prompts(bundle, [text], max_text_tokens)[0].ids
 
 
 def position_limit(bundle: Blip2Bundle) -> int | None:
@@ -51,8 +77,8 @@ def position_limit(bundle: Blip2Bundle) -> int | None:
     return int(bundle.blip2.language_model.config.max_position_embeddings) // 2 - bundle.query_count
 
 
-def _without_middle(ids: list[int], limit: int) -> list[int]:
-    if len(ids) <= limit:
+def _without_middle(ids: list[int], limit: int | None) -> list[int]:
+    if limit is None or len(ids) <= limit:
         return ids
     head = limit // 2
     return ids[:head] + ids[len(ids) - (limit - head) :]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from blip_core.errors import RecipeError
-from blip_core.recipes import Checkpoint, Recipe
+from blip_core.recipes import Checkpoint, Recipe, Variant
 
 _WRITTEN = ("prompts", "world")  # sources whose scenes a language model writes
 
@@ -39,7 +39,8 @@ def used_checkpoints(recipe: Recipe) -> Iterator[tuple[str, Checkpoint]]:
         yield "labels.model", recipe.labels.model
     yield "finetune.base", recipe.finetune.base
     for variant in recipe.variants:
-        yield f"variants.{variant.name}.model", variant.model
+        if isinstance(variant, Variant):  # a server has loaded its own
+            yield f"variants.{variant.name}.model", variant.model
 
 
 def needs_of(recipe: Recipe) -> list[Need]:

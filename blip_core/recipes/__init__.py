@@ -22,7 +22,7 @@ from blip_core.recipes.recipe import SCHEMA_VERSION, Recipe
 from blip_core.recipes.scenes import Category, Scenes
 from blip_core.recipes.source import FolderSource, PromptsSource, Source, TableSource, WorldSource
 from blip_core.recipes.tracking import Tracking
-from blip_core.recipes.variants import Variant
+from blip_core.recipes.variants import AnyVariant, ServerVariant, Variant
 
 __all__ = [
     "DEFAULT_PROFILE",
@@ -30,6 +30,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Adapter",
     "AdapterPreset",
+    "AnyVariant",
     "BlankPictures",
     "BundledEvaluation",
     "Category",
@@ -53,6 +54,7 @@ __all__ = [
     "Recipe",
     "Scenes",
     "Section",
+    "ServerVariant",
     "Source",
     "SplitEvaluation",
     "TableEvaluation",

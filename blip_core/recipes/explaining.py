@@ -58,11 +58,14 @@ def _explain_one(problem: Any, path: Path, root: type[BaseModel], layers: Sequen
         return f"{where}{origin}: there is no such field; {_suggest(path, root)}"
     field = field_at(path, root)
     allowed = allowed_words(field) if field else problem["msg"]
+    told = problem.get("ctx", {})
+    teller = str(told.get("discriminator", "")).strip("'")
+    if kind == "union_tag_not_found" and isinstance(path[-1], int):
+        return f"{where}.{teller} is missing{origin}; it says what the table holds"
     if kind in ("missing", "union_tag_not_found"):
         return f"{where} is missing; allowed: {allowed}"
     if kind == "union_tag_invalid":
-        tags = problem["ctx"]["expected_tags"]
-        return f"{where}.kind is {problem['ctx']['tag']!r}{origin}; allowed: {tags}"
+        return f"{where}.{teller} is {told['tag']!r}{origin}; allowed: {told['expected_tags']}"
     return f"{where} is {_shown(problem['input'])}{origin}; allowed: {allowed}"
 
 

@@ -81,7 +81,7 @@ class Finetune(Section):
     gradient_checkpointing: bool = False
     """Whether activations are computed twice instead of kept: less memory, more time."""
     features: Literal["cached", "fresh"] = "cached"
-    """What the vision tower sees of a picture: kept once for all epochs and runs, or computed for every batch."""
+    """What the vision tower makes of a picture: kept for all epochs and runs, or made for every batch."""
     augmentation: Literal["none", "colour"] = "none"
     """Change of pictures while training: brightness, contrast and saturation; needs fresh features."""
     warmup_share: float = Field(default=0.05, ge=0.0, lt=1.0)

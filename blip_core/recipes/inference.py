@@ -25,9 +25,9 @@ class Inference(Section):
     beams: int = Field(default=1, ge=1, le=16)
     """Beams of a description or free answer; 1 is greedy."""
     ranking: Literal["letters", "texts"] = "letters"
-    """What is ranked: the options' letters at the first position of the answer, or the options' whole texts."""
+    """What is ranked: the options' letters at the answer's first position, or the options' whole texts."""
     circular: bool = False
-    """Whether every question is also asked with its options rotated; it is right only if all rotations are."""
+    """Whether each question is also asked with its options rotated; it is right only if all rotations are."""
     ablations: tuple[Literal["one-stage", "description-only", "blind"], ...] = Field(default=(), strict=False)
     """Further modes that explain the score: without description, without picture, without both."""
     dense: Literal["never", "auto"] = "never"

@@ -8,6 +8,7 @@ import tomli_w
 from pydantic import Field, model_validator
 
 from blip_core.recipes.base import Section, Slug, check_placeholders
+from blip_core.recipes.champion import Champion
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.curation import Curation
 from blip_core.recipes.dataset import Dataset
@@ -20,7 +21,7 @@ from blip_core.recipes.pictures import Pictures
 from blip_core.recipes.scenes import Scenes
 from blip_core.recipes.source import PromptsSource, Source
 from blip_core.recipes.tracking import Tracking
-from blip_core.recipes.variants import Variant
+from blip_core.recipes.variants import ALIASES, AnyVariant, ServerVariant
 
 SCHEMA_VERSION: Literal[1] = 1
 MAX_SEED = 2**32 - 1
@@ -67,8 +68,10 @@ class Recipe(Section):
     """What is tuned, and how."""
     inference: Inference = Inference()
     """How variants answer."""
-    variants: tuple[Variant, ...] = Field(min_length=1, strict=False)
+    variants: tuple[AnyVariant, ...] = Field(min_length=1, strict=False)
     """Which models are compared; the first is the one that the others are measured against."""
+    champion: Champion = Champion()
+    """When the tuned adapter becomes the champion."""
     tracking: Tracking = Tracking()
     """Where runs are recorded."""
 
@@ -150,6 +153,18 @@ def _check_inference(recipe: Recipe) -> None:
     if recipe.stages == 2:
         check_placeholders("inference.describe_prompt", inference.describe_prompt, {"question"})
     check_placeholders("inference.answer_prompt", inference.answer_prompt, _answer_placeholders(recipe))
+    _refuse_twice("inference.ablations", list(inference.ablations))
+    told = [mode for mode in ("one-stage", "description-only") if mode in inference.ablations]
+    if recipe.stages == 1 and told:
+        raise ValueError(
+            f"inference.ablations holds {told[0]}, but stages is 1: nothing describes, so there is no "
+            "description to leave out or to be alone with; allowed: blind"
+        )
+    if recipe.task != "mcq" and (inference.circular or inference.ablations):
+        raise ValueError(
+            f"task is {recipe.task}, and inference.circular or inference.ablations is set: they ask again "
+            "about options, and there are none; leave them out"
+        )
 
 
 def _answer_placeholders(recipe: Recipe) -> set[str]:
@@ -181,9 +196,13 @@ def _check_finetune(recipe: Recipe) -> None:
 def _check_variants(recipe: Recipe) -> None:
     _refuse_twice("variants", [variant.name for variant in recipe.variants])
     for variant in recipe.variants:
-        if variant.role == "baseline" and variant.adapter is True:
+        if isinstance(variant, ServerVariant):
+            _check_server(recipe, variant)
+            continue
+        if variant.role == "baseline" and (variant.adapter is True or variant.adapter in ALIASES):
+            named = "true" if variant.adapter is True else variant.adapter
             raise ValueError(
-                f"variant {variant.name}: adapter is true, but role is baseline: the adapter is tuned on "
+                f"variant {variant.name}: adapter is {named}, but role is baseline: the adapter is tuned on "
                 "finetune.base; give it the role base"
             )
         if variant.role == "base" and variant.model != recipe.finetune.base:
@@ -191,6 +210,14 @@ def _check_variants(recipe: Recipe) -> None:
                 f"variant {variant.name}: role is base, but model is {variant.model.id} and finetune.base is "
                 f"{recipe.finetune.base.id}: leave model out, or give it the role baseline"
             )
+
+
+def _check_server(recipe: Recipe, variant: ServerVariant) -> None:
+    if recipe.inference.ranking == "texts":
+        raise ValueError(
+            f"variant {variant.name}: role is server, but inference.ranking is texts: servers tell "
+            "probabilities of first tokens alone; set it to letters, or leave the variant out"
+        )
 
 
 def _check_gguf(recipe: Recipe) -> None:

@@ -1,9 +1,12 @@
 """What people read of a run: lines on a terminal, a JSON object, a page."""
 
+from blip_core.reporting import charts
 from blip_core.reporting.html import Report, Sample, render_report, write_report
 from blip_core.reporting.ladder import POCKET_NOTE, Ladder, Rung, from_scores
+from blip_core.reporting.ladder_table import show_champion, show_ladder
 from blip_core.reporting.summary import (
     AdapterSummary,
+    ChampionSummary,
     ComparisonSummary,
     DatasetSummary,
     MlflowSummary,
@@ -13,12 +16,14 @@ from blip_core.reporting.summary import (
     summarise_comparisons,
     summarise_variants,
 )
-from blip_core.reporting.terminal import Places, StageLines, show_ladder, show_places
+from blip_core.reporting.tables import calibrations
+from blip_core.reporting.terminal import Places, StageLines, show_places
 from blip_core.reporting.words import stage_words
 
 __all__ = [
     "POCKET_NOTE",
     "AdapterSummary",
+    "ChampionSummary",
     "ComparisonSummary",
     "DatasetSummary",
     "Ladder",
@@ -31,8 +36,11 @@ __all__ = [
     "StageSummary",
     "Summary",
     "VariantSummary",
+    "calibrations",
+    "charts",
     "from_scores",
     "render_report",
+    "show_champion",
     "show_ladder",
     "show_places",
     "stage_words",

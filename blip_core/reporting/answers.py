@@ -49,18 +49,35 @@ def show_answers(console: Console, summary: Mapping[str, Any]) -> None:
 
 
 def show_scores(console: Console, scores: Mapping[str, Any]) -> None:
-    """Print accuracy with its interval, free generation, and accuracy by kind, by category and by letter."""
-    found = scores["accuracy"]
-    interval = f"95 % interval {share_words(found['low'])} to {share_words(found['high'])}"
-    _line(console, "accuracy", f"{share_words(found['value'])} ({interval}; n {found['n']:,})")
+    """Print accuracy over all and in parts, circular accuracy, calibration, free answers and other modes.
+
+    What `scores` lacks has no line.
+    """
+    _line(console, "accuracy", _with_interval(scores["accuracy"]))
+    if "circular" in scores:
+        _line(console, "circular", f"{_with_interval(scores['circular'])} right in every rotation")
+    if "calibration" in scores:
+        _line(console, "calibration", _calibration_words(scores["calibration"]))
     free = scores.get("free_generation")
     if free:
         written = f"{share_words(free['accuracy'])} right, {share_words(free['invalid'])} name no letter"
         _line(console, "free text", written)
+    for mode, one in scores.get("ablations", {}).items():
+        _line(console, mode, _with_interval(one))
     for part in ("by_kind", "by_category"):
         for name, one in scores[part].items():
             _line(console, "", f"{name}: {share_words(one['value'])} (n {one['n']:,})")
     console.print(_letters(scores["per_letter"]))
+
+
+def _with_interval(share: Mapping[str, Any]) -> str:
+    interval = f"95 % interval {share_words(share['low'])} to {share_words(share['high'])}"
+    return f"{share_words(share['value'])} ({interval}; n {share['n']:,})"
+
+
+def _calibration_words(found: Mapping[str, Any]) -> str:
+    points = f"{100 * found['ece']:.1f} points off on average"
+    return f"probabilities are {points} (expected calibration error); Brier score {found['brier']:.2f}"
 
 
 def refused_words(refused: Mapping[str, int]) -> str:

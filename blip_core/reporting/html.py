@@ -1,29 +1,34 @@
-"""One self-contained page of a run: no script, no outside request, everything a model wrote escaped."""
+"""One self-contained page of a run: no outside request, one script, everything a model wrote escaped."""
 
 import base64
+import hashlib
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blip_core import figures
-from blip_core.records import LETTERS
+from blip_core.records import LETTERS, Example
+from blip_core.reporting import charts, tables
+from blip_core.reporting.gallery import Answers, Gallery, as_script_data, build_gallery
 from blip_core.reporting.ladder import Ladder
+from blip_core.reporting.pictures import data_uri, picture_uri
 from blip_core.reporting.summary import Summary
-from blip_core.reporting.terminal import p_words
-from blip_core.reporting.words import share_words
+from blip_core.reporting.words import p_words, share_words
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-_TEMPLATE = Path(__file__).with_name("report.html.j2")
+_HERE = Path(__file__).parent
+_SAMPLE_BYTES = 40_000
+_SHEET_BYTES = 600_000
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One example of the dataset; `picture` holds encoded bytes, PNG or JPEG."""
+    """One example of the dataset; `picture` holds encoded bytes, PNG, JPEG or WebP."""
 
     picture: bytes
     scene: str
@@ -35,13 +40,17 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the page shows.
+    """What the page shows; a part for which there is nothing is left out with its heading.
 
     Attributes:
         title: its heading.
         summary: the run as programs see it.
         ladder: the variants side by side.
+        scores: the JSON object that the ladder came from; of it come parts, modes and calibration.
+        answers: predictions by variant, in the order of the ladder; may be empty.
+        examples: the rows that were answered, for the gallery; read once.
         curve: rows of the loss curve as `blip_core.figures.loss_curve` takes them; may be empty.
+        watched: what the model said of a few rows while it was tuned, as rows of `samples.jsonl`.
         sheet_png: the encoded picture sheet; may be empty.
         samples: a few examples of the dataset.
         recipe_toml: the resolved recipe.
@@ -51,7 +60,11 @@ class Report:
     title: str
     summary: Summary
     ladder: Ladder
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    answers: Answers = field(default_factory=dict)
+    examples: Iterable[Example] = ()
     curve: Sequence[Mapping[str, float]] = ()
+    watched: Sequence[Mapping[str, Any]] = ()
     sheet_png: bytes = b""
     samples: Sequence[Sample] = ()
     recipe_toml: str = ""
@@ -59,15 +72,29 @@ class Report:
 
 
 def render_report(report: Report) -> str:
-    """The page as HTML."""
-    return _template().render(
-        report=report,
-        summary=report.summary,
-        ladder=report.ladder,
-        letters=LETTERS,
-        ladder_image=_figure(figures.ladder, report.ladder.scores) if report.ladder.rungs else "",
-        curve_image=_figure(figures.loss_curve, report.curve) if report.curve else "",
-        sheet_image=_data_uri(report.sheet_png, "image/png") if report.sheet_png else "",
+    """The page as HTML.
+
+    Raises:
+        TableError: A picture that has to be made smaller cannot be read.
+    """
+    style, script = _part("report.css"), _part("report.js")
+    return (
+        _template()
+        .render(
+            report=report,
+            summary=report.summary,
+            ladder=report.ladder,
+            letters=LETTERS,
+            policy=content_policy(style, script),
+            style=style,
+            script=script,
+            watched=sorted(report.watched, key=lambda one: (one["id"], one["step"])),
+            sheet_image=picture_uri(report.sheet_png, _SHEET_BYTES) if report.sheet_png else "",
+            **_figures(report),
+            **_tables(report),
+            **_gallery(report),
+        )
+        .lstrip()
     )
 
 
@@ -76,6 +103,63 @@ def write_report(report: Report, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(render_report(report), encoding="utf-8")
     return path
+
+
+def content_policy(style: str, script: str) -> str:
+    """What a browser may do with the page: show its pictures, and use this very style and script.
+
+    Nothing may be fetched or sent, no other script runs, and no text can be turned into markup. The block of
+    data needs no leave, as browsers never execute its type.
+    """
+    rules = (
+        "default-src 'none'",
+        "img-src data:",
+        f"style-src '{_hash_of(style)}'",
+        f"script-src '{_hash_of(script)}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "require-trusted-types-for 'script'",
+    )
+    return "; ".join(rules)
+
+
+def _figures(report: Report) -> dict[str, str]:
+    """Addresses of the figures by their names in the template; empty where there is nothing to draw."""
+    drawn = {
+        "ladder_image": (figures.ladder, report.ladder.scores),
+        "differences_image": (charts.differences, report.ladder.comparisons),
+        "reliability_image": (charts.reliability, tables.calibrations(report.scores)),
+        "curve_image": (figures.loss_curve, report.curve),
+    }
+    return {name: _figure(draw, rows) if rows else "" for name, (draw, rows) in drawn.items()}
+
+
+def _tables(report: Report) -> dict[str, Any]:
+    rungs = report.ladder.rungs
+    parts = {
+        "kind": tables.parts(report.scores, "by_kind"),
+        "category": tables.parts(report.scores, "by_category"),
+    }
+    first = next(iter(report.answers.values()), ())
+    return {
+        "has": {
+            "circular": any(rung.circular for rung in rungs),
+            "free": any(rung.free for rung in rungs),
+            "calibration": any(rung.calibration_error is not None for rung in rungs),
+        },
+        "modes": tables.modes(report.scores),
+        "parts": {heading: lines for heading, lines in parts.items() if lines},
+        "captions": tables.captions(report.scores),
+        "confusions": tables.confusions(report.answers),
+        "unknown": sum(not row.truth for row in first),
+    }
+
+
+def _gallery(report: Report) -> dict[str, Gallery | str | None]:
+    if not any(report.answers.values()):
+        return {"gallery": None, "gallery_data": ""}
+    gallery = build_gallery(report.answers, report.examples, report.scores.get("candidates", ()))
+    return {"gallery": gallery, "gallery_data": as_script_data(gallery.data)}
 
 
 @cache
@@ -87,23 +171,27 @@ def _template() -> "Template":
     )
     environment.filters |= {
         "share": share_words,
+        "width": lambda share: f"{100 * share:.1f}%",
+        "count": lambda number: f"{number:,}",
         "points": lambda value: f"{100 * value:+.1f}",
         "p": p_words,
-        "picture": lambda data: _data_uri(data, _media_type(data)),
+        "picture": lambda data: picture_uri(data, _SAMPLE_BYTES),
     }
-    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
+    return environment.from_string(_part("report.html.j2"))
 
 
-def _figure(draw: Any, rows: Sequence[Any]) -> str:
+@cache
+def _part(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+def _figure(draw: Any, rows: Any) -> str:
     """Draw a figure as SVG inside an `img`, where nothing it holds can act on the page."""
     with tempfile.TemporaryDirectory() as folder:
         path = draw(rows, Path(folder) / "figure.svg")
-        return _data_uri(path.read_bytes(), "image/svg+xml")
+        return data_uri(path.read_bytes(), "image/svg+xml")
 
 
-def _data_uri(data: bytes, media_type: str) -> str:
-    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
-
-
-def _media_type(data: bytes) -> str:
-    return "image/jpeg" if data.startswith(b"\xff\xd8") else "image/png"
+def _hash_of(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"

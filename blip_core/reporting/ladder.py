@@ -15,11 +15,21 @@ POCKET_NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One variant: its accuracy with letters ranked, and what it wrote freely where it was asked to."""
+    """One variant: its accuracy with letters ranked; what it was not asked for is None.
+
+    Attributes:
+        name: of the variant.
+        accuracy: of ranked letters.
+        free: what it wrote freely.
+        circular: share that is right in every rotation of the options.
+        calibration_error: expected calibration error, 0 to 1; None in scores of earlier versions.
+    """
 
     name: str
     accuracy: Accuracy
     free: FreeGeneration | None = None
+    circular: Accuracy | None = None
+    calibration_error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +71,21 @@ def from_scores(scores: Mapping[str, Any]) -> Ladder:
     """Build the ladder from JSON values.
 
     Args:
-        scores: `variants` (name -> `accuracy` and, where free generation was on, `free_generation`) and
-            `comparisons`, each with the fields of its class in `blip_core.scoring`.
+        scores: `variants` (name -> `accuracy` and, where there are any, `free_generation`, `circular` and
+            `calibration`) and `comparisons`, each with the fields of its class in `blip_core.scoring`.
     """
     rungs = [_rung(name, values) for name, values in scores["variants"].items()]
     return Ladder(rungs, [Comparison(**values) for values in scores["comparisons"]])
 
 
 def _rung(name: str, values: Mapping[str, Any]) -> Rung:
-    free = values.get("free_generation")
-    return Rung(name, Accuracy(**values["accuracy"]), FreeGeneration(**free) if free else None)
+    free, circular, calibration = (
+        values.get(part) for part in ("free_generation", "circular", "calibration")
+    )
+    return Rung(
+        name,
+        Accuracy(**values["accuracy"]),
+        FreeGeneration(**free) if free else None,
+        Accuracy(**circular) if circular else None,
+        calibration["ece"] if calibration else None,
+    )

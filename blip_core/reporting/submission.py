@@ -36,8 +36,9 @@ _ROW_NUMBER = re.compile(r"row (\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Answered(Prediction):
-    """A prediction with the question it answers, so that it can be read by itself."""
+    """A prediction with its margin and the question it answers, so that it can be read by itself."""
 
+    margin: float = 0.0  # a column here; a prediction works it out
     question: str = ""
     a: str = ""
     b: str = ""
@@ -48,10 +49,12 @@ class Answered(Prediction):
     def of(cls, example: Example, prediction: Prediction) -> "Answered":
         """Put a question beside what was said of it."""
         asked = {name: getattr(example, name) for name in _QUESTION_FIELDS}
-        return cls(**prediction.to_row(), **asked)
+        return cls(**prediction.to_row(), **asked, margin=prediction.margin)
 
 
-ANSWERED_SCHEMA = pa.schema([*PREDICTION_SCHEMA, *[(name, pa.string()) for name in _QUESTION_FIELDS]])
+ANSWERED_SCHEMA = pa.schema(
+    [*PREDICTION_SCHEMA, ("margin", pa.float64()), *[(name, pa.string()) for name in _QUESTION_FIELDS]]
+)
 
 
 def submission_rows(answers: Sequence[Prediction], rejections: Sequence[Rejection]) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from blip_core.reporting.ladder import Ladder
@@ -22,32 +22,43 @@ class DatasetSummary:
 
 @dataclass(frozen=True, slots=True)
 class VariantSummary:
-    """One variant; shares lie between 0 and 1, those of free generation are None where it was off."""
+    """One variant; shares lie between 0 and 1, those that were not asked for are None."""
 
     accuracy: float
     ci95: Interval
     n: int
     generation_accuracy: float | None
     invalid: float | None
+    circular: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonSummary:
-    """How much more often `b` is right than `a`, from -1 to 1."""
+    """How much more often `b` is right than `a`, from -1 to 1; `p_adjusted` counts all comparisons."""
 
     a: str
     b: str
     difference: float
     ci95: Interval
     p_value: float
+    p_adjusted: float
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterSummary:
-    """The adapter's folder and digest."""
+    """The adapter's folder and digest, and what was counted while it was tuned."""
 
     path: str
     digest: str
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChampionSummary:
+    """Whether the adapter earned the alias `champion` by the recipe's rule, and why or why not."""
+
+    won: bool
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,7 @@ class Summary:
     stages: Mapping[str, StageSummary]
     mlflow: MlflowSummary
     report: str = ""
+    champion: ChampionSummary | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The object as JSON values."""
@@ -101,6 +113,7 @@ class Summary:
             stages={name: StageSummary(**one) for name, one in values["stages"].items()},
             mlflow=MlflowSummary(**values["mlflow"]),
             report=values["report"],
+            champion=_champion(values.get("champion")),
         )
 
 
@@ -113,6 +126,7 @@ def summarise_variants(ladder: Ladder) -> dict[str, VariantSummary]:
             n=rung.accuracy.n,
             generation_accuracy=rung.free.accuracy if rung.free else None,
             invalid=rung.free.invalid if rung.free else None,
+            circular=rung.circular.value if rung.circular else None,
         )
         for rung in ladder.rungs
     }
@@ -121,7 +135,7 @@ def summarise_variants(ladder: Ladder) -> dict[str, VariantSummary]:
 def summarise_comparisons(ladder: Ladder) -> tuple[ComparisonSummary, ...]:
     """The comparisons of a ladder, in its order."""
     return tuple(
-        ComparisonSummary(one.a, one.b, one.difference, (one.low, one.high), one.p_value)
+        ComparisonSummary(one.a, one.b, one.difference, (one.low, one.high), one.p_value, one.p)
         for one in ladder.comparisons
     )
 
@@ -132,3 +146,7 @@ def _variant(values: Mapping[str, Any]) -> VariantSummary:
 
 def _comparison(values: Mapping[str, Any]) -> ComparisonSummary:
     return ComparisonSummary(**{**values, "ci95": tuple(values["ci95"])})
+
+
+def _champion(values: Mapping[str, Any] | None) -> ChampionSummary | None:
+    return ChampionSummary(values["won"], tuple(values["reasons"])) if values else None

@@ -15,9 +15,19 @@ def stage_words(stage: str, told: Told) -> str:
     return words(told)
 
 
+def progress_unit(stage: str) -> str:
+    """What a stage counts while it runs; empty where it counts a handful of dissimilar things."""
+    return _UNITS.get(stage.split(maxsplit=1)[0], "")
+
+
 def share_words(part: float) -> str:
     """A share between 0 and 1 as per cent with one decimal."""
     return f"{100 * part:.1f} %"
+
+
+def p_words(p_value: float) -> str:
+    """A p-value with three decimals, or `< 0.001`."""
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def reasons_words(refused: Mapping[str, int]) -> str:
@@ -47,9 +57,14 @@ def _dataset(told: Told) -> str:
 
 
 def _finetune(told: Told) -> str:
-    if "first_loss" not in told:
+    if told.get("first_loss") is None:
         return _rows(told)
-    return f"loss {told['first_loss']:.2f} to {told['last_loss']:.2f} in {told['steps']:,} steps"
+    counts = told.get("counts", {})
+    notes = [f"loss {told['first_loss']:.2f} to {told['last_loss']:.2f} in {told['steps']:,} steps"]
+    notes += [f"{told['trainable']:,} weights"] if "trainable" in told else []
+    notes += [f"{share_words(counts['padded_share'])} padding"] if "padded_share" in counts else []
+    notes += [text.format(counts[name]) for name, text in _TRAINING_NOTES.items() if counts.get(name)]
+    return "; ".join(notes)
 
 
 def _predict(told: Told) -> str:
@@ -69,6 +84,23 @@ def _refused(told: Told) -> str:
         return f"; refused {reasons}" if reasons else ""
     return f"; {refused:,} refused" if refused else ""
 
+
+# Told where it happened.
+_TRAINING_NOTES: Mapping[str, str] = {
+    "cut_texts": "cut texts {:,}",
+    "quarantined": "rows left out {:,}",
+    "skipped_steps": "skipped steps {:,}",
+    "resumed_at": "resumed at step {:,}",
+    "stopped_early": "stopped early",
+}
+
+_UNITS: Mapping[str, str] = {
+    "scenes": "scenes",
+    "pictures": "pictures",
+    "labels": "pictures",
+    "finetune": "steps",
+    "predict": "rows",
+}
 
 _WORDS: Mapping[str, Callable[[Told], str]] = {
     "scenes": _of_asked("scenes"),

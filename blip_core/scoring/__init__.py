@@ -2,19 +2,41 @@
 
 from blip_core.scoring.accuracy import Accuracy, accuracy
 from blip_core.scoring.breakdown import LetterScore, by_category, by_kind, per_letter
+from blip_core.scoring.calibration import Bin, Calibration, calibration
+from blip_core.scoring.captions import Caption, CaptionScores, caption_scores
+from blip_core.scoring.champion import Decision, decide
+from blip_core.scoring.circular import averaged_accuracy, circular_accuracy
 from blip_core.scoring.comparison import Comparison, compare, verdict
-from blip_core.scoring.free_generation import FreeGeneration, free_generation
+from blip_core.scoring.correction import holm
+from blip_core.scoring.free_generation import FreeGeneration, free_generation, invalid_rate
+from blip_core.scoring.modes import by_mode, compare_modes
+from blip_core.scoring.power import questions_needed
 
 __all__ = [
     "Accuracy",
+    "Bin",
+    "Calibration",
+    "Caption",
+    "CaptionScores",
     "Comparison",
+    "Decision",
     "FreeGeneration",
     "LetterScore",
     "accuracy",
+    "averaged_accuracy",
     "by_category",
     "by_kind",
+    "by_mode",
+    "calibration",
+    "caption_scores",
+    "circular_accuracy",
     "compare",
+    "compare_modes",
+    "decide",
     "free_generation",
+    "holm",
+    "invalid_rate",
     "per_letter",
+    "questions_needed",
     "verdict",
 ]

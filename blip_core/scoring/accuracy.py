@@ -11,7 +11,7 @@ SIGNIFICANCE = 0.05  # every interval of this package covers 95 %
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """A share of right answers, between 0 and 1, with its 95 % interval over `n` answers."""
+    """A share of `n` answers, between 0 and 1, with its 95 % interval; of right answers as a rule."""
 
     value: float
     low: float
@@ -42,4 +42,5 @@ def wilson(right: int, n: int) -> Accuracy:
     if not n:
         raise EmptyDataset("There are no predictions to score: the evaluation rows are empty.")
     low, high = proportion_confint(right, n, alpha=SIGNIFICANCE, method="wilson")
-    return Accuracy(right / n, float(low), float(high), n)
+    share = right / n
+    return Accuracy(share, min(float(low), share), max(float(high), share), n)  # last bits may stick out

@@ -1,21 +1,14 @@
 """Paired comparison of two variants that answered the same questions."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from blip_core.errors import EmptyDataset, TableError
 from blip_core.records import Prediction
 from blip_core.scoring.accuracy import SIGNIFICANCE
-
-RESAMPLES = 10_000
-_RESAMPLES_AT_ONCE = 500  # keeps the table of draws at some MB for thousands of pictures
-_SHOWN_IDS = 3
-
-Floats = NDArray[np.float64]
+from blip_core.scoring.bootstrap import clustered_interval
+from blip_core.scoring.pairing import pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +25,8 @@ class Comparison:
         discordant: questions that one of the two answers right and the other wrong.
         n: questions in all.
         clusters: pictures in all.
+        p_adjusted: the p-value after Holm's correction; None as long as it was not corrected.
+        family: comparisons that the correction accounts for.
     """
 
     a: str
@@ -43,11 +38,18 @@ class Comparison:
     discordant: int
     n: int
     clusters: int
+    p_adjusted: float | None = None
+    family: int = 1
+
+    @property
+    def p(self) -> float:
+        """The p-value to go by: the adjusted one where there is one."""
+        return self.p_value if self.p_adjusted is None else self.p_adjusted
 
     @property
     def is_significant(self) -> bool:
-        """Whether both the interval leaves zero out and the p-value is below 0.05."""
-        return self.p_value < SIGNIFICANCE and (self.low > 0 or self.high < 0)
+        """Whether both the interval leaves zero out and the p-value to go by is below 0.05."""
+        return self.p < SIGNIFICANCE and (self.low > 0 or self.high < 0)
 
 
 def compare(a: Sequence[Prediction], b: Sequence[Prediction], seed: int = 0) -> Comparison:
@@ -61,34 +63,43 @@ def compare(a: Sequence[Prediction], b: Sequence[Prediction], seed: int = 0) -> 
         EmptyDataset: when there are no predictions.
         TableError: when the two did not answer the same questions, once each, with the same true answers.
     """
-    from statsmodels.stats.contingency_tables import mcnemar
-
-    rows = _paired(a, b)
+    rows = pair(a, b)
     right = np.array([(first.is_right, second.is_right) for first, second in rows], dtype=np.int64)
     only_a = int(np.sum(right[:, 0] > right[:, 1]))
     only_b = int(np.sum(right[:, 1] > right[:, 0]))
-    table = [[0, only_a], [only_b, 0]]  # the test looks at discordant questions alone
     pictures = [first.picture_id for first, _ in rows]
-    gains, sizes = _by_cluster(right[:, 1] - right[:, 0], pictures)
-    low, high = _bootstrap_interval(gains, sizes, seed)
+    low, high, clusters = clustered_interval(right[:, 1] - right[:, 0], pictures, seed)
     return Comparison(
         a=rows[0][0].variant,
         b=rows[0][1].variant,
         difference=(only_b - only_a) / len(rows),
         low=low,
         high=high,
-        p_value=float(mcnemar(table, exact=True).pvalue),
+        p_value=mcnemar_p(only_a, only_b),
         discordant=only_a + only_b,
         n=len(rows),
-        clusters=len(sizes),
+        clusters=clusters,
     )
+
+
+def mcnemar_p(only_a: int, only_b: int) -> float:
+    """Two-sided p-value of the exact McNemar test.
+
+    Args:
+        only_a: questions that the first alone answers right.
+        only_b: questions that the second alone answers right.
+    """
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    table = [[0, only_a], [only_b, 0]]  # the test looks at discordant questions alone
+    return float(mcnemar(table, exact=True).pvalue)
 
 
 def verdict(comparison: Comparison) -> str:
     """Say in one sentence what a comparison shows."""
     points = 100 * comparison.difference
     low, high = 100 * comparison.low, 100 * comparison.high
-    interval = f"95 % interval {low:+.1f} to {high:+.1f}, p {_p_text(comparison)}"
+    interval = f"95 % interval {low:+.1f} to {high:+.1f}, {_p_text(comparison)}"
     if not comparison.is_significant:
         return f"{comparison.b} and {comparison.a} cannot be told apart ({points:+.1f} points; {interval})."
     relation = "better" if points > 0 else "worse"
@@ -96,62 +107,7 @@ def verdict(comparison: Comparison) -> str:
 
 
 def _p_text(comparison: Comparison) -> str:
-    return "< 0.001" if comparison.p_value < 0.001 else f"= {comparison.p_value:.3f}"
-
-
-def _paired(a: Sequence[Prediction], b: Sequence[Prediction]) -> list[tuple[Prediction, Prediction]]:
-    if not a and not b:
-        raise EmptyDataset("There are no predictions to compare: the evaluation rows are empty.")
-    first, second = _by_id(a), _by_id(b)
-    if first.keys() != second.keys():
-        raise TableError(_different_rows(first, second))
-    for name, row in first.items():
-        other = second[name]
-        if (row.truth, row.picture_id) != (other.truth, other.picture_id):
-            raise TableError(
-                f"Question {name} has the answer {row.truth} about {row.picture_id} for {row.variant}, but "
-                f"{other.truth} about {other.picture_id} for {other.variant}: "
-                "the two come from different tables. Let both variants answer the same one."
-            )
-    return [(first[name], second[name]) for name in sorted(first)]
-
-
-def _by_id(predictions: Sequence[Prediction]) -> dict[str, Prediction]:
-    rows = {prediction.id: prediction for prediction in predictions}
-    if len(rows) == len(predictions):
-        return rows
-    name, times = Counter(prediction.id for prediction in predictions).most_common(1)[0]
-    raise TableError(f"{rows[name].variant} answers question {name} {times} times; ids must differ.")
-
-
-def _different_rows(first: Mapping[str, Prediction], second: Mapping[str, Prediction]) -> str:
-    only_first, only_second = sorted(first.keys() - second.keys()), sorted(second.keys() - first.keys())
-    examples = ", ".join((only_first + only_second)[:_SHOWN_IDS])
-    return (
-        f"{_variant(first)} and {_variant(second)} did not answer the same questions: {len(only_first)} were "
-        f"answered by the first alone and {len(only_second)} by the second alone (such as {examples}). "
-        "Let both answer the same table."
-    )
-
-
-def _variant(rows: Mapping[str, Prediction]) -> str:
-    return next((row.variant for row in rows.values()), "A variant without rows")
-
-
-def _by_cluster(gains: NDArray[np.int64], clusters: Sequence[str]) -> tuple[Floats, Floats]:
-    """Sum gains and count rows by cluster: two float64 arrays, (clusters,)."""
-    _, index = np.unique(np.array(clusters), return_inverse=True)
-    return np.bincount(index, weights=gains).astype(np.float64), np.bincount(index).astype(np.float64)
-
-
-def _bootstrap_interval(gains: Floats, sizes: Floats, seed: int) -> tuple[float, float]:
-    """Percentile interval of the mean gain a row, whole clusters resampled `RESAMPLES` times."""
-    rng = np.random.default_rng(seed)
-    count = len(sizes)
-    means = []
-    for _ in range(RESAMPLES // _RESAMPLES_AT_ONCE):
-        drawn = rng.integers(count, size=(_RESAMPLES_AT_ONCE, count))
-        means.append(gains[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
-    tails = [SIGNIFICANCE / 2, 1 - SIGNIFICANCE / 2]
-    low, high = np.quantile(np.concatenate(means), tails)
-    return float(low), float(high)
+    value = "p < 0.001" if comparison.p < 0.001 else f"p = {comparison.p:.3f}"
+    if comparison.p_adjusted is None or comparison.family == 1:
+        return value
+    return f"{value} adjusted for {comparison.family} comparisons"

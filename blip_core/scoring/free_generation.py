@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from blip_core.errors import EmptyDataset
 from blip_core.records import Prediction
+from blip_core.scoring.accuracy import Accuracy, wilson
 
 
 class FreeGeneration(NamedTuple):
@@ -25,3 +26,12 @@ def free_generation(predictions: Sequence[Prediction]) -> FreeGeneration:
     right = sum(prediction.generated_letter == prediction.truth for prediction in predictions)
     invalid = sum(not prediction.generated_letter for prediction in predictions)
     return FreeGeneration(right / len(predictions), invalid / len(predictions))
+
+
+def invalid_rate(predictions: Sequence[Prediction]) -> Accuracy:
+    """Share of freely written answers that name no letter, with its Wilson interval.
+
+    Raises:
+        EmptyDataset: when there are no predictions.
+    """
+    return wilson(sum(not row.generated_letter for row in predictions), len(predictions))

@@ -59,11 +59,7 @@ class Store:
 
     def has(self, key: str) -> bool:
         """Whether a complete artefact is there, judged by the sizes of its files: cheap, not thorough."""
-        folder = self._folder(key)
-        try:
-            return Manifest.read(folder).sizes_agree(folder)
-        except (FileNotFoundError, NotADirectoryError, CorruptArtifact):
-            return False
+        return self.peek(key) is not None
 
     def find(self, key: str) -> Artifact | None:
         """Give an artefact after comparing every file with its digest; None where there is none.
@@ -100,11 +96,39 @@ class Store:
             found = self._load_or_quarantine(key)  # another writer may have finished while we waited
             return found or self._make(key, kind, build)
 
+    def peek(self, key: str) -> Artifact | None:
+        """Give an artefact as `has` judges it; whoever reads its files asks `find` first."""
+        folder = self._folder(key)
+        try:
+            manifest = Manifest.read(folder)
+        except (FileNotFoundError, NotADirectoryError, CorruptArtifact):
+            return None
+        return manifest.artifact(folder) if manifest.sizes_agree(folder) else None
+
+    def keys(self, beginning: str) -> list[str]:
+        """Keys that begin so and have a manifest, whole or damaged, in order; reads none."""
+        folder = self.root / "artifacts"
+        paths = sorted(folder.glob(f"{beginning}*")) if folder.is_dir() else []
+        return [path.name for path in paths if (path / MANIFEST).exists()]
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Keep other writers waiting while several artefacts are made, one after the other.
+
+        Args:
+            name: a key that is never published: publishing takes the lock of its own.
+
+        Raises:
+            PlaceError: The store's folder cannot be written.
+        """
+        with self._locked(name):
+            yield
+
     def artifacts(self, kind: str | None = None) -> list[Artifact]:
         """All complete artefacts, or those of one kind, by key; their files are not read."""
         folder = self.root / "artifacts"
         paths = sorted(folder.iterdir()) if folder.is_dir() else []
-        found = [Manifest.read(path).artifact(path) for path in paths if self.has(path.name)]
+        found = [artifact for path in paths if (artifact := self.peek(path.name)) is not None]
         return [artifact for artifact in found if kind in (None, artifact.kind)]
 
     def _folder(self, key: str) -> Path:

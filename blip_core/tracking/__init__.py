@@ -2,6 +2,7 @@
 
 from blip_core.tracking.environment import link_tags, quiet_environment
 from blip_core.tracking.null import NullTracker
+from blip_core.tracking.registered import RegisteredAdapter, Registry
 from blip_core.tracking.replaying import Replayed, replay
 from blip_core.tracking.runs import JournalledRun
 from blip_core.tracking.sqlite import artifact_root, prepare_store, server_command
@@ -12,6 +13,8 @@ __all__ = [
     "JournalledRun",
     "MlflowTracker",
     "NullTracker",
+    "RegisteredAdapter",
+    "Registry",
     "Replayed",
     "artifact_root",
     "link_tags",

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 CANDIDATE = "candidate"
 CHAMPION = "champion"
-_DIGEST_TAG = "foundry.digest"
+DIGEST_TAG = "foundry.digest"
+FILES_TAG = "foundry.files_digest"  # of the files as they lie in the registry, see `folder_digest`
 _VERSIONS_TAG = "mlflow.modelVersions"  # lets the page of a logged model name its registered versions
 _MODEL_TYPE = "lora-adapter"
 
@@ -47,6 +48,7 @@ def register_adapter(
     version = _version_of(client, name, digest) or _create_version(
         client, experiment_id, run_id, folder, data, digest, time_ms
     )
+    client.set_model_version_tag(name, version, FILES_TAG, folder_digest(folder))
     client.set_registered_model_alias(name, CANDIDATE, version)
     if data["champion"]:
         client.set_registered_model_alias(name, CHAMPION, version)
@@ -74,7 +76,7 @@ def _ensure_registered_model(client: "MlflowClient", name: str) -> None:
 
 def _version_of(client: "MlflowClient", name: str, digest: str) -> str:
     found = client.search_model_versions(
-        f"name = '{name}' and tags.`{_DIGEST_TAG}` = '{digest}'", max_results=1
+        f"name = '{name}' and tags.`{DIGEST_TAG}` = '{digest}'", max_results=1
     )
     return str(found[0].version) if found else ""
 
@@ -91,7 +93,7 @@ def _create_version(
     from mlflow.entities import LoggedModelOutput, Metric
 
     model = client.create_logged_model(
-        experiment_id, data["name"], run_id, tags={_DIGEST_TAG: digest}, model_type=_MODEL_TYPE
+        experiment_id, data["name"], run_id, tags={DIGEST_TAG: digest}, model_type=_MODEL_TYPE
     )
     client.log_model_artifacts(model.model_id, str(folder))
     client.finalize_logged_model(model.model_id, "READY")
@@ -101,7 +103,7 @@ def _create_version(
     ]
     client.log_batch(run_id, metrics=metrics)
     version = client.create_model_version(
-        data["name"], _source(client, model), run_id, tags={_DIGEST_TAG: digest}, model_id=model.model_id
+        data["name"], _source(client, model), run_id, tags={DIGEST_TAG: digest}, model_id=model.model_id
     )
     registered = [{"name": data["name"], "version": str(version.version)}]
     client.set_logged_model_tags(model.model_id, {_VERSIONS_TAG: json.dumps(registered)})

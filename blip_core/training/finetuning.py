@@ -1,62 +1,89 @@
-"""Tuning a LoRA adapter on BLIP-2: the Hugging Face Trainer over frozen vision features."""
+"""Tuning an adapter on BLIP-2: the Hugging Face Trainer over frozen vision features."""
 
-import time
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
-from transformers import PrinterCallback, Trainer, TrainingArguments
 
-from blip_core.errors import EmptyDataset
+from blip_core.errors import TrainingFailure
 from blip_core.inference.predicting import describe
 from blip_core.inference.prompting import check_task
-from blip_core.modeling.adapters import attach_adapter, restore_adapter, save_adapter, targeted_linears
-from blip_core.modeling.features import VisionCache, distinct_pictures, image_features
+from blip_core.modeling.adapter_targets import check_adapter
+from blip_core.modeling.adapters import attach_adapter, restore_adapter, save_adapter
+from blip_core.modeling.features import VisionCache, VisionStates, distinct_pictures, image_features
 from blip_core.modeling.loading import Blip2Bundle
+from blip_core.modeling.vision_tower import release_vision_tower
 from blip_core.recipes.finetune import Finetune
 from blip_core.recipes.inference import Inference
-from blip_core.records import Example
-from blip_core.training.learner import Batch, Learner, PlannedBatches, collate
+from blip_core.records import Example, Rejection
+from blip_core.training.checkpoints import Checkpoints, Snapshot
+from blip_core.training.fingerprint import fingerprint
+from blip_core.training.inputs import check_examples, quarantine
+from blip_core.training.learner import Learner, collate, validation_metrics
+from blip_core.training.progress import Progress
+from blip_core.training.results import TrainingCounts, TrainingResult
 from blip_core.training.rows import (
     RowSource,
     check_stages,
     draw_own_descriptions,
     plan_batches,
+    planned_steps,
     steps_per_epoch,
     validation_batches,
 )
-from blip_core.training.watching import OnStep, Watch
+from blip_core.training.sampling import OnSamples, Sampler, handful, ignore_samples
+from blip_core.training.together import ALONE, Together
+from blip_core.training.trainer import PlannedTrainer, training_arguments
+from blip_core.training.watching import Look, OnStep, Watch
 
-
-@dataclass(frozen=True, slots=True)
-class TrainingResult:
-    """What came of a tuning.
-
-    Attributes:
-        curve: metrics by step: `step`, `loss`, `learning_rate`, `grad_norm`, at times `validation_loss` and
-            `validation_accuracy`; row 0 is the validation before training.
-        steps: optimiser steps taken.
-        trainable: weights that were trained.
-        seconds: wall time, pictures encoded and base's own descriptions included.
-        best_validation_loss: of the adapter that was saved; None without validation rows.
-        best_step: the step it is from.
-        adapter: folder it was saved in.
-    """
-
-    curve: list[dict[str, float]]
-    steps: int
-    trainable: int
-    seconds: float
-    best_validation_loss: float | None
-    best_step: int
-    adapter: Path
+ResumeFrom = tuple[Path, Snapshot]
 
 
 def ignore_step(step: int, metrics: Mapping[str, float]) -> None:
     """Report nothing."""
+
+
+@dataclass(frozen=True)
+class _Tuning:
+    """A tuning that is about to be run.
+
+    Attributes:
+        bundle: with its adapter.
+        states: of the pictures.
+        train: rows to learn.
+        validation: rows to choose the best step by.
+        own: the base's own descriptions, by example id.
+        settings: what is tuned and how.
+        prompts: the wording of both stages.
+        seed: of order, dropout and stages.
+        out_dir: folder for the adapter.
+        progress: how far it is.
+        checkpoints: where its state is kept.
+        resume_from: the state that is gone on from.
+        together: the processes that tune.
+    """
+
+    bundle: Blip2Bundle
+    states: VisionStates
+    train: RowSource
+    validation: RowSource
+    own: Mapping[str, str]
+    settings: Finetune
+    prompts: Inference
+    seed: int
+    out_dir: Path
+    progress: Progress
+    checkpoints: Checkpoints | None
+    resume_from: ResumeFrom | None
+    together: Together
+
+    @property
+    def steps(self) -> int:
+        return planned_steps(len(self.train.examples), self.settings)
 
 
 def finetune(
@@ -68,10 +95,16 @@ def finetune(
     seed: int,
     out_dir: Path,
     on_step: OnStep = ignore_step,
+    *,
+    states: VisionStates | None = None,
+    checkpoints: Path | None = None,
+    on_samples: OnSamples = ignore_samples,
+    together: Together = ALONE,
 ) -> TrainingResult:
     """Tune an adapter and save the one that did best on the validation rows.
 
-    On a CPU the same seed gives the same bits. The bundle's model carries the adapter afterwards.
+    On a CPU the same seed gives the same bits, however often it was killed and resumed in between. The
+    bundle's model carries the adapter afterwards, and has lost its vision tower unless features are fresh.
 
     Args:
         bundle: BLIP-2 without adapter, its language model quantised as the settings say.
@@ -81,130 +114,239 @@ def finetune(
         prompts: the wording of both stages, as inference will use it.
         seed: of adapter, order, dropout and stages.
         out_dir: folder for the adapter.
-        on_step: told the metrics of every step.
+        on_step: told the metrics of every step that this process takes.
+        states: where vision states come from; in memory if it is not said.
+        checkpoints: folder of the checkpoints of this tuning alone, of which the newest complete one is gone
+            on from; without it none are kept. They stay: whoever has published the adapter deletes them.
+        on_samples: told what the model says of a few rows, after every epoch.
+        together: the processes that tune, each of which calls this; the first alone writes and samples.
 
     Raises:
         EmptyDataset: There is nothing to learn.
         RecipeError: The adapter names modules it cannot sit on, or the shares need a prompt that is empty.
-        TableError: A picture cannot be read.
-        TrainingFailure: Nothing moved, or the loss diverged.
+        StageFailure: Too many pictures cannot be read.
+        TrainingFailure: Nothing moved, the loss diverged, memory does not suffice for one row, or the
+            checkpoints are those of another tuning.
+        StoreError: The disk is full; earlier checkpoints are kept.
     """
-    if not train:
-        raise EmptyDataset("no rows are left to train on; see the counts of rejected rows")
+    _check(bundle, train, validation, settings, prompts)
+    bundle.model.eval()
+    kept = None
+    if checkpoints is not None:
+        kept = Checkpoints(checkpoints, fingerprint(bundle, train, validation, settings, prompts, seed))
+    resume_from = kept.newest() if kept else None
+    progress = _progress(settings, resume_from)
+
+    states = VisionCache(bundle, settings.batch_size) if states is None else states
+    with together.one_first():
+        rejections = states.add([*train, *validation])
+    readable = quarantine([*train, *validation], rejections)
+    own: dict[str, str] = {}
+    if together.is_first:
+        own = _own_descriptions(bundle, readable, states, settings, prompts, seed, resume_from)
+    own = json.loads(together.told(json.dumps(own)))
+    if settings.features == "cached":
+        release_vision_tower(bundle)
+
+    tuned = attach_adapter(bundle, settings.adapter, seed)
+
+    train_source, validation_source = (
+        RowSource(tuned, rows, prompts, settings.describe_share, own, settings.max_text_tokens, seed)
+        for rows in _split(readable, train)
+    )
+    tuning = _Tuning(
+        bundle=tuned,
+        states=states,
+        train=train_source,
+        validation=validation_source,
+        own=own,
+        settings=settings,
+        prompts=prompts,
+        seed=seed,
+        out_dir=out_dir,
+        progress=progress,
+        checkpoints=kept,
+        resume_from=resume_from,
+        together=together,
+    )
+    _train(tuning, on_step, on_samples)
+    if together.is_first:
+        _save(tuning)
+    return _result(tuning, rejections, quarantined=len(train) + len(validation) - len(readable))
+
+
+def _check(
+    bundle: Blip2Bundle,
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    settings: Finetune,
+    prompts: Inference,
+) -> None:
+    """Refuse what cannot be tuned before anything is done."""
+    check_examples(train, validation)
     check_task([*train, *validation])
     check_stages(prompts, settings.describe_share, settings.own_description_share)
-    targeted_linears(bundle.model, settings.adapter)
-    began = time.monotonic()
-    bundle.model.eval()
-    cache = VisionCache(bundle, settings.batch_size)
-    cache.add([*train, *validation])
-    own = _own_descriptions(bundle, [*train, *validation], cache, settings, prompts, seed)
-    tuned = attach_adapter(bundle, settings.adapter, seed)
-    sources = [_source(tuned, examples, own, settings, prompts, seed) for examples in (train, validation)]
-    watch, steps = _train(tuned, sources[0], sources[1], cache, settings, seed, out_dir, on_step)
-    if watch.best_state is not None:
-        restore_adapter(tuned, watch.best_state)
-    best_step = watch.best_step or steps
-    trainable = sum(p.numel() for p in tuned.model.parameters() if p.requires_grad)
-    notes = f"Tuned for {steps} steps on {len(train)} rows, seed {seed}; saved from step {best_step}."
-    save_adapter(tuned, out_dir, settings.base, notes)
-    tuned.model.eval()
-    seconds = time.monotonic() - began
-    return TrainingResult(watch.curve, steps, trainable, seconds, watch.best_loss, best_step, out_dir)
+    check_adapter(bundle.model, settings.adapter, settings.features, bundle.quantisation)
+
+
+def _progress(settings: Finetune, resume_from: ResumeFrom | None) -> Progress:
+    if resume_from is None:
+        return Progress(settings.micro_batch_size or settings.batch_size)
+    return Progress.from_json(resume_from[1].record["progress"])
+
+
+def _split(readable: Sequence[Example], train: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """Part what is readable into what is learnt and what is validated on."""
+    learnt = {example.id for example in train}
+    return (
+        [example for example in readable if example.id in learnt],
+        [example for example in readable if example.id not in learnt],
+    )
 
 
 def _own_descriptions(
     bundle: Blip2Bundle,
     examples: Sequence[Example],
-    cache: VisionCache,
+    states: VisionStates,
     settings: Finetune,
     prompts: Inference,
     seed: int,
+    resume_from: ResumeFrom | None,
 ) -> dict[str, str]:
     """The untuned base's own descriptions of a share of the examples, by example id.
 
-    Rows from a table may have none from anybody else: training on none would not be what inference does.
+    Rows from a table may have none from anybody else: training on none would not be what inference does. A
+    tuning that goes on reads those it began with.
     """
+    if resume_from is not None:
+        return dict(resume_from[1].record["descriptions"])
     chosen = draw_own_descriptions(examples, settings.own_description_share, seed)
     if not chosen or not prompts.describe_prompt:
         return {}
     keys = list(distinct_pictures(chosen))
     features: dict[str, Tensor] = {}
-    for start in range(0, len(keys), settings.batch_size):
-        batch = keys[start : start + settings.batch_size]
-        encoded = image_features(bundle, cache.stack(batch).to(bundle.device))
-        features.update(zip(batch, encoded, strict=True))
+    with torch.no_grad():
+        for start in range(0, len(keys), settings.batch_size):
+            batch = keys[start : start + settings.batch_size]
+            encoded = image_features(bundle, states.stack(batch).to(bundle.device))
+            features.update(zip(batch, encoded, strict=True))
     texts = describe(bundle, chosen, features, prompts)
     return {example.id: text for example, text in zip(chosen, texts, strict=True)}
 
 
-def _source(
-    bundle: Blip2Bundle,
-    examples: Sequence[Example],
-    own: Mapping[str, str],
-    settings: Finetune,
-    prompts: Inference,
-    seed: int,
-) -> RowSource:
-    return RowSource(bundle, examples, prompts, settings.describe_share, own, settings.max_text_tokens, seed)
-
-
-def _train(
-    bundle: Blip2Bundle,
-    train: RowSource,
-    validation: RowSource,
-    cache: VisionCache,
-    settings: Finetune,
-    seed: int,
-    out_dir: Path,
-    on_step: OnStep,
-) -> tuple[Watch, int]:
-    steps = max(1, round(settings.epochs * steps_per_epoch(len(train.examples), settings.batch_size)))
-    batches = PlannedBatches(bundle, cache, plan_batches(train, settings.batch_size, steps))
-    held_out = [collate(bundle, cache, rows) for rows in validation_batches(validation, settings.batch_size)]
+def _train(tuning: _Tuning, on_step: OnStep, on_samples: OnSamples) -> None:
+    progress, settings, bundle = tuning.progress, tuning.settings, tuning.bundle
     learner = Learner(bundle)
-    watch = Watch(bundle, learner, held_out, settings.eval_every_steps, on_step)
-    arguments = _arguments(bundle, settings, seed, steps, out_dir)
-    trainer = PlannedTrainer(model=learner, args=arguments, train_dataset=batches, callbacks=[watch])
-    trainer.remove_callback(PrinterCallback)
-    trainer.train()
-    return watch, steps
-
-
-class PlannedTrainer(Trainer):
-    """A Trainer that takes its batches as they were planned."""
-
-    def get_train_dataloader(self) -> DataLoader[Batch]:
-        return DataLoader(self.train_dataset, batch_size=None, shuffle=False)
-
-
-def _arguments(
-    bundle: Blip2Bundle, settings: Finetune, seed: int, steps: int, out_dir: Path
-) -> TrainingArguments:
-    options: dict[str, Any] = {
-        "max_steps": steps,
-        "per_device_train_batch_size": settings.batch_size,
-        "learning_rate": settings.learning_rate,
-        "lr_scheduler_type": "cosine",
-        "warmup_steps": round(settings.warmup_share * steps),
-        "max_grad_norm": settings.max_grad_norm,
-        "weight_decay": settings.weight_decay,
-        "optim": "adamw_torch",
-        "seed": seed,
-    }
-    arguments = TrainingArguments(
-        output_dir=str(out_dir),
-        use_cpu=bundle.device.type == "cpu",
-        save_strategy="no",  # the Trainer's own checkpoints are pickles
-        report_to="none",
-        logging_strategy="steps",
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        **options,
+    sampled = handful(tuning.validation.examples, settings.sample_rows)
+    watch = Watch(
+        bundle,
+        settings,
+        steps_per_epoch(len(tuning.train.examples), settings.batch_size),
+        _look(tuning, learner),
+        Sampler(bundle, sampled, tuning.states, tuning.prompts),
+        progress,
+        on_step,
+        on_samples,
+        tuning.together,
     )
-    # More would mean DataParallel, which bitsandbytes does not survive.
-    arguments._n_gpu = min(arguments.n_gpu, 1)  # noqa: SLF001
-    return arguments
+    trainer = PlannedTrainer(
+        bundle,
+        learner,
+        training_arguments(
+            settings, bundle.device, tuning.seed + tuning.together.rank, tuning.steps, tuning.out_dir
+        ),
+        plan_batches(tuning.train, settings.batch_size, tuning.steps),
+        tuning.states,
+        progress,
+        watch,
+        settings.bad_steps,
+        tuning.own,
+        tuning.checkpoints,
+        tuning.together,
+    )
+    tuning.together.begin_equal([p for p in bundle.model.parameters() if p.requires_grad])
+    with _activations_computed_twice(bundle, settings.gradient_checkpointing):
+        trainer.run(tuning.resume_from)
+    if watch.best_state is not None:
+        restore_adapter(bundle, watch.best_state)
+
+
+def _look(tuning: _Tuning, learner: Learner) -> Look | None:
+    """Validation over rows that are collated when they are looked at: kept, they would fill main memory."""
+    if not tuning.validation.examples:
+        return None
+    batches = validation_batches(tuning.validation, tuning.settings.batch_size)
+    shared = tuning.together.share(batches)
+
+    def look() -> dict[str, float]:
+        own = learner.tallies(collate(tuning.bundle, tuning.states, rows) for rows in shared)
+        return validation_metrics(tuning.together.in_turn(own, len(batches)))
+
+    return look
+
+
+@contextmanager
+def _activations_computed_twice(bundle: Blip2Bundle, is_asked: bool) -> Iterator[None]:
+    """Gradient checkpointing (arXiv 1604.06174): layers keep their inputs and run twice."""
+    if not is_asked:
+        yield
+        return
+    bundle.blip2.activation_checkpointing_enable({"use_reentrant": False})
+    try:
+        yield
+    finally:
+        bundle.blip2.activation_checkpointing_disable()
+
+
+def _save(tuning: _Tuning) -> None:
+    """Save the adapter; one whose every validation loss was no number is none.
+
+    Raises:
+        TrainingFailure: There is nothing that could be published.
+    """
+    progress = tuning.progress
+    if tuning.validation.examples and progress.best_loss is None:
+        raise TrainingFailure(
+            f"the validation loss was no number at every look in {progress.step} steps; no adapter is saved: "
+            "lower finetune.learning_rate, or load finetune.base in float32"
+        )
+    notes = (
+        f"Tuned for {progress.step} steps on {len(tuning.train.examples)} rows, seed {tuning.seed}; "
+        f"saved from step {progress.best_step or progress.step}."
+    )
+    save_adapter(tuning.bundle, tuning.out_dir, tuning.settings.base, notes)
+    tuning.bundle.model.eval()
+
+
+def _result(tuning: _Tuning, rejections: list[Rejection], quarantined: int) -> TrainingResult:
+    progress = tuning.progress
+    learnt = (
+        row
+        for batch in plan_batches(tuning.train, tuning.settings.batch_size, progress.step)
+        for row in batch
+    )
+    counts = TrainingCounts(
+        rows=len(tuning.train.examples),
+        cut_texts=len({row.example for row in learnt if row.is_cut}),
+        quarantined=quarantined,
+        vision_forwards=int(tuning.together.summed(torch.tensor(tuning.states.forwards))),
+        padded_share=progress.padded_share,
+        tokens=progress.places - progress.pads,
+        skipped_steps=len(progress.bad_steps),
+        resumed_at=tuning.resume_from[1].step if tuning.resume_from else None,
+        micro_batch_size=progress.micro_batch_size,
+        stopped_early=progress.stopped_early,
+        seconds=progress.all_seconds,
+    )
+    return TrainingResult(
+        curve=progress.curve,
+        steps=progress.step,
+        trainable=sum(p.numel() for p in tuning.bundle.model.parameters() if p.requires_grad),
+        seconds=counts.seconds,
+        best_validation_loss=progress.best_loss,
+        best_step=progress.best_step or progress.step,
+        adapter=tuning.out_dir,
+        samples=progress.samples,
+        counts=counts,
+        rejections=rejections,
+    )

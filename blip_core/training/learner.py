@@ -3,27 +3,34 @@
 B: rows, L: tokens of the prompt, T: tokens of the longest target, P: patches + 1, V: vision width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.utils.data import Dataset
 
-from blip_core.modeling.features import VisionCache, image_features, prompt_embeddings
+from blip_core.modeling.features import VisionStates, image_features, prompt_embeddings
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.text import IGNORED_LABEL, TokenBatch, letter_ids, pad_prompts, pad_rows
 from blip_core.training.rows import TrainingRow
 
 Batch = dict[str, Tensor]
 
+_TALLIED = 4  # see `Learner.tallies`
 
-def collate(bundle: Blip2Bundle, cache: VisionCache, rows: Sequence[TrainingRow]) -> Batch:
+
+def collate(bundle: Blip2Bundle, states: VisionStates, rows: Sequence[TrainingRow], turn: int = 0) -> Batch:
     """Pad rows; pads, prompts and image tokens are never learnt.
 
     T5 reads the prompt and is taught the target; OPT reads both in one row and is taught the target's part.
+
+    Args:
+        bundle: the model, which says how rows are padded.
+        states: where the pictures' vision states come from.
+        rows: what is collated.
+        turn: number of the training step; 0 when validating.
 
     Returns:
         `states` (B, P, V); `input_ids` and `attention_mask` (B, L); `labels` (B, T), for OPT (B, L);
@@ -36,7 +43,7 @@ def collate(bundle: Blip2Bundle, cache: VisionCache, rows: Sequence[TrainingRow]
         labels = [[IGNORED_LABEL] * len(row.prompt) + row.target for row in rows]
     padded = pad_prompts(bundle, texts)
     return {
-        "states": cache.stack([row.picture for row in rows]),
+        "states": states.stack([row.picture for row in rows], turn),
         "input_ids": padded.input_ids,
         "attention_mask": padded.attention_mask,
         "labels": pad_rows(labels, IGNORED_LABEL, left=bundle.family == "opt"),
@@ -44,21 +51,13 @@ def collate(bundle: Blip2Bundle, cache: VisionCache, rows: Sequence[TrainingRow]
     }
 
 
-class PlannedBatches(Dataset[Batch]):
-    """Batches that were planned ahead, one an item, in order."""
-
-    def __init__(
-        self, bundle: Blip2Bundle, cache: VisionCache, plan: Sequence[Sequence[TrainingRow]]
-    ) -> None:
-        self._bundle = bundle
-        self._cache = cache
-        self._plan = plan
-
-    def __len__(self) -> int:
-        return len(self._plan)
-
-    def __getitem__(self, index: int) -> Batch:
-        return collate(self._bundle, self._cache, self._plan[index])
+def places_and_pads(bundle: Blip2Bundle, batch: Batch) -> tuple[int, int]:
+    """Positions that the language model runs on for a batch, and how many of these are pads."""
+    places, real = batch["attention_mask"].numel(), int(batch["attention_mask"].sum())
+    if bundle.family == "t5":  # its decoder reads the targets in rows of their own
+        places += batch["labels"].numel()
+        real += int((batch["labels"] != IGNORED_LABEL).sum())
+    return places, places - real
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +98,16 @@ class Learner(nn.Module):
     def forward(
         self, states: Tensor, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, is_answer: Tensor
     ) -> dict[str, Tensor]:
-        """Loss of a batch: the mean of its rows' means.
+        """Loss of a batch, the mean of its rows' means, and `row_losses` (B,).
 
         A row counts as a row, however long its target; otherwise a few descriptions would drown the letters.
         """
-        return {"loss": self.align(states, input_ids, attention_mask, labels).row_losses().mean()}
+        losses = self.align(states, input_ids, attention_mask, labels).row_losses()
+        return {"loss": losses.mean(), "row_losses": losses}
 
     def align(self, states: Tensor, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> Aligned:
         bundle = self._bundle
-        features = image_features(bundle, states.to(bundle.blip2.vision_model.dtype))
+        features = image_features(bundle, states)
         embeddings = prompt_embeddings(bundle, TokenBatch(input_ids, attention_mask), features)
         inputs: dict[str, Any] = {
             "inputs_embeds": embeddings,
@@ -123,24 +123,34 @@ class Learner(nn.Module):
         logits = language_model(**inputs, logits_to_keep=taught + 1).logits.float()
         return Aligned(logits[:, :-1], labels[:, -taught:])
 
-    @torch.no_grad()
-    def validate(self, batches: Sequence[Batch]) -> dict[str, float]:
+    def validate(self, batches: Iterable[Batch]) -> dict[str, float]:
         """Loss over all rows, and the share of answering rows whose letter ranks first."""
+        return validation_metrics(self.tallies(batches))
+
+    @torch.no_grad()
+    def tallies(self, batches: Iterable[Batch]) -> Tensor:
+        """(N, 4) float64: of each batch the sum of its rows' losses, rows, letters ranked first, letters."""
         was_training = self.training
         self.eval()
-        losses, hits, answers = 0.0, 0, 0
-        for batch in batches:
-            on_device = {name: value.to(self._bundle.device) for name, value in batch.items()}
-            is_answer = on_device.pop("is_answer")
-            aligned = self.align(**on_device)
-            losses += float(aligned.row_losses().sum())
-            hits += int((self._letters_ranked_first(aligned) & is_answer).sum())
-            answers += int(is_answer.sum())
+        tallies = [self._tally(batch) for batch in batches]
         self.train(was_training)
-        metrics = {"validation_loss": losses / sum(len(batch["labels"]) for batch in batches)}
-        return metrics | ({"validation_accuracy": hits / answers} if answers else {})
+        return torch.tensor(tallies, dtype=torch.float64).view(-1, _TALLIED)
+
+    def _tally(self, batch: Batch) -> list[float]:
+        on_device = {name: value.to(self._bundle.device) for name, value in batch.items()}
+        is_answer = on_device.pop("is_answer")
+        aligned = self.align(**on_device)
+        hits = self._letters_ranked_first(aligned) & is_answer
+        return [float(aligned.row_losses().sum()), len(is_answer), int(hits.sum()), int(is_answer.sum())]
 
     def _letters_ranked_first(self, aligned: Aligned) -> Tensor:
         logits, labels = aligned.first_tokens()
         letters = torch.tensor(self._letters, device=logits.device)
         return letters[logits[:, letters].argmax(dim=1)] == labels
+
+
+def validation_metrics(tallies: Tensor) -> dict[str, float]:
+    """What all batches come to; see `Learner.tallies`."""
+    losses, rows, hits, answers = (sum(column) for column in zip(*tallies.tolist(), strict=True))
+    metrics = {"validation_loss": losses / rows}
+    return metrics | ({"validation_accuracy": hits / answers} if answers else {})

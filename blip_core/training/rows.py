@@ -5,10 +5,9 @@ question -> description), the rest stage two (picture, description, question, op
 share moves on from epoch to epoch, so that every example comes to teach both.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
@@ -16,13 +15,12 @@ from blip_core.errors import RecipeError
 from blip_core.inference.prompting import answer_prompt, describe_prompt
 from blip_core.modeling.features import picture_key
 from blip_core.modeling.loading import Blip2Bundle
-from blip_core.modeling.text import letter_target_ids, prompt_ids, target_ids
+from blip_core.modeling.text import Prompt, letter_target_ids, target_ids, tokenise_prompts
+from blip_core.recipes.finetune import Finetune
 from blip_core.recipes.inference import Inference
-from blip_core.records import Example
+from blip_core.records import LETTERS, Example
 
-Stage = Literal["describe", "answer"]
-
-_BUCKET_BATCHES = 8  # batches that are sorted by length together: few pads, and the order stays random
+_BUCKET_BATCHES = 16  # batches that are sorted by length together: few pads, and the order stays random
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +28,23 @@ class TrainingRow:
     """One row as token ids.
 
     Attributes:
+        example: id of the example it comes from.
         picture: key of the picture's vision states.
         prompt: image tokens and text.
         target: what to say, with the end token.
         is_answer: whether the target is an option letter.
+        is_cut: whether a text was too long and lost a part.
     """
 
+    example: str
     picture: str
     prompt: list[int]
     target: list[int]
     is_answer: bool
+    is_cut: bool = False
+
+
+LengthOrder = Callable[[TrainingRow], tuple[bool, int]]
 
 
 @dataclass(frozen=True)
@@ -82,24 +87,41 @@ class RowSource:
 
     @cached_property
     def _describe_rows(self) -> list[TrainingRow]:
-        return [self._describe_row(example) for example in self.examples]
+        texts = [describe_prompt(self.prompts, example) for example in self.examples]
+        prompts = tokenise_prompts(self.bundle, texts, self.max_text_tokens)
+        rows = zip(self.examples, prompts, strict=True)
+        return [self._describe_row(example, prompt) for example, prompt in rows]
+
+    def _describe_row(self, example: Example, prompt: Prompt) -> TrainingRow:
+        target = target_ids(self.bundle, example.description)
+        # A description that is cut does not end: its row teaches no end either.
+        taught = target[: self.max_text_tokens]
+        is_cut = prompt.is_cut or len(taught) < len(target)
+        return TrainingRow(example.id, picture_key(example.image), prompt.ids, taught, False, is_cut)
 
     @cached_property
     def _answer_rows(self) -> list[TrainingRow]:
-        return [self._answer_row(example) for example in self.examples]
+        texts = [
+            answer_prompt(self.prompts, example, self._description(example)) for example in self.examples
+        ]
+        prompts = tokenise_prompts(self.bundle, texts, self.max_text_tokens)
+        targets: dict[str, list[int]] = {letter: letter_target_ids(self.bundle, letter) for letter in LETTERS}
+        return [
+            TrainingRow(
+                example.id,
+                picture_key(example.image),
+                prompt.ids,
+                targets[example.answer],
+                True,
+                prompt.is_cut,
+            )
+            for example, prompt in zip(self.examples, prompts, strict=True)
+        ]
 
-    def _describe_row(self, example: Example) -> TrainingRow:
-        prompt = prompt_ids(self.bundle, describe_prompt(self.prompts, example), self.max_text_tokens)
-        target = target_ids(self.bundle, example.description)[-self.max_text_tokens :]
-        return TrainingRow(picture_key(example.image), prompt, target, is_answer=False)
-
-    def _answer_row(self, example: Example) -> TrainingRow:
-        description = self.descriptions.get(example.id, example.description)
-        text = answer_prompt(self.prompts, example, description if self.prompts.describe_prompt else "")
-        prompt = prompt_ids(self.bundle, text, self.max_text_tokens)
-        return TrainingRow(
-            picture_key(example.image), prompt, letter_target_ids(self.bundle, example.answer), True
-        )
+    def _description(self, example: Example) -> str:
+        if not self.prompts.describe_prompt:
+            return ""
+        return self.descriptions.get(example.id, example.description)
 
 
 def check_stages(prompts: Inference, describe_share: float, own_description_share: float) -> None:
@@ -131,30 +153,46 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
     return -(-rows // batch_size)
 
 
+def planned_steps(rows: int, settings: Finetune) -> int:
+    """Steps of a whole tuning."""
+    return max(1, round(settings.epochs * steps_per_epoch(rows, settings.batch_size)))
+
+
 def plan_batches(source: RowSource, batch_size: int, steps: int) -> list[list[TrainingRow]]:
-    """The batches of a whole tuning: epoch after epoch, shuffled, rows of like length together."""
+    """The batches of a tuning, one a step: epoch after epoch, shuffled, rows of like length together."""
     batches: list[list[TrainingRow]] = []
     epoch = 0
     while len(batches) < steps:
         rng = np.random.default_rng([source.seed, 3, epoch])
-        batches += _epoch_batches(source.epoch(epoch), batch_size, rng)
+        batches += _epoch_batches(source.epoch(epoch), batch_size, _length_order(source), rng)
         epoch += 1
     return batches[:steps]
 
 
+def _length_order(source: RowSource) -> LengthOrder:
+    """T5 pads prompts and targets apart, and a letter beside a description pads most; OPT has one text."""
+    if source.bundle.family == "t5":
+        return lambda row: (row.is_answer, _length(row))
+    return lambda row: (False, _length(row))
+
+
+def _length(row: TrainingRow) -> int:
+    return len(row.prompt) + len(row.target)
+
+
 def _epoch_batches(
-    rows: Sequence[TrainingRow], batch_size: int, rng: np.random.Generator
+    rows: Sequence[TrainingRow], batch_size: int, length_order: LengthOrder, rng: np.random.Generator
 ) -> list[list[TrainingRow]]:
     order = [rows[index] for index in rng.permutation(len(rows))]
     window = batch_size * _BUCKET_BATCHES
     batches: list[list[TrainingRow]] = []
     for start in range(0, len(order), window):
-        alike = sorted(order[start : start + window], key=lambda row: len(row.prompt) + len(row.target))
+        alike = sorted(order[start : start + window], key=length_order)
         batches += [alike[at : at + batch_size] for at in range(0, len(alike), batch_size)]
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
 def validation_batches(source: RowSource, batch_size: int) -> list[list[TrainingRow]]:
     """The rows of one epoch, shortest first: always the same ones."""
-    rows = sorted(source.epoch(0), key=lambda row: len(row.prompt))
+    rows = sorted(source.epoch(0), key=_length_order(source))
     return [rows[at : at + batch_size] for at in range(0, len(rows), batch_size)]

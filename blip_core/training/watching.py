@@ -1,7 +1,7 @@
 """What is watched while training: metrics, validation, the best adapter, whether anything moves at all."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -11,46 +11,64 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from blip_core.errors import TrainingFailure
 from blip_core.modeling.adapters import adapter_state
 from blip_core.modeling.loading import Blip2Bundle
-from blip_core.training.learner import Batch, Learner
+from blip_core.recipes.finetune import Finetune
+from blip_core.training.progress import Progress
+from blip_core.training.sampling import OnSamples, Sampler
+from blip_core.training.together import ALONE, Together
 
 OnStep = Callable[[int, Mapping[str, float]], None]
+Look = Callable[[], dict[str, float]]
 
 _STEPS_TO_MOVE = 3  # the first step of a warm-up has a learning rate of 0
 
 
 class Watch(TrainerCallback):
-    """Follows a training step by step.
+    """Follows a training step by step and decides when to validate, to sample, to save and to stop.
+
+    Args:
+        bundle: the model with its adapter.
+        settings: how often it is looked at, and how patiently.
+        steps_per_epoch: after so many steps the model answers its samples.
+        look: validates; None where there is nothing to validate on.
+        sampler: answers a few rows.
+        progress: how far the tuning is; kept up to date.
+        on_step: told the metrics of every step.
+        on_samples: told what the model says of the few rows.
+        together: the processes of the tuning; the first alone samples.
 
     Attributes:
-        curve: metrics of every step, with `step`; the first row is the validation before training.
-        best_loss: lowest validation loss after a step; None where there is nothing to validate on.
-        best_step: the step it belongs to.
+        best_state: the adapter at the lowest validation loss after a step; None before the first.
     """
 
     def __init__(
         self,
         bundle: Blip2Bundle,
-        learner: Learner,
-        validation: Sequence[Batch],
-        every_steps: int,
+        settings: Finetune,
+        steps_per_epoch: int,
+        look: Look | None,
+        sampler: Sampler,
+        progress: Progress,
         on_step: OnStep,
+        on_samples: OnSamples,
+        together: Together = ALONE,
     ) -> None:
         self._bundle = bundle
-        self._learner = learner
-        self._validation = validation
-        self._every_steps = every_steps
+        self._settings = settings
+        self._steps_per_epoch = steps_per_epoch
+        self._look = look
+        self._sampler = sampler
+        self._progress = progress
         self._on_step = on_step
-        self._initial = adapter_state(bundle)
-        self.curve: list[dict[str, float]] = []
-        self.best_loss: float | None = None
-        self.best_step = 0
+        self._on_samples = on_samples
+        self._together = together
+        self._initial: dict[str, Tensor] | None = adapter_state(bundle)
         self.best_state: dict[str, Tensor] | None = None
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        if self._validation:
-            self._report(0, self._learner.validate(self._validation))
+        if self._look and not self._progress.curve:
+            self._report(0, self._look())
 
     def on_log(
         self,
@@ -61,42 +79,67 @@ class Watch(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """The Trainer logs after every step, and once more, without `loss`, at the end."""
+        state.log_history.clear()  # the curve is kept once, in the progress
         if not logs or "loss" not in logs:
             return
-        step = state.global_step
-        _check_finite(step, logs)
-        if step == min(_STEPS_TO_MOVE, state.max_steps):
-            self._check_moved(step)
-        metrics = {name: float(logs[name]) for name in ("loss", "learning_rate", "grad_norm")}
-        if self._validation and (step % self._every_steps == 0 or step == state.max_steps):
-            metrics |= self._validate(step)
-        self._report(step, metrics)
-
-    def _validate(self, step: int) -> dict[str, float]:
-        metrics = self._learner.validate(self._validation)
-        loss = metrics["validation_loss"]
-        if self.best_loss is None or loss < self.best_loss:
-            self.best_loss, self.best_step, self.best_state = loss, step, adapter_state(self._bundle)
-        return metrics
-
-    def _check_moved(self, step: int) -> None:
-        now = adapter_state(self._bundle)
-        if any(not torch.equal(now[name], before) for name, before in self._initial.items()):
-            return
-        raise TrainingFailure(
-            f"no weight of the adapter moved in {step} steps: no gradient reaches it; "
-            "check finetune.adapter and finetune.learning_rate"
+        step, is_last = state.global_step, state.global_step == state.max_steps
+        self._progress.step = step
+        self._check_moved(step, is_last)
+        self._report(step, self._measure(step, is_last, logs))
+        self._show_samples(step, is_last)
+        self._progress.stopped_early = self._is_out_of_patience() and not is_last
+        control.should_training_stop = control.should_training_stop or self._progress.stopped_early
+        control.should_save = (
+            step % self._settings.save_every_steps == 0 or is_last or self._progress.stopped_early
         )
 
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Once is enough: the Trainer would save again as its epoch ends."""
+        control.should_save = False
+
+    def _measure(self, step: int, is_last: bool, logs: Mapping[str, float]) -> dict[str, float]:
+        metrics = {"learning_rate": float(logs["learning_rate"])}
+        if step not in self._progress.bad_steps:
+            metrics |= {"loss": float(logs["loss"]), "grad_norm": float(logs["grad_norm"])}
+        if self._look and (step % self._settings.eval_every_steps == 0 or is_last):
+            metrics |= self._compare(step, self._look())
+        return metrics
+
+    def _compare(self, step: int, metrics: dict[str, float]) -> dict[str, float]:
+        progress, loss = self._progress, metrics["validation_loss"]
+        progress.looks_without_better += 1
+        if math.isfinite(loss) and (progress.best_loss is None or loss < progress.best_loss):
+            progress.best_loss, progress.best_step, progress.looks_without_better = loss, step, 0
+            self.best_state = adapter_state(self._bundle)
+        return metrics
+
+    def _is_out_of_patience(self) -> bool:
+        return 0 < self._settings.patience <= self._progress.looks_without_better
+
+    def _show_samples(self, step: int, is_last: bool) -> None:
+        if not self._together.is_first or (step % self._steps_per_epoch and not is_last):
+            return
+        samples = self._sampler.sample(step)
+        if samples:
+            self._progress.samples += samples
+            self._on_samples(samples)
+
+    def _check_moved(self, step: int, is_last: bool) -> None:
+        taken = step - len(self._progress.bad_steps)
+        if self._initial is None or taken == 0 or (taken < _STEPS_TO_MOVE and not is_last):
+            return
+        now, before = adapter_state(self._bundle), self._initial
+        self._initial = None
+        if all(torch.equal(now[name], weights) for name, weights in before.items()):
+            raise TrainingFailure(
+                f"no weight of the adapter moved in {taken} steps: no gradient reaches it; "
+                "check finetune.adapter and finetune.learning_rate"
+            )
+
     def _report(self, step: int, metrics: Mapping[str, float]) -> None:
-        self.curve.append({"step": step, **metrics})
-        self._on_step(step, metrics)
-
-
-def _check_finite(step: int, logs: Mapping[str, float]) -> None:
-    if math.isfinite(logs["loss"]) and math.isfinite(logs["grad_norm"]):
-        return
-    raise TrainingFailure(
-        f"training diverged at step {step}: loss {logs['loss']:g}, gradient norm {logs['grad_norm']:g}; "
-        "lower finetune.learning_rate, or load finetune.base in float32"
-    )
+        """What is no number is left out: a curve goes into files that have no word for it."""
+        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        self._progress.curve.append({"step": step, **finite})
+        self._on_step(step, finite)

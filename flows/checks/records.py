@@ -8,12 +8,15 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from blip_core.errors import CorruptArtifact, TrackingError
+from blip_core.store.lineage import size_bytes
 from blip_core.store.manifest import MANIFEST, Manifest
 from blip_core.tracking.cursor import delivered_runs, read_cursor
 from blip_core.tracking.journal import is_being_written, journals, read_journal
 from blip_core.tracking.sqlite import DATABASE
 from flows.checks.finding import Case, Finding, folder_bytes, shortened
 from flows.servers import answers, running_servers
+
+FEATURES = "features-"  # how the keys of kept vision features begin
 
 
 def store(case: Case) -> Iterator[Finding]:
@@ -59,6 +62,18 @@ def artefacts(case: Case) -> Iterator[Finding]:
     if not damaged and not unfinished:
         read = "every byte read" if case.thorough else "by their sizes"
         yield Finding("artefacts", "ok", f"{len(complete)} whole ({read})")
+
+
+def kept_features(case: Case) -> Iterator[Finding]:
+    """What the kept outputs of vision towers take: they only grow, and can be computed anew at any time."""
+    store = case.place.store
+    blocks = [block for key in store.keys(FEATURES) if (block := store.peek(key))]
+    if not blocks:
+        yield Finding("kept features", "ok", "none yet")
+        return
+    size = decimal(sum(size_bytes(block) for block in blocks))
+    said = f"of {sum(block.rows for block in blocks):,} pictures, {size}; `make clean-features` forgets them"
+    yield Finding("kept features", "ok", said)
 
 
 def _folders(parent: Path) -> list[Path]:

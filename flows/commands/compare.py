@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from blip_core.recipes import DEFAULT_PROFILE, load_recipe
 from flows.commands.options import (
@@ -15,21 +17,36 @@ from flows.commands.options import (
     RecipeName,
 )
 
+VariantNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--variant",
+        metavar="NAME|ADAPTER",
+        help="Who is compared, instead of the recipe's variants; comes at least twice, and the others are "
+        "measured against the first. A variant of the recipe, champion or candidate or models:/NAME@ALIAS of "
+        "the registry, the folder of a PEFT adapter, or the digest of an adapter in the store.",
+    ),
+]
+
 
 def compare(
     recipe: RecipeName,
     profile: ProfileName = DEFAULT_PROFILE,
     dataset: DatasetDigest = "",
     adapter: AdapterDigest = "",
+    variant: VariantNames = None,
     overrides: Overrides = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Let every variant of a recipe answer the same questions, and say with statistics who is better.
 
-    Example: foundry compare gallery-vqa --set evaluation.style=generic
+    Example: foundry compare gallery-vqa --variant champion --variant finetuned
     """
-    plan = load_recipe(recipe, profile, overrides or [])
+    from flows.answering import with_variants
+
+    names = variant or []
+    plan = with_variants(load_recipe(recipe, profile, overrides or []), names)
     from flows.dry_run import show_plan
     from flows.running import run_flow
 
@@ -40,6 +57,7 @@ def compare(
     def load() -> Callable[[], dict[str, Any]]:
         from flows.compare_variants import compare_variants
 
-        return partial(compare_variants, recipe, profile, dataset, adapter, overrides=overrides or [])
+        given = [recipe, profile, dataset, adapter, names]
+        return partial(compare_variants, *given, overrides=overrides or [])
 
     run_flow(plan, load, as_json)

@@ -35,8 +35,9 @@ VariantName = Annotated[
     typer.Option(
         "--variant",
         metavar="NAME|ADAPTER",
-        help="Who answers: a variant of the recipe, the folder of a PEFT adapter, or the digest of an "
-        "adapter in the store (foundry adapters lists them).",
+        help="Who answers: a variant of the recipe, champion or candidate or models:/NAME@ALIAS of the "
+        "registry, the folder of a PEFT adapter, or the digest of an adapter in the store (foundry adapters "
+        "lists them).",
     ),
 ]
 ColumnNames = Annotated[

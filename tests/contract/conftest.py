@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -183,9 +184,19 @@ class _ChatHandler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.requests.append((self.path, dict(self.headers), body))
-        status, answer = self.server.reply(body)
-        payload = answer.encode()
+        try:
+            self.answer(*self.server.reply(body))
+        except ConnectionAbortedError:
+            self.close_connection = True  # without a word
+
+    def do_GET(self):
+        self.answer(*self.server.models())
+
+    def answer(self, status, text, headers=()):
+        payload = text.encode()
         self.send_response(status)
+        for name, value in dict(headers).items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
         self.wfile.write(payload)
@@ -199,14 +210,24 @@ def echo(body):
     return 200, json.dumps({"choices": [{"message": {"content": f" {text} "}}]})
 
 
-@pytest.fixture
-def chat_server():
+@contextmanager
+def serving_chat():
+    """A server whose attributes `reply` and `models` say what it answers, and that keeps what it is asked."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _ChatHandler)
     server.requests, server.reply = [], echo
+    server.models = lambda: (404, "not here")
     server.url = f"http://127.0.0.1:{server.server_port}/v1"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def chat_server():
+    with serving_chat() as server:
+        yield server

@@ -8,7 +8,7 @@ Each is noted in a file before anything happens, so that a test can count what w
 import os
 import signal
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,9 @@ class WatchedStages:
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         self._watcher.metrics(values, step)
+
+    def samples(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self._watcher.samples(rows)
 
     def end(self, artifact: Artifact) -> None:
         self._watcher.end(artifact)

@@ -104,6 +104,19 @@ def test_a_flipped_byte_is_found_by_the_thorough_look(case, artefact):
     assert one(records.artefacts(thorough)).state == "problem"
 
 
+def test_what_kept_features_take_is_said(case):
+    assert one(records.kept_features(case)).said == "none yet"
+
+    def build(folder):
+        (folder / "states.safetensors").write_bytes(bytes(5_000))
+        return {"rows": 3}
+
+    case.place.store.publish("features-01-23", "features", build)
+    said = one(records.kept_features(case)).said
+    assert said.startswith("of 3 pictures, 5.")
+    assert "clean-features" in said
+
+
 def test_unfinished_and_set_aside_work_is_counted(case):
     (case.place.store.root / "staging" / "scenes-0123.abc").mkdir(parents=True)
     (case.place.store.root / "quarantine" / "scenes-0123.0").mkdir(parents=True)

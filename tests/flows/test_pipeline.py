@@ -82,9 +82,12 @@ def test_the_summary_names_every_variant_and_what_lies_where(built):
 
 def test_the_report_and_its_figures_lie_together(built):
     report = Path(built["report"])
-    assert "finetuned" in report.read_text()
+    page = report.read_text()
+    assert "finetuned" in page
+    assert "All 8 rows." in page
     beside = {path.name for path in report.parent.iterdir()}
-    assert {"pictures.png", "loss.png", "ladder.png", "scores.json"} <= beside
+    assert {"pictures.png", "loss.png", "scores.json", "adapter-card.md"} <= beside
+    assert {"ladder.png", "differences.png", "reliability.png"} <= beside
 
 
 def test_a_changed_finetune_field_reruns_finetuning_and_what_is_behind(built, run):
@@ -133,6 +136,23 @@ def test_mlflow_holds_a_parent_with_a_child_a_stage_and_the_loss_by_step(built):
     assert all(run.info.status == "FINISHED" for run in [parent, *children.values()])
 
 
+def test_mlflow_shows_how_the_adapter_learnt_in_the_run_that_tuned_it_and_in_later_ones(two_runs):
+    from mlflow import MlflowClient
+
+    for number, run in enumerate(two_runs):
+        client = MlflowClient(run["mlflow"]["tracking_uri"])
+        parent = client.get_run(run["mlflow"]["run_id"])
+        below = f"tags.mlflow.parentRunId = '{parent.info.run_id}' and attributes.run_name = 'finetune'"
+        (tuning,) = client.search_runs([parent.info.experiment_id], below)
+        shown = {"train/learning_rate", "train/grad_norm", "eval/loss", "train/rows_per_second"}
+        assert shown <= tuning.data.metrics.keys()
+        assert ("system/cpu_utilization_percentage" in tuning.data.metrics) == (number == 0)
+        files = {file.path for file in client.list_artifacts(tuning.info.run_id)}
+        assert {"curve.csv", "loss.png", "samples.json", "manifest.json"} <= files
+        assert '"samples.json"' in tuning.data.tags["mlflow.loggedArtifacts"]
+        assert run["adapter"]["training"]["steps"] > 0
+
+
 def test_the_adapter_is_registered_once(built):
     from mlflow import MlflowClient
 
@@ -141,6 +161,18 @@ def test_the_adapter_is_registered_once(built):
     digests = [version.tags.get("foundry.digest", version.version) for version in versions]
     assert versions
     assert len(digests) == len(set(digests))
+
+
+def test_the_champion_needs_more_rows_than_these_and_the_run_says_so(built):
+    from mlflow import MlflowClient
+
+    assert not built["champion"]["won"]
+    assert built["champion"]["reasons"][0] == (
+        "finetuned against flan-t5: 8 rows were judged, champion.min_rows asks for 100."
+    )
+    tags = MlflowClient(built["mlflow"]["tracking_uri"]).get_run(built["mlflow"]["run_id"]).data.tags
+    assert tags["foundry.champion"] == "not won"
+    assert "champion.min_rows" in tags["foundry.champion_reasons"]
 
 
 def test_a_stage_that_fails_keeps_what_was_finished(home, doubles, monkeypatch):

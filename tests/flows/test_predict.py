@@ -12,6 +12,7 @@ from blip_core.errors import PlaceError, RecipeError, TableError, UnknownArtifac
 from flows.cli import main
 from flows.tables import column_mapping
 from tests.campaigns.table.signs import write_table
+from tests.contract.conftest import serving_chat
 
 ROWS = 12
 MAPPED = ["id=sign_no", "image=photo_file"]
@@ -192,9 +193,22 @@ class TestFlow:
         by_digest = predict(tmp_path / "digest", tuned["digest"][:12])
         by_folder = predict(tmp_path / "folder", tuned["path"])
         plain = predict(tmp_path / "plain")
-        letters = [chances(Path(one["out"])) for one in (named, by_digest, by_folder)]
-        assert letters[0] == letters[1] == letters[2] != chances(Path(plain["out"]))
+        by_alias = predict(tmp_path / "alias", "candidate")
+        letters = [chances(Path(one["out"])) for one in (named, by_digest, by_folder, by_alias)]
+        assert letters[0] == letters[1] == letters[2] == letters[3] != chances(Path(plain["out"]))
+        assert (by_alias["variant"], by_alias["adapter"]) == ("candidate", tuned["digest"])
         assert by_digest["variant"] == f"adapter-{tuned['digest'][:12]}"
+
+    def test_a_server_answers_a_table_and_no_letter_is_guessed(self, predict, doubles, tmp_path):
+        with serving_chat() as chat:
+            chat.reply = lambda _: (200, '{"choices": [{"message": {"content": "A sign, I think."}}]}')
+            remote = f"variants=[{{name='remote', role='server', url='{chat.url}', served_model='m'}}]"
+            summary = predict(tmp_path / "out", "remote", overrides=[*doubles, remote])
+        assert {row["answer"] for row in read_rows(tmp_path / "out" / "submission.csv")} == {""}
+        predictions = pq.read_table(tmp_path / "out" / "predictions.parquet").to_pylist()
+        assert {(row["flags"], row["p_a"]) for row in predictions} == {("no-letter", 0.0)}
+        scores = summary["scores"]
+        assert (scores["accuracy"]["value"], scores["invalid"]["value"]) == (0.0, 1.0)
 
     def test_of_several_adapters_the_one_that_the_recipe_tunes_is_taken(self, predict, doubles, tmp_path):
         from flows.finetune import finetune

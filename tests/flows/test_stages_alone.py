@@ -71,7 +71,7 @@ def test_another_dataset_is_named_by_the_beginning_of_its_digest(home, doubles):
 def test_a_plan_tells_what_is_there_and_works_nothing(home, doubles):
     from blip_core.recipes import load_recipe
     from blip_core.store import Store
-    from flows.planning import planned
+    from flows.dry_run import planned
     from flows.regenerate_dataset import regenerate_dataset
 
     recipe = load_recipe("gallery-vqa", "pocket", doubles)
@@ -86,8 +86,8 @@ def test_a_plan_tells_what_is_there_and_works_nothing(home, doubles):
 def test_an_adapter_that_is_named_brings_the_dataset_it_was_tuned_on(home, doubles):
     from blip_core.recipes import load_recipe
     from flows.compare_variants import compare_variants
+    from flows.dry_run import planned
     from flows.finetune import finetune
-    from flows.planning import planned
 
     tuned = finetune(seed=7, overrides=doubles)
     adapter = tuned["adapter"]["digest"]

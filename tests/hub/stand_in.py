@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import time
+from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +12,15 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 LARGE = (".safetensors", ".bin", ".gguf", ".ckpt", ".h5")  # what the hub keeps outside git
 
 _INFO = re.compile(r"/api/models/(?P<name>[^/]+/[^/]+)(/revision/(?P<revision>[^/]+))?")
 _FILE = re.compile(r"/(?P<name>[^/]+/[^/]+)/resolve/(?P<commit>[^/]+)/(?P<file>.+)")
+_PREUPLOAD = re.compile(r"/api/models/(?P<name>[^/]+/[^/]+)/preupload/main")
+_COMMIT = re.compile(r"/api/models/(?P<name>[^/]+/[^/]+)/commit/main")
 _CDN = re.compile(r"/cdn/(?P<sha256>[0-9a-f]{64})")
 _RANGE = re.compile(r"bytes=(\d+)-")
 
@@ -47,6 +51,9 @@ class StandIn:
         forged: files of which other bytes are sent than promised, as long as the true ones.
         slow: files that are held back until they leave this set.
         down: answer everything with 503.
+        login: who may write shows this token.
+        sent: files that were uploaded, by `owner/name`.
+        private: repositories that were made private.
         asked: the paths that were asked for, a range behind each that had one.
     """
 
@@ -56,6 +63,9 @@ class StandIn:
     slow: set[str] = field(default_factory=set)
     down: bool = False
     asked: list[str] = field(default_factory=list)
+    login: str = "hf_stand_in"
+    sent: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    private: set[str] = field(default_factory=set)
     url: str = ""
 
     def add(self, name: str, folder: Path, **extra: bytes) -> Repository:
@@ -87,6 +97,34 @@ def serving() -> Iterator[StandIn]:
 
         def do_HEAD(self) -> None:
             self.answer(with_body=False)
+
+        def do_POST(self) -> None:
+            path = unquote(urlsplit(self.path).path)
+            hub.asked.append(path)
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if hub.down:
+                self.send(503, b"", True)
+            elif self.headers.get("Authorization") != f"Bearer {hub.login}":
+                self.refuse(401, "")
+            else:
+                answer = self.written(path, [json.loads(line) for line in body.splitlines()])
+                self.send(200, json.dumps(answer).encode(), True, {"Content-Type": "application/json"})
+
+        def written(self, path: str, said: list[dict[str, Any]]) -> dict[str, Any]:
+            """Answer one step of an upload; every file comes inside its commit."""
+            if path == "/api/repos/create":
+                name = f"{said[0]['organization']}/{said[0]['name']}"
+                hub.sent.setdefault(name, {})
+                hub.private |= {name} if said[0].get("visibility") == "private" else set()
+                return {"url": f"{hub.url}/{name}"}
+            if _PREUPLOAD.fullmatch(path):
+                modes = {"uploadMode": "regular", "shouldIgnore": False}
+                return {"files": [{"path": one["path"], **modes} for one in said[0]["files"]]}
+            if commit := _COMMIT.fullmatch(path):
+                files = [line["value"] for line in said if line["key"] == "file"]
+                hub.sent[commit["name"]] |= {one["path"]: b64decode(one["content"]) for one in files}
+                return {"commitUrl": f"{hub.url}/{commit['name']}/commit/1", "commitOid": "1"}
+            return {}  # the card's metadata are fine
 
         def log_message(self, *_: object) -> None:
             """Tests read `asked`."""

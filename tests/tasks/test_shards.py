@@ -5,6 +5,7 @@ import pytest
 from blip_core.errors import StageFailure
 from tasks import shards
 from tasks.shards import in_shards, on_first_use
+from tasks.stage import Nobody, watched_by
 
 
 class Model:
@@ -79,3 +80,19 @@ def test_a_model_is_loaded_once_and_closed_even_after_a_failure():
     with pytest.raises(StageFailure):
         use()
     assert [model.is_closed for model in models] == [True]
+
+
+def test_progress_counts_rows_whatever_a_shard_counts():
+    def build(folder, rows, report):
+        for question in range(1, 2 * len(rows) + 1):
+            report(question, 2 * len(rows))
+        return write(folder, rows, report)
+
+    told = []
+    watching = Nobody()
+    watching.progress = lambda done, total: told.append((done, total))
+    with watched_by(watching):
+        in_shards("labels", "whole", list("abc"), build)
+    assert {total for _, total in told} == {3}
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert told[-1] == (3, 3)

@@ -13,7 +13,16 @@ from urllib.request import urlopen
 import pytest
 from mlflow import MlflowClient
 
-from blip_core.tracking import MlflowTracker, prepare_store, quiet_environment, replay, server_command
+from blip_core.errors import TrackingError
+from blip_core.tracking import (
+    MlflowTracker,
+    Registry,
+    prepare_store,
+    quiet_environment,
+    replay,
+    server_command,
+)
+from blip_core.tracking.registry import folder_digest
 
 START_SECONDS = 120
 
@@ -163,3 +172,27 @@ def test_what_a_server_missed_and_what_was_killed_is_told_once_when_the_next_run
     assert (done.left, again.entries) == (0, 0)
     assert statuses == {"killed": "KILLED", "finetune": "KILLED", "away": "FINISHED", "next": "FINISHED"}
     assert histories == [LOSSES, LOSSES]
+
+
+def test_an_adapter_is_found_by_alias_and_fetched_through_a_server_and_its_absence_is_named(
+    tmp_path, port, monkeypatch
+):
+    for name, value in quiet_environment().items():
+        monkeypatch.setenv(name, value)
+    home, uri = tmp_path / "mlflow", f"http://127.0.0.1:{port}"
+    prepare_store(home)
+    adapter, got = tmp_path / "adapter", tmp_path / "got"
+    adapter.mkdir()
+    got.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    (adapter / "adapter_model.safetensors").write_bytes(b"weights")
+    with serving(home, port):
+        run = MlflowTracker(uri, tmp_path / "journal").start("gallery", "tuned", {})
+        run.adapter(adapter, "gallery-adapter", {}, digest="abc", champion=True)
+        run.finish()
+        found = Registry(uri).find("models:/gallery-adapter@champion")
+        Registry(uri).fetch(found, got)
+    assert (found.digest, found.uri) == ("abc", "models:/gallery-adapter/1")
+    assert folder_digest(got) == folder_digest(adapter)
+    with pytest.raises(TrackingError, match=f"MLflow at {uri} does not give the adapter"):
+        Registry(uri).find("models:/gallery-adapter@champion")

@@ -13,6 +13,11 @@ def _encoded(width, height, colour="teal"):
     return buffer.getvalue()
 
 
+def _drawn_size(row, path):
+    with Image.open(loss_curve([row], path)) as drawn:
+        return drawn.size
+
+
 def test_small_pictures_are_enlarged_pixel_by_pixel():
     checks = Image.new("RGB", (64, 64), "white")
     checks.putpixel((0, 0), (255, 0, 0))
@@ -58,6 +63,23 @@ def test_a_curve_is_drawn_from_rows_of_any_mix(tmp_path):
     rows = [{"step": 0, "validation_loss": 2.0}, {"step": 1, "loss": 1.9}, {"step": 2, "loss": 1.5}]
     path = loss_curve(rows, tmp_path / "made" / "loss.svg")
     assert ElementTree.parse(path).getroot().tag.endswith("svg")  # noqa: S314 - our own file
+
+
+def test_learning_rate_and_gradient_norm_get_panels_of_their_own(tmp_path):
+    loss = {"step": 1, "loss": 1.9}
+    rows = [loss, loss | {"learning_rate": 1e-3}, loss | {"learning_rate": 1e-3, "grad_norm": 0.5}]
+    (width, plain), (_, rate), (_, both) = (_drawn_size(row, tmp_path / "loss.png") for row in rows)
+    assert both - rate == rate - plain > 0
+    assert _drawn_size(rows[0], tmp_path / "loss.png") == (width, plain)
+
+
+def test_a_curve_with_skipped_steps_is_drawn_the_same_each_time(tmp_path):
+    rows = [{"step": step, "learning_rate": 1e-3} for step in range(1, 9)]
+    for row in rows[::2]:
+        row["loss"] = 1.0 / row["step"]
+    rows[3]["validation_loss"] = 0.5
+    drawn = loss_curve(rows, tmp_path / "loss.svg").read_text()
+    assert drawn == loss_curve(rows, tmp_path / "again" / "loss.svg").read_text()
 
 
 def test_a_curve_without_losses_is_refused(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from blip_core import wiring
 from blip_core.errors import CheckpointError, PlaceError, RecipeError, TableError
 from blip_core.pocket.composer import Composer
+from blip_core.prefetching import LockedCheckpoint
 from blip_core.recipes import Checkpoint, load_recipe
 from tests.unit.examples import png, world_pixels
 
@@ -57,6 +58,45 @@ def test_a_missing_checkpoint_is_named_before_any_work(home):
     recipe = load_recipe("gallery-vqa", "pocket", ["labels.model=/nowhere/llava"])
     with pytest.raises(CheckpointError, match="/nowhere/llava"):
         wiring.check_checkpoints(recipe)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "features", "reason"),
+    [
+        ('{pattern="qformer.*[.]nothing"}', "cached", "matches no module"),
+        ('{pattern="vision_model.*fc1"}', "cached", "set finetune[.]features to fresh"),
+        ('{pattern="vision_model.*fc1"}', "fresh", None),
+        ('{preset="projection-queries"}', "cached", None),
+    ],
+)
+def test_an_adapter_that_does_not_fit_is_refused_before_any_work(
+    home, monkeypatch, adapter, features, reason
+):
+    monkeypatch.setattr("os.environ", dict(wiring.os.environ))
+    monkeypatch.setattr("blip_core.modeling.load_blip2", lambda *_: pytest.fail("weights were loaded"))
+    overrides = [f"finetune.adapter={adapter}", f"finetune.features={features}"]
+    recipe = load_recipe("gallery-vqa", "pocket", overrides)
+    if reason is None:
+        wiring.check_ready(recipe)
+        return
+    for refuse in (wiring.check_ready, wiring.load_base):
+        with pytest.raises(RecipeError, match=reason):
+            refuse(recipe)
+
+
+def test_a_base_that_is_no_blip2_is_refused_before_any_work(home, monkeypatch):
+    monkeypatch.setattr("os.environ", dict(wiring.os.environ))
+    recipe = load_recipe("gallery-vqa", "pocket", ["finetune.base=pocket/llava"])
+    with pytest.raises(CheckpointError, match="allowed here: Blip2ForConditionalGeneration"):
+        wiring.check_ready(recipe)
+
+
+def test_a_locked_checkpoint_is_pinned_to_its_commit(home, monkeypatch):
+    checkpoint = Checkpoint(id="owner/name", dtype="bfloat16")
+    assert wiring.pinned(checkpoint) == checkpoint
+    locked = LockedCheckpoint(commit="abc", revision="", files={})
+    monkeypatch.setattr(wiring, "read_lock", lambda _: {"owner/name": locked})
+    assert wiring.pinned(checkpoint) == checkpoint.model_copy(update={"revision": "abc"})
 
 
 def test_bundled_evaluation_rows_are_limited_and_name_their_answers():
@@ -197,3 +237,54 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch, home, tmp_path):
     recipe = load_recipe("gallery-vqa", "pocket", ["device.kind=cuda", f"labels.model={tmp_path}"])
     with pytest.raises(RecipeError, match=r"device\.kind"):
         wiring.build_labeller(recipe)
+
+
+@pytest.fixture
+def pocket_t5(home):
+    """A fresh home, the pocket recipe, and its BLIP-2."""
+    from blip_core.modeling import load_blip2
+    from blip_core.pocket import models_dir
+
+    return load_recipe("gallery-vqa", "pocket", []), load_blip2(models_dir() / "blip2-t5")
+
+
+def test_tuning_and_its_variants_share_one_picture_s_features(pocket_t5):
+    recipe, bundle = pocket_t5
+    rows = wiring.evaluation_examples(recipe, dataset=None)[:1]
+    tuning = wiring.vision_states(recipe, bundle)
+    tuning.add(rows)
+    untuned, tuned = (wiring.variant_states(recipe, variant, bundle) for variant in recipe.variants[1:])
+    for states in (untuned, tuned):
+        states.add(rows)
+
+    assert [states.forwards for states in (tuning, untuned, tuned)] == [1, 0, 0]
+    (block,) = wiring.workplace().store.artifacts("features")
+    assert block.metadata["model"] == wiring.checkpoint_identity(recipe.finetune.base)
+
+
+def test_fresh_features_are_not_kept(pocket_t5):
+    recipe, bundle = pocket_t5
+    settings = recipe.finetune.model_copy(update={"features": "fresh", "augmentation": "colour"})
+    states = wiring.vision_states(recipe.model_copy(update={"finetune": settings}), bundle)
+    states.add(wiring.evaluation_examples(recipe, dataset=None)[:1])
+
+    assert wiring.workplace().store.artifacts("features") == []
+
+
+def test_a_variant_encodes_for_itself_where_its_tower_is_tuned_or_tiny(pocket_t5, tiny_blip2):
+    from blip_core.modeling import attach_adapter, load_blip2
+    from blip_core.recipes.finetune import Adapter
+
+    recipe, bundle = pocket_t5
+    tuned = attach_adapter(bundle, Adapter(pattern=r"vision_model\..*\.qkv", r=2), seed=0)
+
+    assert wiring.variant_states(recipe, recipe.variants[2], tuned) is None
+    assert wiring.variant_states(recipe, recipe.variants[1], load_blip2(tiny_blip2("t5"))) is None
+
+
+def test_each_process_that_tunes_needs_a_gpu_of_its_own(monkeypatch, home, tmp_path):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    recipe = load_recipe("gallery-vqa", "pocket", ["device.kind=cuda", "device.processes=4"])
+    with pytest.raises(RecipeError, match=r"device\.processes is 4 and torch sees 2"):
+        wiring.tuning_job(recipe, tmp_path, tmp_path, tmp_path)

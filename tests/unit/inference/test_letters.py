@@ -1,6 +1,10 @@
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from blip_core.inference.letters import best_letter, read_letter
+from blip_core.inference.letters import best_letter, chances_of, read_letter
+from blip_core.records import LETTERS
 
 
 @pytest.mark.parametrize(
@@ -28,3 +32,37 @@ def test_only_a_letter_set_off_as_an_option_is_read(text: str, letter: str) -> N
 def test_the_most_probable_letter_ranks_first_and_ties_go_to_the_first() -> None:
     assert best_letter([0.1, 0.2, 0.6, 0.1]) == "C"
     assert best_letter([0.1, 0.4, 0.4, 0.1]) == "B"
+
+
+@given(st.text())
+def test_whatever_is_said_a_letter_is_read_from_its_start_or_not_at_all(text: str) -> None:
+    letter = read_letter(text)
+
+    assert letter in ("", *LETTERS)
+    assert not letter or text.strip().lstrip("(").startswith(letter)
+
+
+@given(st.sampled_from(LETTERS), st.sampled_from([".", ")", ":"]), st.text())
+def test_a_letter_set_off_is_read_whatever_follows(letter: str, mark: str, rest: str) -> None:
+    assert read_letter(f"{letter}{mark}{rest}") == letter
+
+
+SCORES = st.lists(st.floats(-50, 50), min_size=4, max_size=4)
+
+
+@given(SCORES, st.permutations(range(4)))
+def test_options_that_change_places_take_their_probabilities_with_them(
+    scores: list[float], order: list[int]
+) -> None:
+    before, after = chances_of(torch.tensor([scores, [scores[place] for place in order]]), [4, 4])
+
+    assert after == pytest.approx([before[place] for place in order])
+    assert sum(before) == pytest.approx(1.0)
+
+
+@given(SCORES, st.integers(2, 3))
+def test_an_option_that_is_not_offered_has_no_chance(scores: list[float], offered: int) -> None:
+    chances = chances_of(torch.tensor([scores]), [offered])[0]
+
+    assert chances[offered:] == [0.0] * (4 - offered)
+    assert sum(chances) == pytest.approx(1.0)

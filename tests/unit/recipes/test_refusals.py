@@ -6,6 +6,11 @@ from blip_core.errors import RecipeError
 from blip_core.recipes import load_recipe
 
 
+ANSWER_ALONE = "inference.answer_prompt='{question}{a}{b}{c}{d}'"
+DESCRIBED = "inference.answer_prompt='{question}{description}'"
+NO_OPTIONS = ["inference.circular=false", "inference.ablations=[]"]
+
+
 def _refusal(*overrides, recipe="gallery-vqa", profile="pocket"):
     with pytest.raises(RecipeError) as caught:
         load_recipe(recipe, profile, overrides)
@@ -58,10 +63,12 @@ def test_a_value_that_does_not_hold_is_named_with_what_is_allowed(override, said
         (["pictures.prompt='{scene.text}'"], ["pictures.prompt", "must contain {scene}"]),
         (["labels.prompt=Say something"], ["labels.prompt", "<image>"]),
         (["stages=1"], ["inference.answer_prompt", "{description}"]),
-        (["stages=1", "inference.answer_prompt='{question}{a}{b}{c}{d}'"], ["describe_share", "stages"]),
+        (["stages=1", ANSWER_ALONE], ["inference.ablations", "stages"]),
+        (["stages=1", ANSWER_ALONE, "inference.ablations=[]"], ["describe_share", "stages"]),
         (["task=caption"], ["task", "stages"]),
         (["task=vqa", "inference.free_generation=false"], ["task", "inference.free_generation"]),
-        (["task=vqa", "inference.answer_prompt='{question}{description}'"], ["evaluation.kind", "task"]),
+        (["task=vqa", DESCRIBED], ["task", "inference.circular"]),
+        (["task=vqa", DESCRIBED, *NO_OPTIONS], ["evaluation.kind", "task"]),
         (["evaluation.kind=split", "dataset.test_share=0.0"], ["evaluation.kind", "dataset.test_share"]),
         (["finetune.base={id='pocket/blip2-t5', dtype='float16'}"], ["base.dtype", "float16"]),
         (["finetune.base=./m/x.gguf"], ["finetune.base", "x.gguf"]),

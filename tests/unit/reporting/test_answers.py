@@ -61,6 +61,24 @@ def test_scores_are_told_with_their_interval_and_by_letter(console):
     assert "Pocket models." in told
 
 
+def test_what_was_asked_for_besides_is_told(console):
+    share = {"value": 0.5, "low": 0.21, "high": 0.79, "n": 8}
+    scores = {
+        "accuracy": share,
+        "circular": share | {"value": 0.25},
+        "calibration": {"ece": 0.124, "brier": 0.61, "bins": []},
+        "ablations": {"blind": share | {"value": 0.375}},
+        "by_kind": {},
+        "by_category": {},
+        "per_letter": {},
+    }
+    show_answers(console, summary(scores=scores))
+    told = {line.split()[0]: line for line in said(console).splitlines() if line.strip()}
+    assert "25.0 % (95 % interval 21.0 % to 79.0 %; n 8) right in every rotation" in told["circular"]
+    assert "12.4 points off on average (expected calibration error); Brier score 0.61" in told["calibration"]
+    assert "37.5 %" in told["blind"]
+
+
 def test_changed_ids_are_told(console):
     show_answers(console, summary(escaped_ids=2))
     assert "2 ids begin like a formula" in said(console)

@@ -3,12 +3,21 @@ import json
 
 import pytest
 
-from blip_core.reporting import StageSummary, Summary
+from blip_core.reporting import ChampionSummary, StageSummary, Summary
 
 
 def test_the_object_has_the_promised_keys(summary):
     values = json.loads(summary.to_json())
-    assert set(values) == {"dataset", "variants", "comparisons", "adapter", "stages", "mlflow", "report"}
+    assert set(values) == {
+        "dataset",
+        "variants",
+        "comparisons",
+        "adapter",
+        "stages",
+        "mlflow",
+        "report",
+        "champion",
+    }
     assert set(values["dataset"]) == {"path", "digest", "rows", "rejected"}
     assert values["variants"]["baseline"] == {
         "accuracy": 0.262,
@@ -16,6 +25,7 @@ def test_the_object_has_the_promised_keys(summary):
         "n": 2000,
         "generation_accuracy": 0.1,
         "invalid": 0.8,
+        "circular": None,
     }
     assert values["comparisons"][1] == {
         "a": "flan-t5",
@@ -23,6 +33,7 @@ def test_the_object_has_the_promised_keys(summary):
         "difference": 0.051,
         "ci95": [0.03, 0.072],
         "p_value": 0.0004,
+        "p_adjusted": 0.0004,
     }
     assert values["stages"]["pictures"] == {"seconds": 0.1, "cached": True}
 
@@ -31,8 +42,10 @@ def test_free_generation_that_was_off_is_null(summary):
     assert summary.to_dict()["variants"]["finetuned"]["invalid"] is None
 
 
-def test_it_comes_back_as_it_was(summary):
-    assert Summary.from_dict(summary.to_dict()) == summary
+@pytest.mark.parametrize("champion", [None, ChampionSummary(False, ("Too few rows.",))])
+def test_it_comes_back_as_it_was(summary, champion):
+    decided = dataclasses.replace(summary, champion=champion)
+    assert Summary.from_dict(decided.to_dict()) == decided
 
 
 def test_a_number_json_cannot_hold_is_an_error(summary):

@@ -24,9 +24,19 @@ def test_a_log_gets_plain_lines_and_quarters_of_a_long_stage(log):
         lines.progress(done, 100)
     lines.end("pictures", 12.34, cached=False, told={"rows": 98, "asked": 100, "refused": 2})
     shown = _text(log).splitlines()
-    assert [line.split()[1:4] for line in shown[:3]] == [[str(n), "of", "100"] for n in (25, 50, 75)]
+    assert [line.split()[1:] for line in shown[:3]] == [[f"{n}/100", "pictures"] for n in (25, 50, 75)]
     assert " ".join(shown[3].split()) == "✓ pictures 12.3 s 98 pictures of 100 asked; 2 refused"
     assert "\x1b" not in _text(log)
+
+
+def test_a_long_stage_tells_its_pace_and_the_time_that_is_left(log):
+    seconds = iter(range(0, 1000, 2))
+    lines = StageLines(log, clock=lambda: next(seconds))
+    lines.begin("predict finetuned", cached=False)
+    for done in range(0, 101, 10):
+        lines.progress(done, 100)
+    words = [" ".join(line.split()[2:]) for line in _text(log).splitlines()]
+    assert words[1] == "50/100 rows · 5.0 rows/s · 10 s left"
 
 
 def test_a_cached_stage_says_so_instead_of_its_seconds(log):
@@ -43,6 +53,7 @@ def test_a_terminal_gets_a_bar_that_makes_way_for_the_line():
     lines.begin("pictures", cached=False)
     lines.progress(50, 100)
     lines.end("pictures", 1.0, cached=False, told={"rows": 100})
+    assert "50/100 pictures" in _text(console)
     assert _text(console).rstrip().endswith("100 pictures of 100 asked")
 
 
@@ -71,3 +82,8 @@ def test_brackets_in_names_are_shown_as_they_are(log):
     assert [line.split()[0] for line in shown] == ["dataset", "adapter", "pictures", "pages"]
     assert "/data/[bold]x" in shown[0]
     assert "foundry ui" in shown[3]
+
+
+def test_the_page_of_a_run_that_has_one_is_named(log):
+    show_places(log, Places("/data/d", "", "", report="/data/report.html"))
+    assert "report    /data/report.html" in _text(log)

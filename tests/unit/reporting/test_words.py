@@ -23,6 +23,18 @@ from blip_core.reporting import stage_words
             {"rows": 300, "first_loss": 2.0, "last_loss": 0.5, "steps": 120},
             "loss 2.00 to 0.50 in 120 steps",
         ),
+        (
+            "finetune",
+            {
+                "rows": 300,
+                "first_loss": 2.0,
+                "last_loss": 0.5,
+                "steps": 120,
+                "trainable": 1234,
+                "counts": {"padded_share": 0.031, "cut_texts": 2, "quarantined": 0, "resumed_at": 50},
+            },
+            "loss 2.00 to 0.50 in 120 steps; 1,234 weights; 3.1 % padding; cut texts 2; resumed at step 50",
+        ),
         ("predict finetuned", {"rows": 2000, "seconds": 10.0}, "2,000 questions answered, 200 a second"),
         ("predict finetuned", {"rows": 2000, "seconds": 0.1, "cached": True}, "2,000 questions answered"),
         ("something new", {"rows": 7}, "7 rows"),

@@ -5,6 +5,7 @@ import pytest
 
 from blip_core.errors import EmptyDataset, TableError
 from blip_core.scoring import Comparison, compare, verdict
+from blip_core.scoring.comparison import mcnemar_p
 
 
 def outcomes(both, only_a, only_b, neither):
@@ -21,6 +22,12 @@ def test_the_p_value_is_the_exact_binomial_tail(answered):
     result = compared(answered, *outcomes(40, 2, 8, 10))
     assert result.p_value == pytest.approx(2 * (1 + 10 + 45) / 2**10)
     assert (result.discordant, result.n, result.clusters) == (10, 60, 60)
+
+
+@pytest.mark.parametrize(("only_a", "only_b", "p_value"), [(1, 7, 0.0703), (6, 16, 0.0525)])
+def test_the_p_value_is_that_of_fagerland_lydersen_and_laake_2013(only_a, only_b, p_value):
+    """BMC Medical Research Methodology 13:91, "exact conditional" of its two examples."""
+    assert mcnemar_p(only_a, only_b) == pytest.approx(p_value, abs=5e-5)
 
 
 def test_three_points_of_a_thousand_with_260_discordant_are_not_significant(answered):

@@ -76,6 +76,32 @@ def test_artifacts_are_listed_by_kind(store: Store):
     assert len(store.artifacts()) == 2
 
 
+def test_keys_are_listed_by_their_beginning(store: Store):
+    keys = [store.publish(f"scenes-{number}", "scenes", write_two_rows).key for number in range(2)]
+    store.publish("labels-0", "labels", write_two_rows)
+
+    assert store.keys("scenes") == keys
+    assert store.peek("scenes-0") == store.find("scenes-0")
+    assert store.peek("scenes-2") is None
+
+
+def test_who_is_alone_makes_others_wait(store: Store):
+    order: list[str] = []
+
+    def wait() -> None:
+        with store.alone("features-0"):
+            order.append("second")
+
+    with store.alone("features-0"):
+        second = threading.Thread(target=wait)
+        second.start()
+        store.publish("features-0-1", "features", write_two_rows)
+        order.append("first")
+    second.join(timeout=30)
+
+    assert order == ["first", "second"]
+
+
 def test_a_failed_build_leaves_nothing(store: Store):
     def fail(folder: Path) -> dict[str, Any]:
         (folder / "half.txt").write_text("half")

@@ -8,14 +8,18 @@ import torch
 from blip_core.errors import EmptyDataset, RecipeError, TrainingFailure
 from blip_core.inference import predict
 from blip_core.modeling import load_adapter, load_blip2
+from blip_core.modeling.fresh_features import FreshVisionStates
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.quantisation import Quantisation
+from blip_core.modeling.vision_tower import tower_parameters
 from blip_core.recipes.finetune import Adapter, Finetune
 from blip_core.recipes.inference import Inference
 from blip_core.training import TrainingResult, finetune
 from blip_core.training.finetuning import ignore_step
+from blip_core.training.sampling import Sample
 from blip_core.training.watching import OnStep
 from tests.tiny_blip2 import FolderOf, MakeExamples
+from tests.unit.training.conftest import TuneTiny
 
 
 class Tune(Protocol):
@@ -66,7 +70,11 @@ def test_only_the_adapter_moves(
         for name, value in bundle.blip2.state_dict().items()
         if "lora_" not in name
     }
-    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert all(
+        torch.equal(after[name], value)
+        for name, value in before.items()
+        if not name.startswith("vision_model")  # has left memory
+    )
     moved = [p for name, p in bundle.blip2.named_parameters() if "lora_B" in name and p.abs().sum() > 0]
     assert moved
     assert result.trainable == 16 * 4 * 2 * 32 + 4 * 4 * 32
@@ -110,6 +118,7 @@ def test_the_saved_adapter_answers_as_the_tuned_model_does(
 ) -> None:
     bundle, result = tune(finetune_settings.model_copy(update={"learning_rate": 0.05}))
     examples = make_examples(4)
+    bundle.blip2.vision_model = load_blip2(tiny_blip2("t5")).blip2.vision_model  # it left memory
 
     tuned = predict(bundle, examples, inference_settings, "finetuned")
     loaded = predict(
@@ -139,7 +148,7 @@ def test_nothing_pickled_is_left_behind(tune: Tune, finetune_settings: Finetune)
     _, result = tune(finetune_settings)
 
     names = {path.name for path in result.adapter.rglob("*") if path.is_file()}
-    assert names == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
+    assert names == {"README.md", "adapter_config.json", "adapter_model.safetensors", "foundry.json"}
 
 
 def test_without_validation_rows_the_last_step_is_kept(
@@ -183,8 +192,11 @@ def test_a_loss_that_is_no_number_is_noticed(
     with torch.no_grad():
         bundle.blip2.language_projection.weight.fill_(float("nan"))
 
-    with pytest.raises(TrainingFailure, match="diverged at step 1"):
+    with pytest.raises(
+        TrainingFailure, match=r"diverged at step 4: .* in 4 steps \(1, 2, 3, 4\).*park-00000-p0-q0"
+    ):
         finetune(bundle, make_examples(8), [], finetune_settings, inference_settings, 0, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_to_learn_is_said_before_anything_is_done(
@@ -205,3 +217,60 @@ def test_nothing_to_learn_is_said_before_anything_is_done(
 
 def _weights(result: TrainingResult) -> bytes:
     return (result.adapter / "adapter_model.safetensors").read_bytes()
+
+
+def test_what_was_done_is_counted(
+    tiny_blip2: FolderOf,
+    make_examples: MakeExamples,
+    finetune_settings: Finetune,
+    inference_settings: Inference,
+    tmp_path: Path,
+) -> None:
+    bundle = load_blip2(tiny_blip2("t5"))
+    rows = make_examples(120)
+    damaged = [replace(row, image=b"no picture") if row.group == "park-00003" else row for row in rows]
+    settings = finetune_settings.model_copy(update={"epochs": 1.0, "max_text_tokens": 60})
+
+    result = finetune(
+        bundle, damaged[:100], damaged[100:], settings, inference_settings, 0, tmp_path / "adapter"
+    )
+
+    counts = result.counts
+    assert (counts.rows, counts.quarantined) == (98, 2)
+    assert counts.vision_forwards == len({row.image for row in rows}) - 1
+    assert 0 < counts.cut_texts < 98
+    assert 0 < counts.padded_share < 0.1
+    assert counts.tokens > 98 * 60
+    assert (counts.skipped_steps, counts.resumed_at, counts.stopped_early) == (0, None, False)
+    assert counts.micro_batch_size == settings.batch_size
+    assert [rejection.reason for rejection in result.rejections] == ["unreadable-picture"]
+
+
+def test_samples_are_told_after_every_epoch(tune_tiny: TuneTiny) -> None:
+    told: list[Sample] = []
+
+    result = tune_tiny(on_samples=told.extend)
+
+    assert told == result.samples
+    assert [sample.step for sample in told] == [3] * 4 + [6] * 4
+
+
+def test_the_vision_tower_leaves_memory_unless_features_are_fresh(
+    tiny_blip2: FolderOf,
+    make_examples: MakeExamples,
+    finetune_settings: Finetune,
+    inference_settings: Inference,
+    tmp_path: Path,
+) -> None:
+    left = []
+    for features in ("cached", "fresh"):
+        bundle = load_blip2(tiny_blip2("t5"))
+        settings = finetune_settings.model_copy(update={"features": features, "epochs": 1.0})
+        states = FreshVisionStates(bundle) if features == "fresh" else None
+        finetune(
+            bundle, make_examples(8), [], settings, inference_settings, 0, tmp_path / features, states=states
+        )
+        left.append(tower_parameters(bundle))
+
+    assert left[0] == 0
+    assert left[1] > 0

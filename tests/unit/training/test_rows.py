@@ -1,10 +1,18 @@
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
+import torch
 
 from blip_core.errors import RecipeError
 from blip_core.modeling import load_blip2
+from blip_core.pocket.evalset import load_bundled
+from blip_core.recipes import load_recipe
 from blip_core.recipes.inference import Inference
+from blip_core.records import Example, Rejection
+from blip_core.training.learner import collate, places_and_pads
 from blip_core.training.rows import (
     RowSource,
     check_stages,
@@ -14,6 +22,7 @@ from blip_core.training.rows import (
     steps_per_epoch,
     validation_batches,
 )
+from blip_core.wiring import inference_settings as settings_of
 from tests.tiny_blip2 import FolderOf, MakeExamples
 
 
@@ -107,3 +116,76 @@ def test_an_example_that_nobody_described_teaches_answers_and_is_described_by_th
 def test_teaching_descriptions_that_nobody_asks_for_is_refused() -> None:
     with pytest.raises(RecipeError, match="describe_prompt is empty"):
         check_stages(Inference(answer_prompt="{question}"), describe_share=0.3, own_description_share=0.0)
+
+
+class NoStates:
+    """Vision states of no interest."""
+
+    forwards = 0
+
+    def add(self, examples: Iterable[Example]) -> list[Rejection]:
+        return []
+
+    def stack(self, keys: Sequence[str], turn: int = 0) -> torch.Tensor:
+        return torch.zeros(len(keys), 1, 1)
+
+
+def pocket_examples() -> list[Example]:
+    """The bundled questions, described as the pocket labeller describes: one to three kinds of things."""
+    return [
+        Example(
+            id=row["id"],
+            picture_id=row["picture_id"],
+            group=row["picture_id"],
+            category=row["category"],
+            task="mcq",
+            image=row["picture_id"].encode(),
+            description=f"{' and '.join(f'two {row[letter]}s' for letter in 'abc'[: 1 + index % 3])} "
+            f"in the {row['place']} at {row['time']}.",
+            question=row["question"],
+            a=row["a"],
+            b=row["b"],
+            c=row["c"],
+            d=row["d"],
+            answer=row["answer"],
+            target=row["answer"],
+            scene="",
+        )
+        for index, row in enumerate(load_bundled("generic").drop(["image"]).to_pylist())
+    ]
+
+
+@pytest.mark.parametrize("family", ["t5", "opt"])
+def test_under_a_tenth_of_what_the_pocket_models_read_is_pads(family: str) -> None:
+    bundle = load_blip2(Path(str(files("blip_core.pocket"))) / "models" / f"blip2-{family}")
+    recipe = load_recipe("gallery-vqa", "pocket")
+    settings, prompts = recipe.finetune, settings_of(recipe)
+    source = RowSource(
+        bundle, pocket_examples(), prompts, settings.describe_share, {}, settings.max_text_tokens, 0
+    )
+
+    plan = plan_batches(source, settings.batch_size, 2 * steps_per_epoch(600, settings.batch_size))
+    counted = [places_and_pads(bundle, collate(bundle, NoStates(), rows)) for rows in plan]
+
+    places, pads = (sum(column) for column in zip(*counted, strict=True))
+    assert 0 < pads < 0.1 * places
+
+
+def test_texts_that_are_too_long_are_cut_and_said(source: RowSource) -> None:
+    short = replace(source, max_text_tokens=40)
+
+    rows = short._answer_rows
+
+    assert any(row.is_cut for row in rows)
+    assert all(len(row.prompt) <= 40 + source.bundle.query_count for row in rows)
+    uncut = [len(row.prompt) - source.bundle.query_count for row in source._answer_rows]
+    assert [row.is_cut for row in rows] == [length > 40 for length in uncut]
+    assert not any(row.is_cut for row in source._answer_rows)
+
+
+def test_a_description_that_is_cut_teaches_no_end(source: RowSource) -> None:
+    end = source._describe_rows[0].target[-1]
+
+    cut = replace(source, max_text_tokens=3)._describe_rows
+
+    assert all(row.is_cut and len(row.target) == 3 and end not in row.target for row in cut)

@@ -1,0 +1,146 @@
+"""From probabilities and texts to predictions: rotations averaged, ablations apart, oddities flagged."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from blip_core.inference.counting import InferenceCounts
+from blip_core.inference.flagging import flags_of
+from blip_core.inference.letters import ranked_letter, read_letter
+from blip_core.inference.prompting import Question, rotation_of
+from blip_core.recipes.inference import Inference
+from blip_core.records import LETTERS, Example, Mode, Prediction
+
+
+@dataclass(slots=True)
+class Answers:
+    """What a variant answered.
+
+    Attributes:
+        predictions: one a row, in order.
+        ablations: the same rows in the other modes, row by row.
+        counts: what it took.
+    """
+
+    predictions: list[Prediction] = field(default_factory=list)
+    ablations: list[Prediction] = field(default_factory=list)
+    counts: InferenceCounts = field(default_factory=InferenceCounts)
+
+    def include(self, other: "Answers") -> None:
+        """Add the answers to the rows that follow."""
+        self.predictions += other.predictions
+        self.ablations += other.ablations
+        self.counts.include(other.counts)
+
+
+def to_prediction(
+    example: Example,
+    variant: str,
+    description: str,
+    chances: Sequence[float],
+    answer: str,
+    mode: Mode = "both",
+) -> Prediction:
+    """Gather what one variant said of one example."""
+    p_a, p_b, p_c, p_d = chances
+    return Prediction(
+        id=example.id,
+        picture_id=example.picture_id,
+        category=example.category,
+        kind=example.kind,
+        variant=variant,
+        description=description,
+        p_a=p_a,
+        p_b=p_b,
+        p_c=p_c,
+        p_d=p_d,
+        ranked=ranked_letter(chances),
+        generated=answer,
+        generated_letter=read_letter(answer),
+        truth=example.answer,
+        mode=mode,
+    )
+
+
+def gather_answers(
+    rows: Sequence[Example],
+    variant: str,
+    settings: Inference,
+    descriptions: Sequence[str],
+    cut: Sequence[bool],
+    questions: Sequence[Question],
+    chances: Sequence[Sequence[float]],
+    written: Mapping[int, str],
+) -> Answers:
+    """Sort what was said by rows.
+
+    Args:
+        rows: the examples.
+        variant: who answered.
+        settings: how.
+        descriptions: of stage one, one a row.
+        cut: whether the prompt of stage one was cut, one a row.
+        questions: of stage two, see `stage_two`.
+        chances: probabilities as asked, one a question.
+        written: free answers by row.
+    """
+    asked: dict[int, list[tuple[Question, Sequence[float]]]] = {row: [] for row in range(len(rows))}
+    for question, chance in zip(questions, chances, strict=True):
+        asked[question.row].append((question, chance))
+    answers = Answers()
+    for row, example in enumerate(rows):
+        said = iter(asked[row])
+        rotations = list(islice(said, len(LETTERS) if settings.circular else 1))
+        description, is_cut = descriptions[row], cut[row]
+        main = _main(example, variant, description, rotations, written.get(row, ""))
+        is_cut = is_cut or rotations[0][0].prompt.is_cut
+        answers.predictions.append(replace(main, flags=flags_of(main, settings.free_generation, is_cut)))
+        answers.ablations += [_ablation(example, variant, description, *one) for one in said]
+    return answers
+
+
+def _main(
+    example: Example,
+    variant: str,
+    description: str,
+    rotations: Sequence[tuple[Question, Sequence[float]]],
+    answer: str,
+) -> Prediction:
+    prediction = to_prediction(example, variant, description, rotations[0][1], answer)
+    if len(rotations) == 1:
+        return prediction
+    unrotated = [turn_back(example, question.rotation, chances) for question, chances in rotations]
+    means = [sum(option) / len(unrotated) for option in zip(*unrotated, strict=True)]
+    picks = [_picked(example, question.rotation, chances) for question, chances in rotations]
+    return replace(
+        prediction,
+        rotations_right=picks.count(example.answer) if example.answer else None,
+        mean_a=means[0],
+        mean_b=means[1],
+        mean_c=means[2],
+        mean_d=means[3],
+    )
+
+
+def turn_back(example: Example, rotation: int, chances: Sequence[float]) -> list[float]:
+    """Probabilities of a rotated question's places, under the letters of the unrotated question."""
+    turned = [0.0] * len(LETTERS)
+    for place, option in enumerate(rotation_of(example, rotation)):
+        turned[option] = chances[place]
+    return turned
+
+
+def _picked(example: Example, rotation: int, chances: Sequence[float]) -> str:
+    """Letter, in the unrotated question, of the option that was chosen as asked."""
+    letter = ranked_letter(chances)
+    if not letter:
+        return ""
+    return LETTERS[rotation_of(example, rotation)[LETTERS.index(letter)]]
+
+
+def _ablation(
+    example: Example, variant: str, description: str, question: Question, chances: Sequence[float]
+) -> Prediction:
+    told = description if question.mode == "description-only" else ""
+    prediction = to_prediction(example, variant, told, chances, "", question.mode)
+    return replace(prediction, flags=flags_of(prediction, wrote_freely=False, is_cut=question.prompt.is_cut))

@@ -1,0 +1,34 @@
+"""Slugs for what is odd about an answer."""
+
+from collections.abc import Iterator
+
+from blip_core.records import Prediction
+
+NO_LETTER = "no-letter"
+DISAGREES = "disagrees"
+CUT_PROMPT = "cut-prompt"
+LOW_MARGIN = "low-margin"
+
+MIN_MARGIN = 0.05
+"""Probability by which the best option should lead: with less, the answer might as well be the second."""
+
+
+def flags_of(prediction: Prediction, wrote_freely: bool, is_cut: bool) -> str:
+    """What is odd about an answer, parted by spaces.
+
+    `no-letter`: no letter could be read from the free answer, or none was ranked. `disagrees`: the letter
+    read from it is not the one ranked first. `cut-prompt`: a prompt was too long and lost its middle.
+    `low-margin`: see `MIN_MARGIN`.
+    """
+    return " ".join(_slugs(prediction, wrote_freely, is_cut))
+
+
+def _slugs(prediction: Prediction, wrote_freely: bool, is_cut: bool) -> Iterator[str]:
+    if not prediction.ranked or (wrote_freely and not prediction.generated_letter):
+        yield NO_LETTER
+    if prediction.generated_letter and prediction.generated_letter != prediction.ranked:
+        yield DISAGREES
+    if is_cut:
+        yield CUT_PROMPT
+    if prediction.ranked and prediction.margin < MIN_MARGIN:
+        yield LOW_MARGIN

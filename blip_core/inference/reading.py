@@ -1,0 +1,51 @@
+"""A language model that has read prompts and is ready to write, for both families.
+
+T5 reads with its encoder and starts the decoder; OPT reads with the decoder. Either way one pass gives the
+logits of the answer's first position, and what was read serves ranking, scoring and writing after it.
+B: rows, L: tokens of the prompt, T: tokens that are added, V: vocabulary.
+"""
+
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from blip_core.inference.opt_reading import OptReader
+from blip_core.inference.t5_reading import T5Reader
+from blip_core.modeling.loading import Blip2Bundle
+
+
+class Reader(Protocol):
+    """Prompts that a language model has read.
+
+    Attributes:
+        first_logits: (B, V) of the first position to be written.
+    """
+
+    first_logits: Tensor
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """Add tokens (B, T) to every row: logits (B, T, V) of the positions after them."""
+
+    def keep(self, rows: Tensor) -> None:
+        """Forget all rows but these."""
+
+    def branch(self, times: int) -> "Reader":
+        """A reader with each row repeated, for candidates after one prompt; this one stays as it is."""
+
+    def generation_inputs(self) -> dict[str, Any]:
+        """What `generate` of the language model needs to write after the prompts."""
+
+
+def read_prompts(bundle: Blip2Bundle, embeddings: Tensor, attention_mask: Tensor, room: int) -> Reader:
+    """Read prompts.
+
+    Args:
+        bundle: the model.
+        embeddings: (B, L, D), padded on the side that suits the family.
+        attention_mask: (B, L), 0 on pads.
+        room: most tokens that will be added.
+    """
+    language_model = bundle.blip2.language_model
+    if bundle.family == "opt":
+        return OptReader(language_model, embeddings, attention_mask, room)
+    return T5Reader(language_model, embeddings, attention_mask, room)

@@ -1,0 +1,155 @@
+"""A T5 that reads prompts with its encoder and writes with its decoder.
+
+What modules of transformers compute, through the very modules that hold the weights (quantised, adapted or
+neither), without what their loops spend on every token: masks, caches that grow, hooks.
+Raffel et al., "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer", 2020.
+"""
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers.activations import NewGELUActivation
+from transformers.modeling_outputs import BaseModelOutput
+
+from blip_core.inference.attending import LayerCache, added, attend, causal_bias, pad_bias, split_heads
+
+
+class T5Reader:
+    """Prompts that a T5 has read: its encoder ran once, its decoder goes on from there.
+
+    Args:
+        model: the T5.
+        embeddings: (B, L, D) of the prompts, padded on the right.
+        attention_mask: (B, L), 0 on pads.
+        room: most tokens that will be added.
+    """
+
+    def __init__(self, model: Any, embeddings: Tensor, attention_mask: Tensor, room: int) -> None:
+        self._model = model
+        self._mask = attention_mask
+        self._pad_bias = pad_bias(attention_mask, embeddings.dtype)
+        self._encoded = encode(model.encoder, embeddings, self._pad_bias)
+        heads = (len(embeddings), model.config.num_heads, 0, model.config.d_kv)
+        empty = embeddings.new_empty(heads)
+        blocks = model.decoder.block
+        self._own = [LayerCache(empty, empty, room + 1) for _ in blocks]
+        self._cross = [_cross_states(block.layer[1].EncDecAttention, self._encoded) for block in blocks]
+        self._position_bias = _position_bias(model.decoder, room + 1)
+        begin = model.config.decoder_start_token_id
+        start = torch.full((len(embeddings), 1), begin, device=embeddings.device)
+        self.first_logits = self.step(start)[:, 0]
+
+    def step(self, tokens: Tensor) -> Tensor:
+        decoder = self._model.decoder
+        states = decoder.embed_tokens(tokens)
+        bias = self._own_bias(states)
+        for block, own, cross in zip(decoder.block, self._own, self._cross, strict=True):
+            states = _attend_to_own(block.layer[0], states, bias, own)
+            states = self._attend_to_prompt(block.layer[1], states, cross)
+            states = _feed_forward(block.layer[2], states)
+        states = decoder.final_layer_norm(states)
+        if self._model.config.scale_decoder_outputs:
+            states = states * self._model.model_dim**-0.5
+        logits: Tensor = self._model.lm_head(states)
+        return logits
+
+    def _own_bias(self, states: Tensor) -> Tensor | None:
+        """What the distance of the new tokens to each other and to those before adds to their scores."""
+        before, asked = self._own[0].length, states.shape[1]
+        seen = before + asked
+        places = self._position_bias[:, :, before:seen, :seen]
+        return added(places, causal_bias(asked, seen, states.dtype, states.device))
+
+    def _attend_to_prompt(self, layer: Any, states: Tensor, cross: tuple[Tensor, Tensor]) -> Tensor:
+        attention = layer.EncDecAttention
+        query = split_heads(attention.q(layer.layer_norm(states)), attention.key_value_proj_dim)
+        return _finite(states + attention.o(attend(query, *cross, self._pad_bias)))
+
+    def keep(self, rows: Tensor) -> None:
+        self._own = [cache.pick(rows) for cache in self._own]
+        self._cross = [(keys[rows], values[rows]) for keys, values in self._cross]
+        self._encoded, self._mask = self._encoded[rows], self._mask[rows]
+        self._pad_bias = None if self._pad_bias is None else self._pad_bias[rows]
+        self.first_logits = self.first_logits[rows]
+
+    def branch(self, times: int) -> "T5Reader":
+        twin = copy.copy(self)
+        rows = torch.arange(len(self.first_logits), device=self.first_logits.device)
+        twin.keep(rows.repeat_interleave(times))
+        return twin
+
+    def generation_inputs(self) -> dict[str, Any]:
+        outputs = BaseModelOutput(last_hidden_state=self._encoded)
+        return {"encoder_outputs": outputs, "attention_mask": self._mask}
+
+
+def encode(encoder: Any, embeddings: Tensor, bias: Tensor | None) -> Tensor:
+    """Run a T5's encoder: (B, L, D) -> (B, L, D).
+
+    Args:
+        encoder: the encoder.
+        embeddings: of the prompts.
+        bias: (B, 1, 1, L) that hides pads, or None.
+    """
+    seen = added(_position_bias(encoder, embeddings.shape[1]).to(embeddings.dtype), bias)
+    states = embeddings
+    for block in encoder.block:
+        states = _attend_to_own(block.layer[0], states, seen)
+        states = _feed_forward(block.layer[1], states)
+    encoded: Tensor = encoder.final_layer_norm(states)
+    return encoded
+
+
+def _position_bias(stack: Any, length: int) -> Tensor:
+    """(1, H, length, length): what the distance of two tokens adds to a score, the same in all layers."""
+    attention = stack.block[0].layer[0].SelfAttention
+    bias: Tensor = attention.compute_bias(length, length)
+    return bias.contiguous()
+
+
+def _cross_states(attention: Any, encoded: Tensor) -> tuple[Tensor, Tensor]:
+    """Keys and values (B, H, L, D) of the prompt, the same at every step."""
+    width = attention.key_value_proj_dim
+    keys, values = split_heads(attention.k(encoded), width), split_heads(attention.v(encoded), width)
+    return keys.contiguous(), values.contiguous()
+
+
+def _attend_to_own(
+    layer: Any, states: Tensor, bias: Tensor | None, cache: LayerCache | None = None
+) -> Tensor:
+    attention, normed = layer.SelfAttention, layer.layer_norm(states)
+    width = attention.key_value_proj_dim
+    query, keys, values = (
+        split_heads(projection(normed), width) for projection in (attention.q, attention.k, attention.v)
+    )
+    if cache is not None:
+        keys, values = cache.add(keys, values)
+    return _finite(states + attention.o(attend(query, keys, values, bias)))
+
+
+def _feed_forward(layer: Any, states: Tensor) -> Tensor:
+    dense, normed = layer.DenseReluDense, layer.layer_norm(states)
+    if hasattr(dense, "wi"):
+        inner = _activate(dense.act, dense.wi(normed))
+    else:
+        inner = _activate(dense.act, dense.wi_0(normed)) * dense.wi_1(normed)
+    return _finite(states + dense.wo(inner.to(dense.wo.weight.dtype)))
+
+
+def _activate(activation: Any, states: Tensor) -> Tensor:
+    """Flan's GELU in one pass instead of eight over the widest states there are."""
+    if isinstance(activation, NewGELUActivation):
+        return functional.gelu(states, approximate="tanh")
+    activated: Tensor = activation(states)
+    return activated
+
+
+def _finite(states: Tensor) -> Tensor:
+    """A T5 overflows in float16, and transformers clamps it there."""
+    if states.dtype != torch.float16:
+        return states
+    largest = torch.finfo(states.dtype).max
+    return states.clamp(-largest, largest)

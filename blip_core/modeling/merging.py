@@ -1,0 +1,222 @@
+"""An adapter merged into its base: a dense checkpoint that transformers loads alone.
+
+LoRA's update is added to the weight it sits on, W + (alpha / r) B A; parts trained in full take the place of
+the base's. That is done in float32 and checked against base and adapter; rounding to a smaller type is last.
+"""
+
+import errno
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from torch import Tensor
+
+from blip_core.adapter_card import CARD, CONFIG, read_facts
+from blip_core.errors import CheckpointError, PlaceError
+from blip_core.modeling.adapters import check_adapter_folder, load_adapter
+from blip_core.modeling.checkpoints import BLIP2_ARCHITECTURE, check_checkpoint_folder, read_json
+from blip_core.modeling.loading import Blip2Bundle, load_blip2, without_bars
+from blip_core.recipes.checkpoint import Checkpoint, Dtype
+from blip_core.store.durable import sync_tree
+
+TOLERANCE = 1e-4
+"""How far logits may move through merging in float32, as a share of the largest logit."""
+
+_UNFINISHED = ".unfinished-"
+_FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
+_READABLE = 0o755  # a temporary folder is its maker's alone
+_PROBE_SEED = 0
+_PROBE_TOKENS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A merged checkpoint.
+
+    Attributes:
+        folder: where it lies.
+        base: the checkpoint that was merged into.
+        dtype: type of its weights.
+        parameters: weights it has.
+        difference: how far a logit moved through merging, as a share of the largest logit.
+        rounding: how far one moved through rounding to that type; 0 in float32.
+    """
+
+    folder: Path
+    base: str
+    dtype: str
+    parameters: int
+    difference: float
+    rounding: float
+
+
+def adapter_base(adapter: Path) -> Checkpoint:
+    """The checkpoint that an adapter was tuned on, as the adapter says.
+
+    Raises:
+        CheckpointError: The folder holds no adapter, or one that does not say.
+    """
+    check_adapter_folder(adapter)
+    facts = read_facts(adapter)
+    if facts is not None:
+        return facts.checkpoint
+    told = read_json(adapter / CONFIG, "adapter")
+    if not told.get("base_model_name_or_path"):
+        raise CheckpointError(
+            f"{adapter / CONFIG} does not say which base the adapter was tuned on; fill in "
+            "base_model_name_or_path"
+        )
+    named = {"id": told["base_model_name_or_path"], "revision": told.get("revision")}
+    try:
+        return Checkpoint.model_validate(named)
+    except ValidationError as error:
+        raise CheckpointError(
+            f"{adapter / CONFIG} names the base {named['id']!r}, which is neither a hub id nor a path that "
+            "starts with /, ./, ../ or ~; mend base_model_name_or_path"
+        ) from error
+
+
+def check_empty(out: Path) -> None:
+    """Refuse a place that holds something.
+
+    Raises:
+        PlaceError: It is a file, or a folder with something in it.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise PlaceError(
+            f"{out} is not empty, and nothing is overwritten; name a folder that is new or empty"
+        )
+
+
+def merge_adapter(
+    adapter: Path, base: Checkpoint, base_folder: Path, out: Path, dtype: Dtype = "float32"
+) -> Merged:
+    """Merge an adapter into a dense checkpoint with its processor; `out` appears whole or not at all.
+
+    Args:
+        adapter: folder of the adapter.
+        base: the checkpoint it was tuned on, see `adapter_base`.
+        base_folder: where that lies.
+        out: folder to make; it must be new or empty.
+        dtype: of all weights that come out; the language model is dense whatever it was tuned in.
+
+    Raises:
+        CheckpointError: Base or adapter cannot be loaded, do not fit, or give other logits once merged; or
+            the type is too small for them.
+        PlaceError: `out` is not empty, cannot be written, or its disk is full.
+    """
+    check_empty(out)
+    tuned = load_adapter(load_blip2(base_folder), adapter)
+    before = _logits(tuned.blip2)
+    blip2 = _merge(tuned)
+    whole = _logits(blip2)
+    difference = _share(before, whole)
+    if not difference <= TOLERANCE:  # also where it is no number
+        raise CheckpointError(
+            f"merged, logits differ from base and adapter by {difference:.2g} of the largest one, more than "
+            f"{TOLERANCE:g}: the adapter's weights are too large or no numbers"
+        )
+    rounding = _share(whole, _logits(blip2.to(getattr(torch, dtype))))
+    if not isfinite(rounding):
+        raise CheckpointError(f"in {dtype} the merged model overflows; choose bfloat16 or float32")
+    parameters = sum(parameter.numel() for parameter in blip2.parameters())
+    merged = Merged(out, base.id, dtype, parameters, difference, rounding)
+    with _published(out) as folder:
+        _save(tuned, blip2, folder)
+        (folder / CARD).write_text(_card(merged, base, adapter), encoding="utf-8")
+        check_checkpoint_folder(folder)
+    return merged
+
+
+def _merge(tuned: Blip2Bundle) -> Any:
+    """The BLIP-2 of a PEFT model with the update in its weights."""
+    try:
+        return cast(Any, tuned.model).merge_and_unload(safe_merge=True)
+    except ValueError as error:  # weights that are no numbers
+        raise CheckpointError(f"the adapter cannot be merged: {error}") from error
+
+
+@torch.no_grad()
+def _logits(blip2: Any) -> Tensor:
+    """Logits of a seeded picture of noise and a few seeded tokens behind it."""
+    generator = torch.Generator().manual_seed(_PROBE_SEED)
+    config = blip2.config
+    size = config.vision_config.image_size
+    pixels = torch.randn(1, 3, size, size, generator=generator).to(blip2.vision_model.dtype)
+    words = torch.randint(3, config.text_config.vocab_size - 1, (1, _PROBE_TOKENS), generator=generator)
+    words = words.masked_fill(words == config.image_token_index, 3)
+    image = torch.full((1, config.num_query_tokens), config.image_token_index)
+    inputs = {"pixel_values": pixels, "input_ids": torch.cat([image, words], dim=1)}
+    if blip2.language_model.config.is_encoder_decoder:
+        inputs["decoder_input_ids"] = torch.zeros(1, 1, dtype=torch.long)
+    logits: Tensor = blip2.eval()(**inputs).logits
+    return logits.float()
+
+
+def _share(before: Tensor, after: Tensor) -> float:
+    return float((after - before).abs().max() / before.abs().max().clamp_min(torch.finfo(torch.float32).tiny))
+
+
+@without_bars()
+def _save(tuned: Blip2Bundle, blip2: Any, folder: Path) -> None:
+    blip2.save_pretrained(folder)
+    tuned.processor.save_pretrained(folder)
+    # Ours is loaded by a subclass, which nobody else has.
+    path = folder / "config.json"
+    config = read_json(path) | {"architectures": [BLIP2_ARCHITECTURE]}
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _published(out: Path) -> Iterator[Path]:
+    """A folder beside `out` that takes its place when all went well, and else goes."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}{_UNFINISHED}", dir=out.parent))
+    except OSError as error:
+        raise PlaceError(f"{out} cannot be written: {error.strerror}; name another folder") from error
+    try:
+        yield folder
+        folder.chmod(_READABLE)
+        sync_tree(folder)
+        folder.replace(out)
+    except (OSError, SafetensorError) as error:
+        reason = "its disk is full" if getattr(error, "errno", None) in _FULL_DISK else str(error)
+        raise PlaceError(f"{out} cannot be written: {reason}; nothing of it was kept") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _card(merged: Merged, base: Checkpoint, adapter: Path) -> str:
+    facts = read_facts(adapter)
+    is_public = not (base.is_pocket or base.is_local)
+    name = Path(base.id).name if base.is_local else base.id
+    front = f"base_model: {base.id}\n" if is_public else ""
+    revision = f" at revision `{base.revision}`" if base.revision else ""
+    notes = f"\n{facts.notes}\n" if facts and facts.notes else ""
+    return f"""---
+library_name: transformers
+{front}tags: [blip-2, visual-question-answering]
+---
+
+# {name} with an adapter merged in
+
+Base: `{name}`{revision}. Dense, in {merged.dtype}. Merging moved logits by {merged.difference:.1g} of the
+largest, rounding by {merged.rounding:.1g}.
+
+```python
+from transformers import Blip2ForConditionalGeneration, Blip2Processor
+
+model = Blip2ForConditionalGeneration.from_pretrained(".")
+processor = Blip2Processor.from_pretrained(".")
+```
+{notes}"""

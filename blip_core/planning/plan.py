@@ -1,0 +1,277 @@
+"""What a run of a recipe would take, before anything is downloaded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from blip_core.planning.advice import Advice, advise
+from blip_core.planning.architectures import Architecture, published_parameters
+from blip_core.planning.cards import (
+    CARD_SIZES_GB,
+    CARDS,
+    CONTEXT_BYTES,
+    Card,
+    card_named,
+    card_of_device,
+    fits,
+    processor,
+)
+from blip_core.planning.counting import Counts, count_rows
+from blip_core.planning.dense import Dense, plan_dense
+from blip_core.planning.live_bytes import Where
+from blip_core.planning.parameters import Parameters, count_parameters
+from blip_core.planning.rates import Rate, known_rate
+from blip_core.planning.stages import Stage, Workshop, known_architectures
+from blip_core.planning.storage import Disk, disk_of, download_bytes, host_bytes, rows_held
+from blip_core.recipes import Recipe
+
+DERIVED = "derived"
+SECONDS_AN_HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a stage takes.
+
+    Attributes:
+        stage: its name.
+        rows: that it works; of tuning, in all epochs.
+        seconds: of wall time.
+        device_hours: of all processes together.
+        origin: `derived`, `measured here` or `measured elsewhere`.
+        date: of the measurement; empty where the time is derived.
+        device: what it holds for; empty where nobody wrote it down.
+    """
+
+    stage: str
+    rows: float
+    seconds: float
+    device_hours: float
+    origin: str
+    date: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan: everything in bytes, seconds and rows.
+
+    Attributes:
+        recipe: what is planned.
+        where: what models run on.
+        counts: rows of every stage.
+        architectures: how the checkpoints are built, by the field that names them.
+        parameters: of the BLIP-2 that is tuned.
+        stages: what each holds at its peak.
+        host: main memory by stage.
+        disk: what is added to it.
+        downloads: bytes by checkpoint.
+        timings: in the order of the stages.
+        card: that derived times hold for.
+        dense: answering with an unpacked language model.
+        advice: how stages come to fit smaller cards.
+    """
+
+    recipe: Recipe
+    where: Where
+    counts: Counts
+    architectures: Mapping[str, Architecture]
+    parameters: Parameters
+    stages: Sequence[Stage]
+    host: Mapping[str, int]
+    disk: Disk
+    downloads: Mapping[str, int]
+    timings: Sequence[Timing]
+    card: Card
+    dense: Dense
+    advice: Sequence[Advice] = field(default=())
+
+    @property
+    def peaks(self) -> dict[str, int]:
+        """Bytes on the device by stage; of predicting, those of the largest variant."""
+        return peaks_of(self.stages)
+
+    @property
+    def device_hours(self) -> float:
+        return sum(timing.device_hours for timing in self.timings)
+
+    def fitting(self, card_gb: int) -> dict[str, bool]:
+        """Which stages fit a card of such a size."""
+        return {stage: fits(peak, card_gb) for stage, peak in self.peaks.items()}
+
+    @property
+    def smallest_gb(self) -> int | None:
+        """Smallest card that all stages fit."""
+        return next((size for size in CARD_SIZES_GB if all(self.fitting(size).values())), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as programs read it."""
+        on_gpu = self.where == "cuda"
+        return {
+            "recipe": self.recipe.name,
+            "profile": self.recipe.profile,
+            "device": self.where,
+            "rows": asdict(self.counts),
+            "checkpoints": {
+                name: {
+                    "id": one.id,
+                    "known_from": one.origin,
+                    "is_here": one.disk_bytes is not None,
+                    "download_bytes": self.downloads.get(one.id, 0),
+                }
+                for name, one in self.architectures.items()
+            },
+            "parameters": {
+                "model": self.recipe.finetune.base.id,
+                "before": self.parameters.before,
+                "after": self.parameters.after,
+                "trainable": self.parameters.trainable,
+                "trainable_share": self.parameters.trainable_share,
+                "modules": [asdict(part) for part in self.parameters.parts],
+            },
+            "peak_gpu_bytes": self.peaks if on_gpu else {},
+            "peak_host_bytes": dict(self.host),
+            "stages": [_stage_told(stage) for stage in self.stages],
+            "context_bytes": CONTEXT_BYTES if on_gpu else 0,
+            "disk_bytes": asdict(self.disk) | {"total": self.disk.total},
+            "card": {**asdict(self.card), "is_default": self.card.memory_gb == 0 or self.card.name in CARDS},
+            "times": [asdict(timing) for timing in self.timings],
+            "device_hours": self.device_hours,
+            "fits": {str(size): self.fitting(size) for size in CARD_SIZES_GB} if on_gpu else {},
+            "smallest_card_gb": self.smallest_gb if on_gpu else None,
+            "advice": [{**asdict(one), "changes": dict(one.changes), "set": one.sets} for one in self.advice],
+            "dense": asdict(self.dense),
+        }
+
+
+def _stage_told(stage: Stage) -> dict[str, Any]:
+    footprint = stage.footprint
+    return {
+        "stage": stage.name,
+        "model": stage.model,
+        "batch": stage.batch,
+        "weights_bytes": footprint.weights,
+        "kept_bytes": footprint.kept,
+        "working_bytes": footprint.working,
+        "peak_bytes": footprint.total,
+        "rows": stage.rows,
+        "flops": stage.work.flops,
+    }
+
+
+def make_plan(
+    recipe: Recipe,
+    models_dir: Path,
+    pocket_dir: Path,
+    rates: Sequence[Rate] = (),
+    rows: int | None = None,
+    bundled: int = 0,
+    card: str = "",
+) -> Plan:
+    """Plan a run: reads configs, folders' names and journals; no weights, no network.
+
+    Args:
+        recipe: what would be run.
+        models_dir: where snapshots from the hub lie, as `models_dir/owner/name`.
+        pocket_dir: where the bundled family lies, as `pocket_dir/name`.
+        rates: how fast stages were on this machine.
+        rows: of the dataset; absent, what the recipe asks for.
+        bundled: rows of the evaluation set that comes with the pocket family.
+        card: derived times hold for it; empty, this machine's, else the smallest that everything fits.
+
+    Raises:
+        CheckpointError: Nothing is known of a checkpoint, or it is of another kind than its stage needs.
+        RecipeError: The adapter names modules that it cannot sit on, or the card is not known.
+        TableError: A folder or table that has to be counted cannot be read.
+    """
+    architectures = known_architectures(recipe, models_dir, pocket_dir)
+    counts = count_rows(recipe, rows, bundled)
+    where = place_of(recipe)
+    base = architectures["finetune.base"].config
+    parameters = count_parameters(base, recipe.finetune)
+    workshop = Workshop(architectures, counts, where)
+    stages = workshop.stages(recipe)
+    peaks = peaks_of(stages)
+    planned = choose_card(card, recipe, where, peaks)
+    downloads = {one.id: _download(one) for one in architectures.values()}
+    largest = {stage.group: stage.footprint for stage in sorted(stages, key=lambda one: one.footprint.total)}
+    held = rows_held(recipe, counts, list(peaks))
+    return Plan(
+        recipe=recipe,
+        where=where,
+        counts=counts,
+        architectures=architectures,
+        parameters=parameters,
+        stages=stages,
+        host=host_bytes({name: largest[name] for name in peaks}, held, where == "cuda"),
+        disk=disk_of(recipe, counts, base, parameters.trainable, sum(downloads.values())),
+        downloads=downloads,
+        timings=[time_stage(stage, recipe, rates, planned) for stage in stages],
+        card=planned,
+        dense=plan_dense(recipe, workshop, planned),
+        advice=_advise(recipe, workshop, peaks) if where == "cuda" else (),
+    )
+
+
+def peaks_of(stages: Sequence[Stage]) -> dict[str, int]:
+    """Bytes on the device by stage; of predicting, those of the largest variant."""
+    peaks: dict[str, int] = {}
+    for stage in stages:
+        peaks[stage.group] = max(peaks.get(stage.group, 0), stage.footprint.total)
+    return peaks
+
+
+def place_of(recipe: Recipe) -> Where:
+    """What a recipe's models run on; `auto` takes a GPU where there is one."""
+    if recipe.device.kind != "auto":
+        return recipe.device.kind
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def choose_card(name: str, recipe: Recipe, where: Where, peaks: Mapping[str, int]) -> Card:
+    """What derived times hold for.
+
+    Raises:
+        RecipeError: There is no card of that name.
+    """
+    if name:
+        return card_named(name)
+    if where == "cpu":
+        return processor(recipe.device.threads)
+    import torch
+
+    own = card_of_device(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else None
+    holding = [one for one in CARDS.values() if all(fits(peak, one.memory_gb) for peak in peaks.values())]
+    return own or next(iter(holding), list(CARDS.values())[-1])
+
+
+def time_stage(stage: Stage, recipe: Recipe, rates: Sequence[Rate], card: Card) -> Timing:
+    """How long a stage takes: as it was measured where it was, else derived from its operations."""
+    known = known_rate(stage.name, recipe, rates)
+    if known is not None:
+        seconds = stage.rows / known.rows_per_second
+        hours = seconds * stage.processes / SECONDS_AN_HOUR
+        return Timing(stage.name, stage.rows, seconds, hours, known.origin, known.date, known.device)
+    seconds = card.seconds(stage.work)
+    hours = seconds / SECONDS_AN_HOUR
+    return Timing(stage.name, stage.rows, seconds / stage.processes, hours, DERIVED, "", card.name)
+
+
+def _download(architecture: Architecture) -> int:
+    if architecture.disk_bytes is not None:
+        return 0
+    return download_bytes(architecture, published_parameters(architecture.id))
+
+
+def _advise(recipe: Recipe, workshop: Workshop, peaks: Mapping[str, int]) -> list[Advice]:
+    """Advice for every stage on every card that it does not fit, larger cards first."""
+    return [
+        advise(stage, recipe, size, partial(workshop.largest, stage))
+        for size in reversed(CARD_SIZES_GB)
+        for stage, peak in peaks.items()
+        if not fits(peak, size)
+    ]

@@ -1,0 +1,139 @@
+"""Tables of a page: scores of all variants side by side, by part, by mode and by letter."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from blip_core.records import LETTERS, Prediction
+from blip_core.scoring import Accuracy, Bin, Calibration, Comparison
+
+CIRCULAR_CHANCE = 0.25**4
+CHANCE = 0.25
+SHADES = 10  # of a cell of the confusion table
+
+_MODES = {
+    "one-stage": "no description",
+    "description-only": "description, no picture",
+    "blind": "neither picture nor description",
+}
+
+Scores = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A share of right answers with its interval, and how it compares where that was tested."""
+
+    accuracy: Accuracy
+    comparison: Comparison | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row of a table: its name, what guessing would reach, and a cell a variant; None, it has none."""
+
+    name: str
+    cells: Sequence[Cell | None]
+    chance: float = CHANCE
+
+    @property
+    def n(self) -> int:
+        """Answers behind the fullest cell."""
+        return max((cell.accuracy.n for cell in self.cells if cell), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """How often each letter was chosen where each was right.
+
+    Attributes:
+        variant: who chose.
+        letters: those that were ever right or chosen.
+        choices: the same, and an empty one where some answer names no letter.
+        counts: `letters` as truth x `choices`.
+    """
+
+    variant: str
+    letters: Sequence[str]
+    choices: Sequence[str]
+    counts: Sequence[Sequence[int]]
+
+    def shade(self, truth: int, chosen: int) -> int:
+        """Share of the row's answers, in tenths."""
+        total = sum(self.counts[truth])
+        return round(SHADES * self.counts[truth][chosen] / total) if total else 0
+
+
+def parts(scores: Scores, part: str) -> list[Line]:
+    """Accuracies by `by_kind` or `by_category`; empty where fewer than two parts are told apart."""
+    variants = scores.get("variants", {}).values()
+    names = sorted({name for values in variants for name in values.get(part, {})})
+    lines = [Line(name, [_cell(values.get(part, {}).get(name)) for values in variants]) for name in names]
+    return lines if len(lines) > 1 else []
+
+
+def modes(scores: Scores) -> list[Line]:
+    """What variants score when they see less or options rotate, below what they score as a rule.
+
+    Empty where nothing of the kind was asked for.
+    """
+    variants = scores.get("variants", {})
+    lines = [Line(words, _mode_cells(scores, mode)) for mode, words in _MODES.items()]
+    for name, words, chance in (
+        ("circular", "right in all four rotations", CIRCULAR_CHANCE),
+        ("averaged", "averaged over the rotations", CHANCE),
+    ):
+        lines.append(Line(words, [_cell(values.get(name)) for values in variants.values()], chance))
+    found = [line for line in lines if line.n]
+    whole = Line("everything shown", [_cell(values["accuracy"]) for values in variants.values()])
+    return [whole, *found] if found else []
+
+
+def confusions(answers: Mapping[str, Sequence[Prediction]]) -> list[Confusion]:
+    """A table a variant; none of a variant whose rows have no true answers."""
+    found = [confusion(name, rows) for name, rows in answers.items()]
+    return [one for one in found if one.letters]
+
+
+def confusion(variant: str, predictions: Sequence[Prediction]) -> Confusion:
+    """Count letters; rows without a true answer are left out."""
+    counts = Counter((row.truth, str(row.ranked)) for row in predictions if row.truth)
+    letters = [letter for letter in LETTERS if any(letter in pair for pair in counts)]
+    silent = [""] if any(not chosen for _, chosen in counts) else []
+    choices = letters + silent
+    return Confusion(
+        variant, letters, choices, [[counts[truth, one] for one in choices] for truth in letters]
+    )
+
+
+def calibrations(scores: Scores) -> dict[str, Calibration]:
+    """Reliability tables by variant; without those that have none."""
+    return {
+        name: _calibration(values["calibration"])
+        for name, values in scores.get("variants", {}).items()
+        if values.get("calibration")
+    }
+
+
+def captions(scores: Scores) -> dict[str, Mapping[str, Any]]:
+    """Scores of descriptions by variant; without those that have none."""
+    variants = scores.get("variants", {})
+    return {name: told["captions"] for name, told in variants.items() if told.get("captions")}
+
+
+def _mode_cells(scores: Scores, mode: str) -> list[Cell | None]:
+    compared = scores.get("ablation_comparisons", {})
+    cells = []
+    for name, values in scores.get("variants", {}).items():
+        told = [Comparison(**one) for one in compared.get(name, ()) if one["b"] == mode]
+        cells.append(_cell(values.get("ablations", {}).get(mode), next(iter(told), None)))
+    return cells
+
+
+def _cell(accuracy: Mapping[str, Any] | None, comparison: Comparison | None = None) -> Cell | None:
+    return Cell(Accuracy(**accuracy), comparison) if accuracy else None
+
+
+def _calibration(values: Mapping[str, Any]) -> Calibration:
+    return Calibration(values["ece"], values["brier"], tuple(Bin(**one) for one in values["bins"]))

@@ -1,0 +1,90 @@
+"""`foundry plan`: what a run would take, before anything is downloaded."""
+
+import json
+import logging
+import sys
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from blip_core.recipes import DEFAULT_PROFILE, Recipe, load_recipe
+from flows.commands.options import AsJson, Overrides, ProfileName, RecipeName, only_json
+
+if TYPE_CHECKING:
+    from blip_core.planning import Plan
+
+_LEAST_WIDTH = 100  # columns that the tables take
+
+Rows = Annotated[
+    int | None,
+    typer.Option(
+        "--rows",
+        metavar="NUMBER",
+        min=1,
+        max=100_000_000,
+        help="Rows of the dataset, if not the recipe's own.",
+    ),
+]
+CardName = Annotated[
+    str,
+    typer.Option(
+        "--card",
+        metavar="NAME",
+        help="Derive times for this card, as H200; else this machine's, or one that fits.",
+    ),
+]
+
+
+def plan(
+    recipe: RecipeName,
+    profile: ProfileName = DEFAULT_PROFILE,
+    rows: Rows = None,
+    card: CardName = "",
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a run would take: parameters, memory of every stage, cards that hold it, disk and time.
+
+    Needs no network and no weights, and changes nothing.
+
+    Example: foundry plan gallery-vqa --profile workstation
+    """
+    planned = load_recipe(recipe, profile, overrides or [])
+    if not as_json:
+        _show(_plan(planned, rows, card), sys.stdout)
+        return
+    with only_json() as output:
+        output.write(json.dumps(_plan(planned, rows, card).to_dict()) + "\n")
+
+
+def _plan(recipe: Recipe, rows: int | None, card: str) -> "Plan":
+    from blip_core.pocket import models_dir
+    from blip_core.wiring import prepare_environment, workplace
+
+    place = workplace()
+    prepare_environment(place)
+    # On some CPUs it advises to install code from the hub, which is never run here.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+    from blip_core.planning import make_plan, rates_here
+
+    rates = rates_here(place.journal, place.store)
+    return make_plan(recipe, place.models, models_dir(), rates, rows, _bundled_rows(recipe), card)
+
+
+def _bundled_rows(recipe: Recipe) -> int:
+    if recipe.evaluation.kind != "bundled":
+        return 0
+    from blip_core.pocket.evalset import BUNDLED
+
+    chosen = BUNDLED[recipe.evaluation.style]
+    return chosen.pictures * chosen.questions
+
+
+def _show(planned: "Plan", stream: TextIO) -> None:
+    from rich.console import Console
+
+    from blip_core.planning import show
+
+    console = Console(file=stream, highlight=False)
+    console.width = max(console.width, _LEAST_WIDTH)  # a figure without its end would be a wrong figure
+    show(console, planned)

@@ -1,0 +1,83 @@
+"""The page of an inference benchmark, from its results."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.benchmarks.finetune_page import machine_line, percent, shown, table
+
+
+def page(results: Mapping[str, Any]) -> str:
+    """Markdown of all that the results hold."""
+    parts = ["# Answering against the row-by-row way", ""]
+    parts += ["Written by `make bench-inference`, from [inference.json](inference.json).", ""]
+    if "ratio_cpu" in results:
+        parts += _on_cpu(results)
+    return "\n".join([*parts, *_on_gpu(results.get("gpu"))])
+
+
+def _on_cpu(results: Mapping[str, Any]) -> list[str]:
+    method, ragged, counts = results["method"], results["ratio_cpu_ragged"], results["counts"]
+    sizes = results["ratio_cpu"] | results["ratio_cpu_large_tower"]
+    rows = [
+        (
+            name,
+            f"**{one['median']}**",
+            f"{one['low']} to {one['high']}",
+            one["rows_per_cpu_second"]["ours"],
+            one["rows_per_cpu_second"]["oracle"],
+            f"{counts[name]['vision_forwards']} for {counts[name]['rows']} rows",
+            percent(counts[name]["padded_share"]),
+        )
+        for name, one in sizes.items()
+    ]
+    heads = (
+        "model and questions a picture",
+        "ratio",
+        "spread",
+        "rows/s, ours",
+        "row by row",
+        "pictures",
+        "pads",
+    )
+    outputs = ", ".join(
+        f"{name.replace('_', ' ')}: {'equal' if equal else 'DIFFERENT'}"
+        for name, equal in results["equal_outputs"].items()
+    )
+    rungs = [(rung["what"], rung["ratio_cpu"]) for rung in results["ablation"]["ladder"]]
+    return [
+        *table(heads, rows),
+        "",
+        f"- **Same outputs first:** {outputs}.",
+        "- **Large tower:** there more than half of the weights see, so that encoding is most of the work, "
+        "which with one question a picture nobody can save more than half of.",
+        f"- **Stages:** {method['stages']}; stage two takes one step of the decoder.",
+        f"- **Row by row:** {method['oracle']}. **Ours:** {method['ours']}.",
+        f"- **Model:** {method['model']}. Where they do, after {ragged['written_tokens_per_row']:g} tokens "
+        f"on the average, the ratio is {ragged['median']} ({ragged['low']} to {ragged['high']}).",
+        f"- **Time:** {method['time']}; median of {ragged['pairs']} pairs.",
+        machine_line(results),
+        "",
+        f"Where it comes from ({results['ablation']['case']}, each rung with all those above it):",
+        "",
+        *table(("", "ratio"), rungs),
+        "",
+    ]
+
+
+def _on_gpu(gpu: Mapping[str, Any] | None) -> list[str]:
+    if gpu is None:
+        return ["On a GPU: not measured yet; `python -m tests.benchmarks.inference --gpu` does it.", ""]
+    letters = gpu["letters"]
+    return [
+        f"On a GPU ({gpu['device']}), BLIP-2 of size {gpu['size']} with random weights, {gpu['dtype']}:",
+        "",
+        *table(
+            ("", "rows/s", "peak GB"),
+            [(one["what"], shown(one["rows_per_second"]), shown(one["peak_gb"])) for one in gpu["sides"]],
+        ),
+        "",
+        f"Ratio: {gpu['ratio']:g}. Given the same descriptions, letters agree with float32 on "
+        f"{percent(letters['agreeing_share'])} of {letters['rows']} rows whose margin exceeds "
+        f"{letters['margin_bound']:g}; {len(letters['flips'])} of all rows flip.",
+        "",
+    ]

@@ -1,0 +1,134 @@
+"""How benchmarks measure: CPU time of this process, pairs in ABBA order, medians with their spread."""
+
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from blip_core.modeling import Blip2Bundle
+
+RESULTS = Path(__file__).parents[2] / "docs" / "benchmarks"
+_LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes")
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """So many threads inside torch."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """CPU time of all threads of this process while some work is done."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def abba_pairs(
+    name: str, first: Callable[[], float], second: Callable[[], float], count: int
+) -> list[tuple[float, float]]:
+    """Measure two sides in turn, so that a drift of the machine falls on both: AB, BA, AB, ..."""
+    pairs: list[tuple[float, float]] = []
+    for number in range(count):
+        if number % 2 == 0:
+            one = first()
+            pairs.append((one, second()))
+        else:
+            other = second()
+            pairs.append((first(), other))
+        mine, theirs = pairs[-1]
+        tell(
+            f"{name}: pair {number + 1} of {count}, {mine:.1f} s against {theirs:.1f} s, {mine / theirs:.2f}"
+        )
+    return pairs
+
+
+def tell(line: str) -> None:
+    """Show that something goes on, beside the results."""
+    sys.stderr.write(f"{line}\n")
+
+
+def spread(values: list[float]) -> dict[str, float | int]:
+    """Median, lowest and highest, rounded to what is known of them."""
+    return {
+        "median": round(statistics.median(values), 2),
+        "low": round(min(values), 2),
+        "high": round(max(values), 2),
+        "pairs": len(values),
+    }
+
+
+def machine(threads_used: int) -> dict[str, Any]:
+    """What the CPU figures were measured on, without names of machine or places."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "threads": threads_used,
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
+    }
+
+
+def versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
+
+
+def _cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def read(file: Path) -> dict[str, Any]:
+    """A benchmark's results; empty where there are none yet."""
+    if not file.exists():
+        return {}
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return content
+
+
+def write(file: Path, results: Mapping[str, Any], page: str) -> None:
+    """Leave results and, beside them, their page."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    file.with_suffix(".md").write_text(page, encoding="utf-8")
+
+
+@dataclass
+class VisionCount:
+    """Pictures that went through a vision tower."""
+
+    forwards: int = 0
+
+
+@contextmanager
+def counted_vision(bundle: Blip2Bundle) -> Iterator[VisionCount]:
+    """Count at the tower itself, whatever its callers say."""
+    count = VisionCount()
+
+    def add(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        count.forwards += len(output.last_hidden_state)
+
+    hook = bundle.blip2.vision_model.register_forward_hook(add, with_kwargs=True)
+    try:
+        yield count
+    finally:
+        hook.remove()

@@ -1,0 +1,45 @@
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.benchmarks import finetune, finetune_page
+from tests.benchmarks.finetune import Case
+
+TINY = Case(
+    size="tiny-t5",
+    published_size="tiny-t5",
+    pictures=3,
+    questions=2,
+    picture_px=64,
+    epochs=2,
+    equal_epochs=1,
+    batch_size=4,
+    pairs=1,
+    published_pairs=1,
+)
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, Any]:
+    return finetune.measure(TINY) | {"gpu": None}
+
+
+def test_it_compares_both_ways_and_writes_a_page(results: dict[str, Any]) -> None:
+    assert results["equal_losses"]["steps"] == 2
+    assert results["equal_losses"]["largest_relative_difference"] < 1e-4
+    assert results["vision_forwards"] == results["distinct_pictures"] == 3
+    assert results["oracle_vision_forwards"] == 12
+    assert results["ratio_cpu"]["low"] <= results["ratio_cpu"]["median"] <= results["ratio_cpu"]["high"]
+    assert results["ratio_cpu"]["pairs"] == 1
+    assert 0.0 < results["padded_share"] < 1.0
+    assert f"**{results['ratio_cpu']['median']} times**" in finetune_page.page(results)
+
+
+def test_results_name_no_place_and_no_host(results: dict[str, Any]) -> None:
+    text = json.dumps(results)
+
+    assert str(Path.home()) not in text
+    assert socket.gethostname() not in text

@@ -1,0 +1,144 @@
+"""`foundry plan` as a person types it: in an empty home, with no network and no weights."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from flows.cli import main
+
+# Sockets are refused before anything of ours is imported: whoever asks the network is told so.
+OFFLINE = """
+import socket, sys
+
+def refuse(*_, **__):
+    raise AssertionError("a plan asked the network")
+
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
+from flows.cli import main
+sys.argv = ["foundry", "plan", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.fixture
+def foundry(monkeypatch, capfd):
+    """Runs a command; gives its exit code, standard output and standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["foundry", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capfd.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run
+
+
+def offline(home, *arguments):
+    environment = {**os.environ, "FOUNDRY_HOME": str(home), "HF_HOME": str(home / "hub")}
+    environment.pop("FOUNDRY_MODELS", None)
+    command = [sys.executable, "-c", OFFLINE, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def workstation(tmp_path_factory):
+    """The plan of the real checkpoints, and what stands in its home afterwards."""
+    home = tmp_path_factory.mktemp("empty-home")
+    done = offline(home, "gallery-vqa", "--profile", "workstation", "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), sorted(path.name for path in home.iterdir())
+
+
+def test_the_published_counts(workstation):
+    parameters = workstation[0]["parameters"]
+    assert parameters["before"] == 3_949_180_416
+    assert parameters["after"] == 2_841_884_160
+    assert parameters["trainable"] == 6_733_824
+    assert sum(row["trainable"] for row in parameters["modules"]) == parameters["trainable"]
+
+
+def test_every_stage_has_a_peak_and_a_line_of_time(workstation):
+    plan = workstation[0]
+    stages = ["scenes", "pictures", "labels", "encode", "finetune", "predict"]
+    assert list(plan["peak_gpu_bytes"]) == stages
+    assert all(peak > 10**9 for peak in plan["peak_gpu_bytes"].values())
+    assert {line["origin"] for line in plan["times"]} == {"derived"}
+    assert {line["stage"].split()[0] for line in plan["times"]} == set(stages)
+
+
+def test_cards_that_do_not_hold_it_come_with_what_to_change(workstation):
+    plan = workstation[0]
+    assert not plan["fits"]["8"]["labels"]
+    assert plan["fits"]["141"] == dict.fromkeys(plan["peak_gpu_bytes"], True)
+    refused = {(size, stage) for size, held in plan["fits"].items() for stage, yes in held.items() if not yes}
+    assert {(str(one["card_gb"]), one["stage"]) for one in plan["advice"]} == refused
+    for one in plan["advice"]:
+        held = one["peak_bytes"] + plan["context_bytes"] <= one["card_gb"] * 10**9
+        assert held == bool(one["set"])
+
+
+def test_it_says_what_a_dense_language_model_would_take(workstation):
+    dense = workstation[0]["dense"]
+    assert dense["peak_bytes"] > dense["packed_bytes"]
+    assert dense["smallest_gb"] == 12
+
+
+def test_downloads_are_weights_in_the_type_of_the_hub(workstation):
+    checkpoints = workstation[0]["checkpoints"]
+    assert checkpoints["labels.model"]["download_bytes"] == 2 * 7_063_427_072
+    assert checkpoints["finetune.base"]["download_bytes"] == 4 * 3_942_446_592
+    assert not any(one["is_here"] for one in checkpoints.values())
+
+
+def test_nothing_is_left_behind(workstation):
+    assert workstation[1] == []
+
+
+def test_people_get_tables(home, foundry):
+    code, out, err = foundry("plan", "gallery-vqa", "--rows", "60")
+    assert code == 0
+    assert "60 rows" in out
+    assert "derived for" in out
+    assert err == ""
+
+
+def test_what_was_measured_here_is_said_so_with_its_date(home, foundry):
+    from datetime import UTC, datetime
+
+    from blip_core.planning.rates import settings_of
+    from blip_core.recipes import load_recipe
+    from blip_core.wiring import workplace
+
+    place = workplace()
+    run = place.tracker().start("gallery-vqa", "a run", {})
+    run.params(settings_of(load_recipe("gallery-vqa", "pocket")))
+    child = run.child("scenes", {"foundry.stage": "scenes", "foundry.cached": "false"})
+    child.metrics({"stage/seconds": 25.0, "stage/rows": 500})
+    child.finish()
+    run.finish()
+    told = json.loads(foundry("plan", "gallery-vqa", "--json")[1])
+    line = told["times"][0]
+    assert (line["stage"], line["origin"], line["seconds"]) == ("scenes", "measured here", 25.0)
+    assert line["date"] == datetime.now(UTC).date().isoformat()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--set", "finetune.base=me/mine"], "foundry prefetch"),
+        (["--set", "finetune.base=/nowhere/mine"], "/nowhere/mine"),
+        (["--set", "labels.model=pocket/blip2-t5"], "labels.model"),
+        (["--set", 'finetune.adapter={pattern="nothing"}'], "nothing"),
+        (["--card", "abacus"], "RTX 4090"),
+    ],
+)
+def test_a_mistake_gets_one_line(home, foundry, arguments, named):
+    code, out, err = foundry("plan", "gallery-vqa", *arguments)
+    assert code == 2
+    assert out == ""
+    assert named in err
+    assert len(err.strip().splitlines()) == 1

@@ -1,0 +1,89 @@
+"""The same sixty questions, handed in in every format that is read, get the same answers."""
+
+import base64
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from blip_core.pocket.evalset import load_bundled
+
+ROWS = 60
+COLUMNS = ("index", "image", "question", "A", "B", "C", "D", "answer")
+
+
+def _rows() -> list[dict]:
+    rows = load_bundled("shifted").slice(0, ROWS).to_pylist()
+    named = {"index": "id", "A": "a", "B": "b", "C": "c", "D": "d"}
+    return [{name: row[named.get(name, name)] for name in COLUMNS} for row in rows]
+
+
+def _with(picture: Callable[[dict, int], object]) -> list[dict]:
+    return [row | {"image": picture(row, number)} for number, row in enumerate(_rows())]
+
+
+def _delimited(path: Path, rows: list[dict], delimiter: str) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def write_csv(folder: Path) -> Path:
+    def named(row: dict, number: int) -> str:
+        (folder / f"{number}.png").write_bytes(row["image"]["bytes"])
+        return f"{number}.png"
+
+    return _delimited(folder / "t.csv", _with(named), ",")
+
+
+def write_tsv(folder: Path) -> Path:
+    first: dict[bytes, str] = {}
+
+    def written_once(row: dict, number: int) -> str:
+        data = row["image"]["bytes"]
+        earlier = first.setdefault(data, row["index"])
+        return base64.b64encode(data).decode() if earlier == row["index"] else earlier
+
+    return _delimited(folder / "t.tsv", _with(written_once), "\t")
+
+
+def write_jsonl(folder: Path) -> Path:
+    rows = _with(lambda row, _: base64.b64encode(row["image"]["bytes"]).decode())
+    (folder / "t.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return folder / "t.jsonl"
+
+
+def write_parquet(folder: Path) -> Path:
+    pq.write_table(pa.Table.from_pylist(_rows()), folder / "t.parquet")
+    return folder / "t.parquet"
+
+
+def write_dataset(folder: Path) -> Path:
+    from datasets import Dataset
+
+    Dataset.from_list(_rows()).save_to_disk(str(folder / "saved"))
+    return folder / "saved"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_the_same_rows_get_the_same_answers_from_every_format(tmp_path, home, prefect_server):
+    from flows.predict import predict
+
+    said = []
+    for write in (write_csv, write_tsv, write_jsonl, write_parquet, write_dataset):
+        folder = tmp_path / write.__name__
+        folder.mkdir()
+        predict(str(write(folder)), str(folder / "out"), variant="flan-t5")
+        answers = pq.read_table(folder / "out" / "predictions.parquet").to_pylist()
+        said.append(((folder / "out" / "submission.csv").read_bytes(), answers))
+
+    assert len(said[0][1]) == ROWS
+    assert len({row["ranked"] for row in said[0][1]}) > 1
+    assert all(one == said[0] for one in said[1:])

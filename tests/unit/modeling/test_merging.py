@@ -1,0 +1,185 @@
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import Blip2ForConditionalGeneration, Blip2Processor
+
+from blip_core.errors import CheckpointError, PlaceError
+from blip_core.modeling import attach_adapter, load_adapter, load_blip2, save_adapter
+from blip_core.modeling.merging import TOLERANCE, adapter_base, merge_adapter
+from blip_core.recipes.checkpoint import Checkpoint
+from blip_core.recipes.finetune import Adapter
+from tests.tiny_blip2 import PICTURE_PX, FolderOf, save_tiny_blip2
+
+LORA = Adapter(preset="qformer", r=4)
+MIXED = Adapter(
+    pattern=r"(qformer\..*\.query|language_model\..*\.(q|wo|q_proj|fc1))",
+    r=4,
+    full=("language_projection", "query_tokens"),
+)
+
+
+def tuned(base: Path, adapter: Adapter, folder: Path) -> Path:
+    """A saved adapter, all of whose weights have moved."""
+    bundle = attach_adapter(load_blip2(base), adapter, seed=0)
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for parameter in bundle.model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.1)
+    return save_adapter(bundle, folder, Checkpoint(id=str(base)))
+
+
+@torch.no_grad()
+def logits(blip2: Any) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    pixels = torch.randn(1, 3, PICTURE_PX, PICTURE_PX, generator=generator).to(blip2.dtype)
+    inputs = {"pixel_values": pixels, "input_ids": torch.tensor([[2, 2, 2, 2, 20, 21, 22]])}
+    if blip2.config.is_encoder_decoder:
+        inputs["decoder_input_ids"] = torch.tensor([[0, 5, 6]])
+    found: torch.Tensor = blip2.eval()(**inputs).logits.float()
+    return found
+
+
+def distance(one: torch.Tensor, other: torch.Tensor) -> float:
+    return float((one - other).abs().max() / other.abs().max())
+
+
+@pytest.mark.parametrize("family", ["t5", "opt"])
+@pytest.mark.parametrize("adapter", [LORA, MIXED], ids=["lora", "mixed"])
+def test_a_merged_checkpoint_answers_like_base_and_adapter_in_transformers_alone(
+    tiny_blip2: FolderOf, tmp_path: Path, family: str, adapter: Adapter
+) -> None:
+    base = tiny_blip2(family)
+    folder = tuned(base, adapter, tmp_path / "adapter")
+
+    merged = merge_adapter(folder, Checkpoint(id=str(base)), base, tmp_path / "merged")
+
+    plain = Blip2ForConditionalGeneration.from_pretrained(tmp_path / "merged")
+    expected = logits(load_adapter(load_blip2(base), folder).blip2)
+    assert distance(logits(plain), expected) <= TOLERANCE
+    assert distance(logits(load_blip2(base).blip2), expected) > 100 * TOLERANCE  # the adapter does something
+    assert merged.difference <= TOLERANCE
+    assert merged.rounding == 0
+    assert merged.parameters == sum(p.numel() for p in plain.parameters())
+
+
+def test_a_smaller_type_rounds_what_was_merged_in_float32(tiny_blip2: FolderOf, tmp_path: Path) -> None:
+    base = tiny_blip2("t5")
+    folder = tuned(base, MIXED, tmp_path / "adapter")
+    merge_adapter(folder, Checkpoint(id=str(base)), base, tmp_path / "float32", "float32")
+    merge_adapter(folder, Checkpoint(id=str(base)), base, tmp_path / "bfloat16", "bfloat16")
+
+    whole = Blip2ForConditionalGeneration.from_pretrained(tmp_path / "float32").state_dict()
+    rounded = Blip2ForConditionalGeneration.from_pretrained(tmp_path / "bfloat16").state_dict()
+
+    assert {tensor.dtype for tensor in rounded.values() if tensor.is_floating_point()} == {torch.bfloat16}
+    assert all(torch.equal(rounded[name], whole[name].to(rounded[name].dtype)) for name in whole)
+
+
+def test_the_processor_comes_with_it_and_ours_loads_it_too(tiny_blip2: FolderOf, tmp_path: Path) -> None:
+    folder = tuned(tiny_blip2("opt"), LORA, tmp_path / "adapter")
+    merge_adapter(folder, Checkpoint(id="owner/base"), tiny_blip2("opt"), tmp_path / "merged")
+
+    processor = Blip2Processor.from_pretrained(tmp_path / "merged")
+    bundle = load_blip2(tmp_path / "merged", "nf4")
+    card = (tmp_path / "merged" / "README.md").read_text()
+
+    assert processor.num_query_tokens == bundle.query_count
+    assert "lora" not in " ".join(dict(bundle.model.named_parameters()))
+    assert "base_model: owner/base" in card
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter", "merged"]
+
+
+def test_a_head_that_is_not_tied_stays_so(tmp_path: Path) -> None:
+    """flan-t5 has a head of its own."""
+    base = save_tiny_blip2("t5", tmp_path / "base")
+    model = Blip2ForConditionalGeneration.from_pretrained(base)
+    model.config.text_config.tie_word_embeddings = model.config.tie_word_embeddings = False
+    head = torch.nn.Parameter(torch.randn_like(model.language_model.lm_head.weight))
+    model.language_model.lm_head.weight = head
+    model.save_pretrained(base)
+    folder = tuned(base, LORA, tmp_path / "adapter")
+
+    merge_adapter(folder, Checkpoint(id=str(base)), base, tmp_path / "merged")
+
+    merged = Blip2ForConditionalGeneration.from_pretrained(tmp_path / "merged")
+    assert torch.equal(merged.language_model.lm_head.weight, head)
+    expected = logits(load_adapter(load_blip2(base), folder).blip2)
+    assert distance(logits(merged), expected) <= TOLERANCE
+
+
+def test_nothing_is_overwritten(tiny_blip2: FolderOf, tmp_path: Path) -> None:
+    folder = tuned(tiny_blip2("t5"), LORA, tmp_path / "adapter")
+
+    with pytest.raises(PlaceError, match="is not empty"):
+        merge_adapter(folder, Checkpoint(id="owner/base"), tiny_blip2("t5"), folder)
+
+
+@pytest.mark.parametrize("cause", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_what_breaks_off_leaves_nothing(
+    tiny_blip2: FolderOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cause: BaseException
+) -> None:
+    folder = tuned(tiny_blip2("t5"), LORA, tmp_path / "adapter")
+    base = load_blip2(tiny_blip2("t5")).blip2.__class__
+
+    def broken(self: Any, *args: Any, **kwargs: Any) -> None:
+        raise cause
+
+    monkeypatch.setattr(base, "save_pretrained", broken)
+    with pytest.raises((PlaceError, KeyboardInterrupt)) as caught:
+        merge_adapter(folder, Checkpoint(id="owner/base"), tiny_blip2("t5"), tmp_path / "merged")
+
+    assert isinstance(cause, KeyboardInterrupt) or "its disk is full" in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
+
+
+def test_weights_that_are_no_numbers_are_not_merged(tiny_blip2: FolderOf, tmp_path: Path) -> None:
+    bundle = attach_adapter(load_blip2(tiny_blip2("t5")), LORA, seed=0)
+    with torch.no_grad():
+        next(p for p in bundle.model.parameters() if p.requires_grad).fill_(torch.inf)
+    folder = save_adapter(bundle, tmp_path / "adapter", Checkpoint(id="owner/base"))
+
+    with pytest.raises(CheckpointError, match="NaNs detected"):
+        merge_adapter(folder, Checkpoint(id="owner/base"), tiny_blip2("t5"), tmp_path / "merged")
+
+
+def test_an_adapter_names_its_base(tiny_blip2: FolderOf, tmp_path: Path) -> None:
+    base = Checkpoint(id="owner/base", revision="abc", dtype="bfloat16")
+    bundle = attach_adapter(load_blip2(tiny_blip2("t5")), LORA, seed=0)
+    folder = save_adapter(bundle, tmp_path / "adapter", base)
+    assert adapter_base(folder) == base
+
+    (folder / "foundry.json").unlink()  # as PEFT alone leaves it
+    assert adapter_base(folder) == Checkpoint(id="owner/base", revision="abc")
+    config = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": "a/b/c"}))
+    with pytest.raises(CheckpointError, match="neither a hub id nor a path"):
+        adapter_base(folder)
+
+
+def test_the_command_merges_an_adapter_that_is_named_by_its_folder(
+    tiny_blip2: FolderOf, tmp_path: Path
+) -> None:
+    folder = tuned(tiny_blip2("t5"), LORA, tmp_path / "adapter")
+    command = [sys.executable, "-m", "flows.cli", "merge", str(folder), str(tmp_path / "merged")]
+    environment = dict(os.environ) | {"FOUNDRY_HOME": str(tmp_path / "home")}
+
+    done = subprocess.run(
+        [*command, "--dtype", "bfloat16", "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["folder"], told["dtype"]) == (str(tmp_path / "merged"), "bfloat16")
+    assert (tmp_path / "merged" / "model.safetensors").is_file()

@@ -1,0 +1,91 @@
+"""Published architectures have the parameters that their checkpoints are known for."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from blip_core.errors import CheckpointError
+from blip_core.modeling import account_parameters
+from blip_core.planning.architectures import architecture_of, published_ids, published_parameters
+from blip_core.planning.painting import pipeline_modules
+from blip_core.recipes.checkpoint import Checkpoint
+
+NOWHERE = Path("/nowhere")
+
+
+def published(hub_id, kind):
+    return architecture_of(Checkpoint(id=hub_id), kind, "some.model", NOWHERE, NOWHERE)
+
+
+def counted(config, maker):
+    with torch.device("meta"):
+        return sum(weight.numel() for weight in maker(config).parameters())
+
+
+@pytest.mark.parametrize("hub_id", ["Salesforce/blip2-flan-t5-xl", "Salesforce/blip2-opt-2.7b"])
+def test_blip2(hub_id):
+    account = account_parameters(published(hub_id, "blip-2").config, None, "none")
+    assert account.base == published_parameters(hub_id)
+
+
+def test_llava():
+    from transformers import LlavaForConditionalGeneration
+
+    hub_id = "llava-hf/llava-1.5-7b-hf"
+    assert counted(published(hub_id, "llava").config, LlavaForConditionalGeneration) == 7_063_427_072
+    assert published_parameters(hub_id) == 7_063_427_072
+
+
+def test_qwen():
+    from transformers import AutoModelForCausalLM
+
+    config = published("Qwen/Qwen1.5-1.8B-Chat", "language").config
+    assert counted(config, AutoModelForCausalLM.from_config) == 1_836_828_672
+
+
+def test_stable_diffusion():
+    modules = pipeline_modules(published("dreamlike-art/dreamlike-photoreal-2.0", "diffusion").config)
+    counts = {name: sum(p.numel() for p in module.parameters()) for name, module in modules.items()}
+    assert counts == {"unet": 859_520_964, "vae": 83_653_863, "text_encoder": 123_060_480}
+    assert sum(counts.values()) == published_parameters("dreamlike-art/dreamlike-photoreal-2.0")
+
+
+def test_every_published_one_says_where_it_stands():
+    kinds = {"blip2": "blip-2", "llava": "llava", "Qwen1": "language", "dreamlike": "diffusion"}
+    for hub_id in published_ids():
+        kind = next(kind for start, kind in kinds.items() if hub_id.split("/")[1].startswith(start))
+        assert "https://" in published(hub_id, kind).origin
+
+
+def test_a_folder_is_known_by_its_own_config(tiny_blip2):
+    found = architecture_of(
+        Checkpoint(id=str(tiny_blip2("opt"))), "blip-2", "finetune.base", NOWHERE, NOWHERE
+    )
+    assert found.origin == "its own config"
+    assert found.disk_bytes > 0
+    assert found.config.text_config.model_type == "opt"
+
+
+def test_what_was_prefetched_goes_before_what_is_published(tiny_blip2, tmp_path):
+    (tmp_path / "Salesforce").mkdir()
+    (tmp_path / "Salesforce" / "blip2-opt-2.7b").symlink_to(tiny_blip2("opt"))
+    found = architecture_of(
+        Checkpoint(id="Salesforce/blip2-opt-2.7b"), "blip-2", "baseline", tmp_path, NOWHERE
+    )
+    assert found.config.text_config.hidden_size < 100
+
+
+def test_an_unknown_one_says_how_to_help():
+    with pytest.raises(CheckpointError, match=r"finetune\.base is me/mine.*foundry prefetch.*config\.json"):
+        architecture_of(Checkpoint(id="me/mine"), "blip-2", "finetune.base", NOWHERE, NOWHERE)
+
+
+def test_a_folder_that_is_not_there_is_named():
+    with pytest.raises(CheckpointError, match=r"there is no folder /nowhere/else"):
+        architecture_of(Checkpoint(id="/nowhere/else"), "blip-2", "finetune.base", NOWHERE, NOWHERE)
+
+
+def test_another_kind_than_the_stage_needs_is_refused(tiny_blip2):
+    with pytest.raises(CheckpointError, match=r"labels\.model is .*which is a BLIP-2; allowed here: a LLaVA"):
+        architecture_of(Checkpoint(id=str(tiny_blip2("t5"))), "llava", "labels.model", NOWHERE, NOWHERE)
