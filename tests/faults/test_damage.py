@@ -41,6 +41,11 @@ def files_of(artifact: Artifact) -> list[Path]:
     return sorted(path for path in artifact.path.rglob("*") if path.is_file() and path.stat().st_size)
 
 
+def content(artifact: Artifact) -> tuple[str, str, int]:
+    """All that is the same however long it took."""
+    return artifact.key, artifact.digest, artifact.rows
+
+
 @pytest.mark.parametrize("damage", [truncate, flip_a_bit])
 def test_damage_to_any_file_of_any_kind_is_found_and_put_aside(damage: Damage, store: Store):
     for artifact in one_of_each_kind(store):
@@ -85,6 +90,6 @@ def test_a_store_that_is_damaged_everywhere_is_made_again(
     assert forge.run(WORK, **job) == 0, forge.log.read_text()
 
     assert json.loads((tmp_path / DIGESTS).read_text()) == undisturbed.digests
-    assert store.artifacts() == artifacts
+    assert [content(one) for one in store.artifacts()] == [content(one) for one in artifacts]
     aside = {path.name.partition(".")[0] for path in (store.root / "quarantine").iterdir()}
     assert aside == {artifact.key for artifact in artifacts}
