@@ -1,7 +1,7 @@
 """Tiny BLIP-2 checkpoints with random weights, saved once a session, and questions about tiny pictures."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +179,17 @@ def make_examples() -> MakeExamples:
         return [make_example(index, pictures[index // 2], rng) for index in range(count)]
 
     return make
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """For equality to the bit: several threads share a batch out, so that a row's place in it changes its sums."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

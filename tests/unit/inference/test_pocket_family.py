@@ -11,6 +11,8 @@ from blip_core.recipes import load_recipe
 from blip_core.records import Example
 from blip_core.wiring import evaluation_examples, inference_settings
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ROWS = 6
 MAX_PADDED_SHARE = 0.1
 

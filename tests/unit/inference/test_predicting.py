@@ -12,6 +12,8 @@ from blip_core.recipes.inference import Inference
 from blip_core.records import Prediction
 from tests.tiny_blip2 import FolderOf, MakeExamples
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 # Of a probability: the tiny T5's weights are so large that what half precision rounds comes out magnified.
 TOLERANCES = {("nf4", "float32"): 0.02, ("int8", "float32"): 0.1, ("nf4", "bfloat16"): 0.1}
 PROBABILITIES = ("p_a", "p_b", "p_c", "p_d")

@@ -11,6 +11,8 @@ from blip_core.recipes.finetune import Adapter
 from blip_core.records import Example
 from tests.tiny_blip2 import FolderOf, MakeExamples
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
 def bundle(tiny_blip2: FolderOf) -> Blip2Bundle:

@@ -20,6 +20,8 @@ from blip_core.records import Example
 from blip_core.store import Store
 from tests.tiny_blip2 import FolderOf, MakeExamples
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 BLOCK = 2
 
 

@@ -14,6 +14,8 @@ from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.finetune import Adapter
 from tests.tiny_blip2 import FolderOf, MakeExamples
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 QFORMER = Adapter(preset="qformer", r=4, alpha=8.0, dropout=0.0)
 
 

@@ -5,7 +5,6 @@ import pytest
 from blip_core.errors import RecipeError
 from blip_core.recipes import load_recipe
 
-
 ANSWER_ALONE = "inference.answer_prompt='{question}{a}{b}{c}{d}'"
 DESCRIBED = "inference.answer_prompt='{question}{description}'"
 NO_OPTIONS = ["inference.circular=false", "inference.ablations=[]"]
