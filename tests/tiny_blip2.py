@@ -183,7 +183,7 @@ def make_examples() -> MakeExamples:
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """For equality to the bit: several threads share a batch out, so that a row's place in it changes its sums."""
+    """For bit equality: several threads share a batch out, and a row's place in it changes its sums."""
     import torch
 
     before = torch.get_num_threads()
