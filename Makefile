@@ -8,6 +8,7 @@ RECIPE ?= gallery-vqa
 PROFILE ?= pocket
 ARGS ?=
 TESTS ?= tests
+WORKERS ?= $(if $(filter tests,$(TESTS)),2,0)
 SCREENSHOTS ?= build/screenshots
 
 VENV := .venv
@@ -56,8 +57,8 @@ ui: $(READY) ## the pages of Prefect and MLflow, on this machine only
 	@$(BIN)/foundry ui $(ARGS)
 
 .PHONY: test
-test: $(READY) ## all tests (TESTS=path, ARGS=)
-	@$(BIN)/pytest $(TESTS) $(ARGS)
+test: $(READY) ## all tests (TESTS=path, WORKERS=, ARGS=)
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS) $(ARGS)
 
 .PHONY: check
 check: lint types imports ## everything that needs no run of the code

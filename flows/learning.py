@@ -25,7 +25,7 @@ Curve = list[dict[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """Metrics by step, and what the model said of a few rows after every epoch."""
+    """Metrics by step, and what the model said of a few rows before the first step and after every epoch."""
 
     curve: Curve = field(default_factory=list)
     watched: list[dict[str, Any]] = field(default_factory=list)

@@ -105,7 +105,7 @@ class Finetune(Section):
     bad_steps: int = Field(default=3, ge=0, le=1000)
     """Steps that may be skipped because their loss is no number; one more stops the run."""
     sample_rows: int = Field(default=4, ge=0, le=64)
-    """Validation rows that are answered after every epoch, for people to watch."""
+    """Validation rows that are answered before the first step and after every epoch, for people to watch."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -118,7 +118,7 @@ def finetune(
         states: where vision states come from; in memory if it is not said.
         checkpoints: folder of the checkpoints of this tuning alone, of which the newest complete one is gone
             on from; without it none are kept. They stay: whoever has published the adapter deletes them.
-        on_samples: told what the model says of a few rows, after every epoch.
+        on_samples: told what the model says of a few rows, before the first step and after every epoch.
         together: the processes that tune, each of which calls this; the first alone writes and samples.
 
     Raises:

@@ -51,7 +51,7 @@ class TrainingResult:
         best_validation_loss: of the adapter that was saved; None without validation rows.
         best_step: the step it is from.
         adapter: folder it was saved in.
-        samples: what the model said of a few rows after every epoch.
+        samples: what the model said of a few rows before the first step and after every epoch.
         counts: what was done.
         rejections: pictures that cannot be read, each with the reason.
     """

@@ -67,8 +67,11 @@ class Watch(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
+        if state.global_step:
+            return
         if self._look and not self._progress.curve:
             self._report(0, self._look())
+        self._show_samples(0, False)
 
     def on_log(
         self,

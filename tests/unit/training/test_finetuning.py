@@ -246,13 +246,13 @@ def test_what_was_done_is_counted(
     assert [rejection.reason for rejection in result.rejections] == ["unreadable-picture"]
 
 
-def test_samples_are_told_after_every_epoch(tune_tiny: TuneTiny) -> None:
+def test_samples_are_told_before_the_first_step_and_after_every_epoch(tune_tiny: TuneTiny) -> None:
     told: list[Sample] = []
 
     result = tune_tiny(on_samples=told.extend)
 
     assert told == result.samples
-    assert [sample.step for sample in told] == [3] * 4 + [6] * 4
+    assert [sample.step for sample in told] == [0] * 4 + [3] * 4 + [6] * 4
 
 
 def test_the_vision_tower_leaves_memory_unless_features_are_fresh(
