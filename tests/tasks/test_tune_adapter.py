@@ -112,10 +112,10 @@ def test_beside_the_adapter_rests_how_it_came_to_be(tune: Tune, rows: list[Examp
     assert len(stage.read_curve(adapter.path / stage.CURVE)) == STEPS + 1
 
 
-def test_samples_of_every_epoch_are_the_same_few_rows(tune: Tune, rows: list[Example]):
+def test_samples_are_of_the_same_few_rows_from_before_the_first_step(tune: Tune, rows: list[Example]):
     samples = stage.read_samples(tune().path / stage.SAMPLES)
-    assert [sample["step"] for sample in samples] == [3, 3, 6, 6]
-    assert {sample["id"] for sample in samples[:2]} == {sample["id"] for sample in samples[2:]}
+    assert [sample["step"] for sample in samples] == [0, 0, 3, 3, 6, 6]
+    assert {sample["id"] for sample in samples[:2]} == {sample["id"] for sample in samples[-2:]}
     truth = {row.id: row.answer for row in rows[TRAINED:]}
     assert all(sample["truth"] == truth[sample["id"]] for sample in samples)
 
@@ -228,7 +228,7 @@ def test_without_a_tracking_server_the_tuning_ends_and_its_journal_keeps_all(
     assert steps["eval/loss"] == [0, 3, 6]
     assert {"system/cpu_utilization_percentage", "train/rows_per_second"} <= steps.keys()
     tables = [Path(entry.data["file"]).name for entry in entries if entry.kind == "table"]
-    assert tables == ["samples.json"] * 3 + ["manifest.json"]  # two epochs, then all that rests in the store
+    assert tables == ["samples.json"] * 4 + ["manifest.json"]  # beginning, two epochs, all of it
 
 
 def test_a_resumed_tuning_tells_mlflow_its_earlier_steps(
