@@ -6,16 +6,20 @@ that every row can be walked back to the prompt that started it: scene `nature-0
 """
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, Self, get_args
 
 import pyarrow as pa
 
 from blip_core.errors import escaped
 
-Letter = Literal["A", "B", "C", "D"]
+Letter = Literal["A", "B", "C", "D", "E", "F", "G", "H", "I", "J"]
 LETTERS: tuple[Letter, ...] = ("A", "B", "C", "D")
+"""The letters of the questions that are grown here, and the fewest that any row has places for."""
+
+OPTION_LETTERS: tuple[Letter, ...] = get_args(Letter)
+"""The letters that the questions of a table may have: ten, as in MMMU-Pro (arXiv 2409.02813)."""
 
 NoLetter = Literal[""]
 """What stands in place of a letter where an answer names none."""
@@ -113,7 +117,8 @@ class Example(Row):
 
     `image` holds encoded bytes, `group` the unit of splitting (its scene) and `picture_id` the unit of
     clustering. For the tasks `caption` and `vqa` the options are empty and `target` is the text to learn;
-    for `mcq` `answer` is the letter and `target` the text of the right option.
+    for `mcq` `answer` is the letter and `target` the text of the right option. A question has two options at
+    least: places after the last one are empty, and `more` holds those from E on, where a table has them.
     """
 
     id: str
@@ -132,30 +137,45 @@ class Example(Row):
     target: str
     scene: str
     kind: str = ""
+    more: tuple[str, ...] = ()
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
-        return cls(**{**row, "image": row["image"]["bytes"]})
+        return cls(**{**row, "image": row["image"]["bytes"], "more": tuple(row.get("more") or ())})
 
     def to_row(self) -> dict[str, Any]:
         """The picture goes out as Hugging Face's `Image` rests: bytes and no path."""
         return {**asdict(self), "image": {"bytes": self.image, "path": None}}
 
     @property
-    def options(self) -> tuple[str, str, str, str]:
-        return self.a, self.b, self.c, self.d
+    def options(self) -> tuple[str, ...]:
+        """In the order of their letters; four places at least, empty after the last option."""
+        return self.a, self.b, self.c, self.d, *self.more
+
+    @property
+    def offered(self) -> int:
+        """How many options there are: those before the first empty place, or all where none is written."""
+        written = [bool(option) for option in self.options]
+        return written.index(False) if True in written and False in written else len(written)
+
+    def with_options(self, options: Sequence[str]) -> Self:
+        """The same question with other options: four or more, empty after the last one."""
+        a, b, c, d, *more = options
+        return replace(self, a=a, b=b, c=c, d=d, more=tuple(more))
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction(Row):
     """What one variant said of one example.
 
-    `p_a` ... `p_d` are the letters' probabilities among the four and `ranked` the most probable one; where an
-    answer told neither probabilities nor a letter they are 0 and it is empty: nothing is guessed.
+    `offered` is how many options the question has. `p_a` ... `p_d`, and `p_more` from E on, are the letters'
+    probabilities among them, 0 beyond, and `ranked` is the most probable one; where an answer told neither
+    probabilities nor a letter they are 0 and it is empty: nothing is guessed.
     `generated` is the text written freely and `generated_letter` the letter read from it, empty when
     there is none. `truth` is the example's answer. `mode` says what the model saw. Where every rotation of
-    the options was asked, `rotations_right` counts those answered right (0 to 4) and `mean_a` ... `mean_d`
-    are the options' probabilities averaged over the rotations, under the letters of the unrotated question.
+    the options was asked, as many as there are options, `rotations_right` counts those answered right and
+    `mean_a` ... `mean_d` and `mean_more` are the options' probabilities averaged over the rotations, under
+    the letters of the unrotated question.
     `flags` holds slugs of what is odd about the row, parted by spaces.
     """
 
@@ -180,20 +200,41 @@ class Prediction(Row):
     mean_c: float | None = None
     mean_d: float | None = None
     flags: str = ""
+    offered: int = 4
+    p_more: tuple[float, ...] = ()
+    mean_more: tuple[float, ...] = ()
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        many = {name: tuple(row.get(name) or ()) for name in ("p_more", "mean_more")}
+        return cls(**{**row, **many})
 
     @property
     def is_right(self) -> bool:
         return bool(self.ranked) and self.ranked == self.truth
 
     @property
-    def probabilities(self) -> tuple[float, float, float, float]:
-        return self.p_a, self.p_b, self.p_c, self.p_d
+    def probabilities(self) -> tuple[float, ...]:
+        """Of the letters in their order, four at least."""
+        return self.p_a, self.p_b, self.p_c, self.p_d, *self.p_more
+
+    @property
+    def means(self) -> tuple[float, ...] | None:
+        """Averaged over rotations, of the letters in their order; None where there were none."""
+        if self.mean_a is None or self.mean_b is None or self.mean_c is None or self.mean_d is None:
+            return None
+        return self.mean_a, self.mean_b, self.mean_c, self.mean_d, *self.mean_more
 
     @property
     def margin(self) -> float:
         """Probability of the best option less that of the second best, 0 to 1."""
         best, second, *_ = sorted(self.probabilities, reverse=True)
         return best - second
+
+
+def most_offered(examples: Iterable[Example]) -> int:
+    """Options of the question that has most of them."""
+    return max((example.offered for example in examples), default=len(LETTERS))
 
 
 def sum_up(rejections: Iterable[Rejection]) -> str:
@@ -236,13 +277,14 @@ REJECTION_SCHEMA = _ordered(Rejection, _schema("id stage reason detail"))
 EXAMPLE_SCHEMA = _ordered(
     Example,
     _schema("id picture_id group category task description question a b c d answer target scene kind")
-    | {"image": _IMAGE},
+    | {"image": _IMAGE, "more": pa.list_(pa.string())},
 )
 PREDICTION_SCHEMA = _ordered(
     Prediction,
     _schema(
         "id picture_id category kind variant description ranked generated generated_letter truth mode flags",
-        integers="rotations_right",
+        integers="rotations_right offered",
         floats="p_a p_b p_c p_d mean_a mean_b mean_c mean_d",
-    ),
+    )
+    | {"p_more": pa.list_(pa.float64()), "mean_more": pa.list_(pa.float64())},
 )

@@ -22,14 +22,14 @@ _NAME_CHARS = 64
 
 
 def check_can_answer(recipe: Recipe) -> None:
-    """Make sure that a recipe asks four-option questions.
+    """Make sure that a recipe asks questions with options.
 
     Raises:
         RecipeError: It asks something else.
     """
     if recipe.task != "mcq":
         raise RecipeError(
-            f"task is {recipe.task!r}, but only four-option questions are answered; allowed: mcq"
+            f"task is {recipe.task!r}, but only questions with options are answered; allowed: mcq"
         )
 
 

@@ -33,7 +33,7 @@ def predict(
     overwrite: bool = False,
     overrides: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Let a model answer the four-option questions of a table, and score it if the table knows the answers.
+    """Let a model answer the questions of a table, and score it if the table knows the answers.
 
     Args:
         table: CSV, JSONL or Parquet file on the machine that runs this.

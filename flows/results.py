@@ -111,7 +111,7 @@ def keep_scores(recorder: Recorder, folder: Path, told: Mapping[str, Any], ladde
         keep_variant(recorder, name, values)
     recorder.run.metrics({f"accuracy/{rung.name}": rung.accuracy.value for rung in ladder.rungs})
     recorder.run.metrics({f"gain/{one.b}_over_{one.a}": one.difference for one in ladder.comparisons})
-    recorder.run.artifact(figures.ladder(ladder.scores, folder / "ladder.png"))
+    recorder.run.artifact(figures.ladder(ladder.scores, folder / "ladder.png", ladder.chance))
     if ladder.comparisons:
         recorder.run.artifact(charts.differences(ladder.comparisons, folder / "differences.png"))
     recorder.run.artifact(charts.reliability(calibrations(told), folder / "reliability.png"))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-VERSION = 2
+VERSION = 3
 FILE = "answers.parquet"
 _USABLE = "usable.parquet"
 

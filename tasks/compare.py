@@ -17,7 +17,7 @@ from tasks.captions import labelled_descriptions, score_captions
 from tasks.predict_variant import read_ablations, read_predictions
 from tasks.stage import metadata_of, path_of, stage, watcher
 
-VERSION = 2
+VERSION = 3
 FILE = "scores.json"
 _SHOWN_CHARS = 18  # of an identity: enough to tell two apart
 
@@ -54,6 +54,7 @@ def compare(recipe: Recipe, predictions: Sequence[ArtifactRef]) -> ArtifactRef:
                 name: score(rows, is_free, ablations[name]) | score_captions(rows, described)
                 for name, rows in answers.items()
             },
+            "guessing": asdict(scoring.guessing(next(iter(answers.values())))),
             "comparisons": compare_pairs(recipe, answers),
             "ablation_comparisons": compare_ablations(answers, ablations, recipe.seed),
             "candidates": candidates(recipe),

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from blip_core.modeling import Blip2Bundle
     from blip_core.modeling.features import VisionStates
 
-VERSION = 3
+VERSION = 4
 FILE = "predictions.parquet"
 ABLATIONS = "ablations.parquet"  # the same rows in the other modes that the recipe asks for
 ROWS_PER_SHARD = 512  # rows of like length share a batch: the more rows to choose from, the fewer pads

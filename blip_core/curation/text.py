@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from blip_core.curation.gate import Kept, normalised, part, refuse
 from blip_core.recipes.curation import Lengths
-from blip_core.records import LETTERS, Example, Rejection
+from blip_core.records import OPTION_LETTERS, Example, Rejection
 
 
 def check_texts(rows: Sequence[Example], settings: Lengths) -> Kept:
@@ -29,8 +29,14 @@ def _empty_field(row: Example) -> str | None:
     if row.task != "caption":
         texts["question"] = row.question
     if row.task == "mcq":
-        texts |= dict(zip(LETTERS, row.options, strict=True))
+        texts |= dict(zip(OPTION_LETTERS, _listed(row), strict=False))
     return next((name for name, text in texts.items() if not text.strip()), None)
+
+
+def _listed(row: Example) -> tuple[str, ...]:
+    """The options up to the last one that is written, two at least."""
+    written = [place for place, option in enumerate(row.options) if option.strip()]
+    return row.options[: max([1, *written]) + 1]
 
 
 def _judge_length(row: Example, settings: Lengths) -> Rejection | None:
@@ -47,12 +53,13 @@ def _judge_length(row: Example, settings: Lengths) -> Rejection | None:
 
 
 def _judge_options(row: Example) -> Rejection | None:
-    options = [normalised(option) for option in row.options]
-    if row.answer not in LETTERS:
-        return refuse(row, "answer-not-a-letter", f"{row.answer!r} is none of A, B, C, D")
+    options = [normalised(option) for option in _listed(row)]
+    letters = OPTION_LETTERS[: len(options)]
+    if row.answer not in letters:
+        return refuse(row, "answer-not-a-letter", f"{row.answer!r} is none of {', '.join(letters)}")
     if len(set(options)) < len(options):
-        return refuse(row, "repeated-options", " | ".join(row.options))
-    right = options[LETTERS.index(row.answer)]
+        return refuse(row, "repeated-options", " | ".join(_listed(row)))
+    right = options[OPTION_LETTERS.index(row.answer)]
     if _leaks(normalised(row.question), right, [option for option in options if option != right]):
         return refuse(row, "answer-leaks", f"{row.question!r} contains the answer {right!r}")
     return None

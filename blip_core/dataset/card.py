@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from blip_core.recipes import Recipe
-from blip_core.records import LETTERS, Example, Rejection, Split
+from blip_core.records import OPTION_LETTERS, Example, Rejection, Split
 
 CARD = "README.md"
 SAMPLE_ROWS = 5
@@ -110,7 +110,8 @@ def _samples(rows: Sequence[Example]) -> str:
 def _options(row: Example) -> str:
     if row.task != "mcq":
         return ""
-    return " / ".join(f"{letter}. {text}" for letter, text in zip(LETTERS, row.options, strict=True))
+    lettered = zip(OPTION_LETTERS, row.options, strict=False)
+    return " / ".join(f"{letter}. {text}" for letter, text in lettered if text)
 
 
 def _answer(row: Example) -> str:

@@ -7,7 +7,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from blip_core.recipes import Scenes
-from blip_core.records import LETTERS, Example, Label, Picture, Prediction, Rejection, Scene, Split
+from blip_core.records import (
+    LETTERS,
+    OPTION_LETTERS,
+    Example,
+    Label,
+    Picture,
+    Prediction,
+    Rejection,
+    Scene,
+    Split,
+)
 from blip_core.scenes import scene_prompt
 from blip_core.store import Artifact
 
@@ -65,7 +75,7 @@ def prediction_step(predictions: Artifact, row: Prediction, adapter: Artifact | 
         "right": row.is_right if row.truth else None,
         "ranked": row.ranked,
         "truth": row.truth,
-        "p": dict(zip(LETTERS, (row.p_a, row.p_b, row.p_c, row.p_d), strict=True)),
+        "p": dict(zip(OPTION_LETTERS, row.probabilities, strict=False)),
         "generated": row.generated,
         "generated_letter": row.generated_letter,
         "description": row.description,
@@ -78,7 +88,8 @@ def prediction_step(predictions: Artifact, row: Prediction, adapter: Artifact | 
 
 def asked_step(answers: Artifact, row: Mapping[str, Any]) -> Step:
     """The question of a table, as it rests beside its answer."""
-    options = {letter: row[letter.lower()] for letter in LETTERS}
+    texts = [*(row[letter.lower()] for letter in LETTERS), *(row["more"] or ())]
+    options = dict(zip(OPTION_LETTERS, texts, strict=False))
     facts = {"question": row["question"], "options": options, "answer": row["truth"], "target": ""}
     return Step("asked", row["id"], facts | {"table": answers.metadata.get("table")}, answers)
 
@@ -156,4 +167,4 @@ def _writing(settings: Mapping[str, Any], row: Scene) -> dict[str, Any]:
 
 
 def _lettered(row: Example | Label) -> dict[str, str]:
-    return dict(zip(LETTERS, row.options, strict=True))
+    return dict(zip(OPTION_LETTERS, row.options, strict=False))

@@ -173,7 +173,7 @@ def _table_answers(lineage: Lineage, row_id: str) -> Iterator[tuple[Artifact, di
 
 def _prediction(row: Mapping[str, Any]) -> Prediction:
     """What was said, of a row that holds the question, too."""
-    return Prediction(**{name: row[name] for name in PREDICTION_SCHEMA.names})
+    return Prediction.from_row({name: row[name] for name in PREDICTION_SCHEMA.names})
 
 
 def near_ids(lineage: Lineage, row_id: str, others: Iterable[str] = ()) -> list[str]:

@@ -72,9 +72,10 @@ def write_dataset(
 
 def example_schema() -> pa.Schema:
     """Arrow schema of examples with the metadata that makes Hugging Face decode their pictures."""
-    from datasets import Features, Image, Value  # takes seconds to import: readers need not wait for it
+    from datasets import Features, Image, List, Value  # takes seconds to import: readers need not wait for it
 
-    features = Features({name: Value("string") for name in EXAMPLE_SCHEMA.names} | {"image": Image()})
+    texts = {name: Value("string") for name in EXAMPLE_SCHEMA.names}
+    features = Features(texts | {"image": Image(), "more": List(Value("string"))})
     return EXAMPLE_SCHEMA.with_metadata(features.arrow_schema.metadata)
 
 

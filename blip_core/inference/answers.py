@@ -7,9 +7,9 @@ from itertools import islice
 from blip_core.inference.counting import InferenceCounts
 from blip_core.inference.flagging import flags_of
 from blip_core.inference.letters import ranked_letter, read_letter
-from blip_core.inference.prompting import Question, rotation_of
+from blip_core.inference.prompting import Question, rotation_of, rotations
 from blip_core.recipes.inference import Inference
-from blip_core.records import LETTERS, Example, Mode, Prediction
+from blip_core.records import LETTERS, OPTION_LETTERS, Example, Mode, Prediction
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ def to_prediction(
     mode: Mode = "both",
 ) -> Prediction:
     """Gather what one variant said of one example."""
-    p_a, p_b, p_c, p_d = chances
+    p_a, p_b, p_c, p_d, *p_more = chances
     return Prediction(
         id=example.id,
         picture_id=example.picture_id,
@@ -56,9 +56,11 @@ def to_prediction(
         p_d=p_d,
         ranked=ranked_letter(chances),
         generated=answer,
-        generated_letter=read_letter(answer),
+        generated_letter=read_letter(answer, example.offered),
         truth=example.answer,
         mode=mode,
+        offered=example.offered,
+        p_more=tuple(p_more),
     )
 
 
@@ -90,10 +92,10 @@ def gather_answers(
     answers = Answers()
     for row, example in enumerate(rows):
         said = iter(asked[row])
-        rotations = list(islice(said, len(LETTERS) if settings.circular else 1))
+        main_ones = list(islice(said, rotations(settings, example.offered)))
         description, is_cut = descriptions[row], cut[row]
-        main = _main(example, variant, description, rotations, written.get(row, ""))
-        is_cut = is_cut or rotations[0][0].prompt.is_cut
+        main = _main(example, variant, description, main_ones, written.get(row, ""))
+        is_cut = is_cut or main_ones[0][0].prompt.is_cut
         answers.predictions.append(replace(main, flags=flags_of(main, settings.free_generation, is_cut)))
         answers.ablations += [_ablation(example, variant, description, *one) for one in said]
     return answers
@@ -103,15 +105,15 @@ def _main(
     example: Example,
     variant: str,
     description: str,
-    rotations: Sequence[tuple[Question, Sequence[float]]],
+    asked: Sequence[tuple[Question, Sequence[float]]],
     answer: str,
 ) -> Prediction:
-    prediction = to_prediction(example, variant, description, rotations[0][1], answer)
-    if len(rotations) == 1:
+    prediction = to_prediction(example, variant, description, asked[0][1], answer)
+    if len(asked) == 1:
         return prediction
-    unrotated = [turn_back(example, question.rotation, chances) for question, chances in rotations]
+    unrotated = [turn_back(example, question.rotation, chances) for question, chances in asked]
     means = [sum(option) / len(unrotated) for option in zip(*unrotated, strict=True)]
-    picks = [_picked(example, question.rotation, chances) for question, chances in rotations]
+    picks = [_picked(example, question.rotation, chances) for question, chances in asked]
     return replace(
         prediction,
         rotations_right=picks.count(example.answer) if example.answer else None,
@@ -119,12 +121,13 @@ def _main(
         mean_b=means[1],
         mean_c=means[2],
         mean_d=means[3],
+        mean_more=tuple(means[len(LETTERS) :]),
     )
 
 
 def turn_back(example: Example, rotation: int, chances: Sequence[float]) -> list[float]:
     """Probabilities of a rotated question's places, under the letters of the unrotated question."""
-    turned = [0.0] * len(LETTERS)
+    turned = [0.0] * len(chances)
     for place, option in enumerate(rotation_of(example, rotation)):
         turned[option] = chances[place]
     return turned
@@ -135,7 +138,7 @@ def _picked(example: Example, rotation: int, chances: Sequence[float]) -> str:
     letter = ranked_letter(chances)
     if not letter:
         return ""
-    return LETTERS[rotation_of(example, rotation)[LETTERS.index(letter)]]
+    return OPTION_LETTERS[rotation_of(example, rotation)[OPTION_LETTERS.index(letter)]]
 
 
 def _ablation(

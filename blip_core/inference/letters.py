@@ -5,19 +5,23 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from blip_core.records import LETTERS, Letter, NoLetter
+from blip_core.records import LETTERS, OPTION_LETTERS, Letter, NoLetter
 
 # A letter alone, or one set off as options are: "B", "(B)", "B.", "B) the park", "B: the park".
-_LETTER = re.compile(r"\(?([A-D])(?:$|[.):])")
+_LETTER = re.compile(r"\(?([A-J])(?:$|[.):])")
 
 
-def read_letter(text: str) -> str:
+def read_letter(text: str, offered: int = len(LETTERS)) -> str:
     """Option letter that a free answer opens with; empty where it opens with anything else.
 
     "Apple" and "A dog" are no letters: an article is not an answer, and nothing is guessed.
+
+    Args:
+        text: the answer.
+        offered: how many options there are; a letter beyond them is none.
     """
     match = _LETTER.match(text.strip())
-    return match.group(1) if match else ""
+    return match.group(1) if match and match.group(1) in OPTION_LETTERS[:offered] else ""
 
 
 def ranked_letter(probabilities: Sequence[float]) -> Letter | NoLetter:
@@ -27,7 +31,7 @@ def ranked_letter(probabilities: Sequence[float]) -> Letter | NoLetter:
 
 def best_letter(probabilities: Sequence[float]) -> Letter:
     """Most probable letter; the first of equals."""
-    return LETTERS[max(range(len(LETTERS)), key=lambda index: (probabilities[index], -index))]
+    return OPTION_LETTERS[max(range(len(probabilities)), key=lambda index: (probabilities[index], -index))]
 
 
 def chances_of(scores: Tensor, offered: Sequence[int]) -> list[list[float]]:
@@ -36,14 +40,16 @@ def chances_of(scores: Tensor, offered: Sequence[int]) -> list[list[float]]:
     A function of the scores alone: options that change places take their probabilities with them.
 
     Args:
-        scores: (B, 4), logarithms up to a constant a row.
-        offered: how many of the four each question has; the others get 0.
+        scores: (B, letters), logarithms up to a constant a row.
+        offered: how many options each question has.
 
     Returns:
-        Four numbers a question; they sum to 1.
+        As many numbers a question as it has options, but four at least: those beyond are 0. They sum to 1.
     """
     wide = scores.detach().cpu().double()
     for row, count in enumerate(offered):
         wide[row, count:] = float("-inf")
-    chances: list[list[float]] = wide.softmax(dim=-1).tolist()
-    return chances
+    chances = wide.softmax(dim=-1).tolist()
+    return [
+        [*row[:count], *[0.0] * (len(LETTERS) - count)] for row, count in zip(chances, offered, strict=True)
+    ]

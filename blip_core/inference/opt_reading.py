@@ -5,6 +5,7 @@ Zhang et al., "OPT: Open Pre-trained Transformer Language Models", 2022.
 """
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -79,10 +80,11 @@ class OptReader:
         self._pad_bias = None if self._pad_bias is None else self._pad_bias[rows]
         self._next_positions, self.first_logits = self._next_positions[rows], self.first_logits[rows]
 
-    def branch(self, times: int) -> "OptReader":
+    def branch(self, times: Sequence[int]) -> "OptReader":
         twin = copy.copy(self)
-        rows = torch.arange(len(self.first_logits), device=self.first_logits.device)
-        twin.keep(rows.repeat_interleave(times))
+        device = self.first_logits.device
+        rows = torch.arange(len(self.first_logits), device=device)
+        twin.keep(rows.repeat_interleave(torch.tensor(times, device=device)))
         return twin
 
     def generation_inputs(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from blip_core.inference.answers import Answers, gather_answers
 from blip_core.inference.generating import generation_config
 from blip_core.inference.letters import chances_of
 from blip_core.inference.predicting import ANSWER_TOKENS
-from blip_core.inference.prompting import Question, ask, describe_prompt, offered_options, ways_of_asking
+from blip_core.inference.prompting import Question, ask, describe_prompt, ways_of_asking
 from blip_core.modeling.features import decode_picture
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.text import Prompt, letter_ids, target_ids
@@ -49,7 +49,7 @@ def _answer_row(bundle: Blip2Bundle, example: Example, settings: Inference, vari
         inputs = _inputs(bundle, example, describe_prompt(settings, example))
         description = _generate(bundle, inputs, settings.max_new_tokens, settings.beams)
     questions, chances = [], []
-    for mode, rotation in ways_of_asking(settings):
+    for mode, rotation in ways_of_asking(settings, example.offered):
         asked, text = ask(settings, example, description, mode, rotation)
         question = Question(0, mode, rotation, _WHOLE, asked)
         inputs = _inputs(bundle, example if question.has_picture else None, text)
@@ -87,10 +87,11 @@ def _generate(bundle: Blip2Bundle, inputs: dict[str, Any], max_new_tokens: int, 
 
 def _chances(bundle: Blip2Bundle, inputs: dict[str, Any], settings: Inference, asked: Example) -> list[float]:
     if settings.ranking == "texts":
-        scores = torch.stack([_text_score(bundle, inputs, option) for option in asked.options])
+        options = asked.options[: asked.offered]
+        scores = torch.stack([_text_score(bundle, inputs, option) for option in options])
     else:
-        scores = _logits(bundle, inputs, [])[-1, letter_ids(bundle)]
-    return chances_of(scores[None], [offered_options(asked)])[0]
+        scores = _logits(bundle, inputs, [])[-1, letter_ids(bundle, asked.offered)]
+    return chances_of(scores[None], [asked.offered])[0]
 
 
 def _text_score(bundle: Blip2Bundle, inputs: dict[str, Any], text: str) -> Tensor:

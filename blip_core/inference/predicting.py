@@ -26,7 +26,6 @@ from blip_core.inference.prompting import (
     Question,
     check_task,
     describe_prompt,
-    offered_options,
     stage_two,
     ways_of_asking,
 )
@@ -36,7 +35,7 @@ from blip_core.modeling.features import VisionStates, picture_key, prompt_embedd
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.text import Prompt, pad_prompts, target_ids, tokenise_prompts
 from blip_core.recipes.inference import Inference
-from blip_core.records import Example, Prediction
+from blip_core.records import LETTERS, Example, Prediction, most_offered
 
 ANSWER_TOKENS = 8  # enough for "B) the Eiffel Tower" to show its letter, or the lack of one
 WINDOW_ROWS = 512  # rows whose pictures and prompts are in memory together: the more, the fewer pads
@@ -51,7 +50,7 @@ def predict(
     *,
     states: VisionStates | None = None,
 ) -> list[Prediction]:
-    """Answer four-option questions about pictures, see `answer`; the answers alone."""
+    """Answer questions with options about pictures, see `answer`; the answers alone."""
     return answer(bundle, examples, settings, variant, on_progress, states=states).predictions
 
 
@@ -64,7 +63,7 @@ def answer(
     *,
     states: VisionStates | None = None,
 ) -> Answers:
-    """Answer four-option questions about pictures, in every way that the settings ask for.
+    """Answer questions with options about pictures, in every way that the settings ask for.
 
     Each distinct picture is encoded once, for both stages and for all questions about it. Options are ranked
     at the answer's first position, or by their texts; where the settings ask for it, an answer is written
@@ -87,7 +86,7 @@ def answer(
         CheckpointError: The tokenizer has no single token for a letter.
         StageFailure: Memory does not suffice for a single row.
     """
-    counter = Counter(passes_over(settings) * len(examples), on_progress)
+    counter = Counter(passes_over(settings, examples), on_progress)
     answers = Answers()
     for part in answer_windows(bundle, examples, settings, variant, counter, states=states):
         answers.include(part)
@@ -122,9 +121,10 @@ def answer_windows(
         yield answers
 
 
-def passes_over(settings: Inference) -> int:
-    """How often each row is worked on: described, asked in every way, answered freely."""
-    return bool(settings.describe_prompt) + len(ways_of_asking(settings)) + settings.free_generation
+def passes_over(settings: Inference, examples: Sequence[Example]) -> int:
+    """How often rows are worked on in all: described, asked in every way, answered freely."""
+    once = bool(settings.describe_prompt) + settings.free_generation
+    return sum(once + len(ways_of_asking(settings, example.offered)) for example in examples)
 
 
 def describe(
@@ -197,7 +197,7 @@ def _answer_rows(work: _Work, rows: Sequence[Example], variant: str) -> Answers:
     descriptions, cut = _describe(work, rows)
     questions = [
         question
-        for mode, rotation in ways_of_asking(settings)
+        for mode, rotation in ways_of_asking(settings, most_offered(rows))
         for question in stage_two(work.bundle, rows, descriptions, settings, mode, rotation)
     ]
     chances, written = _answer_questions(work, questions)
@@ -237,10 +237,10 @@ def _answer_questions(work: _Work, questions: Sequence[Question]) -> tuple[list[
         asked = [questions[index] for index in batch]
         pictures = [work.features_of(question.asked) for question in asked if question.has_picture]
         candidates = _candidates(work, asked)
-        room = max([ANSWER_TOKENS, *map(len, candidates)])
+        room = max([ANSWER_TOKENS, *(len(one) for of_prompt in candidates for one in of_prompt)])
         reader = work.read([question.prompt for question in asked], pictures, room)
-        offered = [offered_options(question.asked) for question in asked]
-        ranked = chances_of(_scores(work, reader, candidates), offered)
+        offered = [question.asked.offered for question in asked]
+        ranked = chances_of(_scores(work, reader, candidates, max(offered)), offered)
         texts = _write_answers(work, reader, asked)
         for index, row in zip(batch, ranked, strict=True):
             chances[index] = row
@@ -253,16 +253,19 @@ def _answer_questions(work: _Work, questions: Sequence[Question]) -> tuple[list[
     return chances, written
 
 
-def _candidates(work: _Work, asked: Sequence[Question]) -> list[list[int]]:
+def _candidates(work: _Work, asked: Sequence[Question]) -> list[list[list[int]]]:
     if not work.ranks_texts:
         return []
-    return [work.candidate(option) for question in asked for option in question.asked.options]
+    offered = [question.asked.options[: question.asked.offered] for question in asked]
+    return [[work.candidate(option) for option in options] for options in offered]
 
 
-def _scores(work: _Work, reader: Reader, candidates: Sequence[Sequence[int]]) -> Tensor:
+def _scores(
+    work: _Work, reader: Reader, candidates: Sequence[Sequence[Sequence[int]]], most_offered: int
+) -> Tensor:
     if candidates:
         return text_scores(work.bundle, reader, candidates, work.counts)
-    return letter_scores(work.bundle, reader)
+    return letter_scores(work.bundle, reader, max(most_offered, len(LETTERS)))
 
 
 def _write_answers(work: _Work, reader: Reader, asked: Sequence[Question]) -> dict[int, str]:

@@ -1,15 +1,19 @@
 """What the two stages ask, from a recipe's prompts, in every mode and rotation."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 
 from blip_core.errors import RecipeError
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.text import Prompt, tokenise_prompts
 from blip_core.recipes.inference import Inference
-from blip_core.records import LETTERS, Example, Mode
+from blip_core.records import LETTERS, OPTION_LETTERS, Example, Mode
 
 _DESCRIPTION = "{description}"
+_PLACES = tuple(letter.lower() for letter in OPTION_LETTERS)
+_FOUR_PLACES = re.compile(r"(.*)\{a\}(.*)\{b\}(.*)\{c\}(.*\bD\b.*)\{d\}(.*)", re.DOTALL)
 _PICTURED: frozenset[Mode] = frozenset({"both", "one-stage"})
 _DESCRIBED: frozenset[Mode] = frozenset({"both", "description-only"})
 
@@ -48,10 +52,46 @@ def describe_prompt(settings: Inference, example: Example) -> str:
 
 
 def answer_prompt(settings: Inference, example: Example, description: str) -> str:
-    """Stage two: choose a letter."""
-    return settings.answer_prompt.format(
-        description=description, question=example.question, a=example.a, b=example.b, c=example.c, d=example.d
+    """Stage two: choose a letter.
+
+    Raises:
+        RecipeError: The question has more than four options, and the prompt does not show how to list them.
+    """
+    options = dict(zip(_PLACES, example.options, strict=False))
+    return _listing(settings.answer_prompt, example.offered).format(
+        description=description,
+        question=example.question,
+        letters=letters_in_words(example.offered),
+        **options,
     )
+
+
+def letters_in_words(count: int) -> str:
+    """The letters to choose from, as a sentence names them: `A, B, C or D`."""
+    *others, last = OPTION_LETTERS[:count]
+    return f"{', '.join(others)} or {last}"
+
+
+@lru_cache
+def _listing(prompt: str, count: int) -> str:
+    """A prompt of four places with as many as a question has options.
+
+    The words between two places list the second: those of a place too many go with it, and a further place
+    is listed as D is, under its own letter.
+    """
+    found = _FOUR_PLACES.fullmatch(prompt)
+    if count == len(LETTERS) or (found is None and count < len(LETTERS)):
+        return prompt
+    if found is None:
+        raise RecipeError(
+            f"a question has {count} options, and inference.answer_prompt does not show how to list more "
+            "than four: it takes {a}, {b}, {c} and {d} in this order, with the letter D before {d}"
+        )
+    head, *between, tail = found.groups()
+    further = OPTION_LETTERS[len(LETTERS) :]
+    lists = [*between, *(re.sub(r"\bD\b", letter, between[-1]) for letter in further)]
+    places = [f"{words}{{{place}}}" for words, place in zip(lists, _PLACES[1:], strict=True)]
+    return "".join([head, "{a}", *places[: count - 1], tail])
 
 
 def undescribed(settings: Inference) -> Inference:
@@ -66,20 +106,13 @@ def undescribed(settings: Inference) -> Inference:
 
 def rotated(example: Example, places: int) -> Example:
     """An example with its options moved up: the option of B stands at A after one place."""
-    options = [example.options[place] for place in rotation_of(example, places)]
-    return replace(example, a=options[0], b=options[1], c=options[2], d=options[3])
+    return example.with_options([example.options[place] for place in rotation_of(example, places)])
 
 
 def rotation_of(example: Example, places: int) -> list[int]:
-    """For each place, A to D, which option of the unrotated question stands there; empty ones stay last."""
-    count = offered_options(example)
-    return [(place + places) % count if place < count else place for place in range(len(LETTERS))]
-
-
-def offered_options(example: Example) -> int:
-    """How many options a question has: those before the first empty one, or all where none is written."""
-    written = [bool(option) for option in example.options]
-    return written.index(False) if True in written and False in written else len(written)
+    """For each place, from A on, which of the unrotated options stands there; empty ones stay last."""
+    count = example.offered
+    return [(place + places) % count if place < count else place for place in range(len(example.options))]
 
 
 def ask(
@@ -100,23 +133,30 @@ def stage_two(
     mode: Mode,
     rotation: int,
 ) -> list[Question]:
-    """Ask every example in one way."""
-    asked = [
-        ask(settings, example, description, mode, rotation)
-        for example, description in zip(examples, descriptions, strict=True)
-    ]
+    """Ask every example in one way, those of too few options for a rotation left out."""
+    rows = [row for row, example in enumerate(examples) if rotation < example.offered]
+    asked = [ask(settings, examples[row], descriptions[row], mode, rotation) for row in rows]
     prompts = tokenise_prompts(bundle, [text for _, text in asked], with_picture=mode in _PICTURED)
     return [
         Question(row, mode, rotation, prompt, example)
-        for row, ((example, _), prompt) in enumerate(zip(asked, prompts, strict=True))
+        for row, (example, _), prompt in zip(rows, asked, prompts, strict=True)
     ]
 
 
-def ways_of_asking(settings: Inference) -> list[tuple[Mode, int]]:
-    """Mode and rotation of each way in which a recipe asks a row; the row as it stands comes first."""
-    rotations = len(LETTERS) if settings.circular else 1
-    main: list[tuple[Mode, int]] = [("both", rotation) for rotation in range(rotations)]
+def ways_of_asking(settings: Inference, offered: int) -> list[tuple[Mode, int]]:
+    """Mode and rotation of each way in which a recipe asks a row; the row as it stands comes first.
+
+    Args:
+        settings: of the recipe.
+        offered: how many options the row has; of several rows, the most.
+    """
+    main: list[tuple[Mode, int]] = [("both", rotation) for rotation in range(rotations(settings, offered))]
     return main + [(mode, 0) for mode in settings.ablations]
+
+
+def rotations(settings: Inference, offered: int) -> int:
+    """How often a row is asked with its options moved up, as it stands among them."""
+    return offered if settings.circular else 1
 
 
 def check_task(examples: Sequence[Example]) -> None:

@@ -5,6 +5,7 @@ logits of the answer's first position, and what was read serves ranking, scoring
 B: rows, L: tokens of the prompt, T: tokens that are added, V: vocabulary.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -29,8 +30,8 @@ class Reader(Protocol):
     def keep(self, rows: Tensor) -> None:
         """Forget all rows but these."""
 
-    def branch(self, times: int) -> "Reader":
-        """A reader with each row repeated, for candidates after one prompt; this one stays as it is."""
+    def branch(self, times: Sequence[int]) -> "Reader":
+        """A reader with each row repeated so often, for candidates after it; this one stays as it is."""
 
     def generation_inputs(self) -> dict[str, Any]:
         """What `generate` of the language model needs to write after the prompts."""

@@ -22,13 +22,12 @@ from blip_core.inference.prompting import (
     ask,
     check_task,
     describe_prompt,
-    offered_options,
     ways_of_asking,
 )
 from blip_core.modeling.features import decode_picture, picture_key
 from blip_core.modeling.text import Prompt
 from blip_core.recipes.inference import Inference
-from blip_core.records import LETTERS, Example
+from blip_core.records import OPTION_LETTERS, Example, most_offered
 
 _SEED = 0  # nothing is sampled
 _BEFORE_LETTER = " \t\n(\u2581\u0120"  # what tokenizers write for a space in front of a letter, and a bracket
@@ -58,7 +57,7 @@ class ServedModel:
         variant: str,
         on_progress: Progress = no_progress,
     ) -> Answers:
-        """Answer four-option questions about pictures, see `answer_through`."""
+        """Answer questions with options about pictures, see `answer_through`."""
         with self.connect() as client:
             return answer_through(client, examples, settings, variant, on_progress)
 
@@ -70,7 +69,7 @@ def answer_through(
     variant: str,
     on_progress: Progress = no_progress,
 ) -> Answers:
-    """Answer four-option questions about pictures through a server, in every way that the settings ask for.
+    """Answer questions with options about pictures through a server, in every way that the settings ask for.
 
     Rows are asked in batches, whose pictures are in memory together, in the words that a model which is
     loaded here reads. Options are ranked by the letters' probabilities at the first token where the server
@@ -95,7 +94,7 @@ def answer_through(
     check_task(examples)
     # What a server writes is its answer, so that it is kept whether free answers are asked for or not.
     settings = settings.model_copy(update={"free_generation": True})
-    counter = Counter((passes_over(settings) - 1) * len(examples), on_progress)
+    counter = Counter(passes_over(settings, examples) - len(examples), on_progress)
     answers = Answers()
     for start in range(0, len(examples), settings.batch_size):
         rows = examples[start : start + settings.batch_size]
@@ -153,8 +152,10 @@ def _ask_everything(
     """Stage two of every row in every way."""
     questions: list[Question] = []
     contents: list[Content] = []
-    for mode, rotation in ways_of_asking(settings):
+    for mode, rotation in ways_of_asking(settings, most_offered(rows)):
         for place, row in enumerate(rows):
+            if rotation >= row.offered:
+                continue
             asked, words = ask(settings, row, descriptions[place], mode, rotation)
             # The server has the tokens, and cuts nothing without an error.
             question = Question(place, mode, rotation, Prompt([], is_cut=False), asked)
@@ -168,26 +169,26 @@ def letter_chances(reply: Reply, asked: Example) -> list[float]:
     """Probabilities of the letters of the options that are offered, among themselves.
 
     Returns:
-        Four numbers that sum to 1, those of options that are not offered being 0; or four zeros for a reply
-        that names no letter of theirs.
+        Numbers that sum to 1, four at least, those of options that are not offered being 0; or zeros for a
+        reply that names no letter of theirs.
     """
-    offered = LETTERS[: offered_options(asked)]
-    chances = dict.fromkeys(LETTERS, 0.0)
+    offered = OPTION_LETTERS[: asked.offered]
+    chances = dict.fromkeys(OPTION_LETTERS[: len(asked.options)], 0.0)
     for letter, chance in _letters_in(reply):
         if letter in offered:
             chances[letter] += chance
     total = sum(chances.values())
     if total:
         return [chance / total for chance in chances.values()]
-    written = read_letter(reply.text)
-    return [float(letter == written and letter in offered) for letter in LETTERS]
+    written = read_letter(reply.text, asked.offered)
+    return [float(letter == written) for letter in chances]
 
 
 def _letters_in(reply: Reply) -> Iterator[tuple[str, float]]:
     """Letters among the alternatives of the first token, with their probabilities."""
     for token, chance in reply.first_token.items():
         letter = token.strip(_BEFORE_LETTER)
-        if letter in LETTERS:
+        if letter in OPTION_LETTERS:
             yield letter, chance
 
 

@@ -6,6 +6,7 @@ Raffel et al., "Exploring the Limits of Transfer Learning with a Unified Text-to
 """
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -75,10 +76,11 @@ class T5Reader:
         self._pad_bias = None if self._pad_bias is None else self._pad_bias[rows]
         self.first_logits = self.first_logits[rows]
 
-    def branch(self, times: int) -> "T5Reader":
+    def branch(self, times: Sequence[int]) -> "T5Reader":
         twin = copy.copy(self)
-        rows = torch.arange(len(self.first_logits), device=self.first_logits.device)
-        twin.keep(rows.repeat_interleave(times))
+        device = self.first_logits.device
+        rows = torch.arange(len(self.first_logits), device=device)
+        twin.keep(rows.repeat_interleave(torch.tensor(times, device=device)))
         return twin
 
     def generation_inputs(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from blip_core.errors import CheckpointError
 from blip_core.modeling.loading import Blip2Bundle
-from blip_core.records import LETTERS
+from blip_core.records import LETTERS, OPTION_LETTERS
 
 IGNORED_LABEL = -100
 
@@ -93,7 +93,7 @@ def target_ids(bundle: Blip2Bundle, text: str) -> list[int]:
 
 def letter_target_ids(bundle: Blip2Bundle, letter: str) -> list[int]:
     """An option letter to learn: the very token that ranking looks at."""
-    return [letter_ids(bundle)[LETTERS.index(letter)], end_token_id(bundle)]
+    return [letter_ids(bundle, OPTION_LETTERS.index(letter) + 1)[-1], end_token_id(bundle)]
 
 
 def end_token_id(bundle: Blip2Bundle) -> int:
@@ -101,24 +101,35 @@ def end_token_id(bundle: Blip2Bundle) -> int:
     return int(end[0] if isinstance(end, list) else end)
 
 
-def letter_ids(bundle: Blip2Bundle) -> list[int]:
-    """Token of each option letter, A to D: with a space in front where the tokenizer has such a token.
+def letter_ids(bundle: Blip2Bundle, count: int = len(LETTERS)) -> list[int]:
+    """Token of each option letter from A on: with a space in front where the tokenizer has such a token.
 
-    T5's tokenizer puts the space there itself; OPT's has letters with and without.
+    T5's tokenizer puts the space there itself; OPT's has letters with and without. A letter's token is the
+    same however many there are.
+
+    Args:
+        bundle: the model.
+        count: how many letters.
 
     Raises:
         CheckpointError: A letter is no single token, or two letters share one.
     """
-    forms = ("{}",) if bundle.family == "t5" else (" {}", "{}")
-    for form in forms:
-        ids = [
-            bundle.tokenizer(form.format(letter), add_special_tokens=False)["input_ids"] for letter in LETTERS
-        ]
-        if all(len(one) == 1 for one in ids) and len({one[0] for one in ids}) == len(LETTERS):
-            return [one[0] for one in ids]
-    raise CheckpointError(
-        f"the tokenizer splits the option letters {', '.join(LETTERS)}; letters cannot be ranked"
-    )
+    letters = OPTION_LETTERS[:count]
+    ids = [_letter_id(bundle, letter) for letter in letters]
+    if None in ids or len(set(ids)) < count:
+        raise CheckpointError(
+            f"the tokenizer has no token of its own for each of {', '.join(letters)}, so that letters cannot "
+            "be ranked; set inference.ranking to texts, or leave out questions with so many options"
+        )
+    return [one for one in ids if one is not None]
+
+
+def _letter_id(bundle: Blip2Bundle, letter: str) -> int | None:
+    for form in (letter,) if bundle.family == "t5" else (f" {letter}", letter):
+        ids = bundle.tokenizer(form, add_special_tokens=False)["input_ids"]
+        if len(ids) == 1:
+            return int(ids[0])
+    return None
 
 
 def pad_prompts(bundle: Blip2Bundle, rows: Sequence[Sequence[int]]) -> TokenBatch:

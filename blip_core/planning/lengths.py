@@ -7,6 +7,7 @@ from blip_core.planning.counting import Counts
 from blip_core.planning.generating import Texts
 from blip_core.planning.tuning import TrainingRows
 from blip_core.recipes import Inference, Recipe
+from blip_core.records import LETTERS
 
 CHARS_PER_TOKEN = 4  # of English prose under tokenizers of 32,000 words and more; a rule of thumb
 QUESTION_TOKENS = 64  # a question with its four options; a fifth of the longest label of the shipped recipes
@@ -54,5 +55,5 @@ def questions(recipe: Recipe, inference: Inference, counts: Counts) -> Questions
         answer_tokens=read + (inference.max_new_tokens if describes else 0),
         new_tokens=inference.max_new_tokens,
         beams=inference.beams,
-        rankings=(4 if inference.circular else 1) * (1 + len(inference.ablations)),
+        rankings=(len(LETTERS) if inference.circular else 1) + len(inference.ablations),
     )

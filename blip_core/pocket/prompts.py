@@ -10,6 +10,7 @@ import numpy as np
 from blip_core.pocket.language import PocketQuestion
 
 _RECIPE = "gallery-vqa.toml"
+_LETTERS = "A, B, C or D"
 _PLAIN_DESCRIBE = (
     "Describe the picture.",
     "Question: {question}\nDescription:",
@@ -56,7 +57,7 @@ def describe_prompt(question: str) -> str:
 def answer_prompt(question: PocketQuestion, description: str) -> str:
     a, b, c, d = question.options
     return shipped_prompts().answer.format(
-        description=description, question=question.text, a=a, b=b, c=c, d=d
+        description=description, question=question.text, letters=_LETTERS, a=a, b=b, c=c, d=d
     )
 
 

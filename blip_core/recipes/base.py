@@ -1,5 +1,6 @@
 """What all sections of a recipe share."""
 
+from collections.abc import Set
 from string import Formatter
 from typing import Annotated, Literal
 
@@ -28,8 +29,14 @@ class Section(BaseModel):
     )
 
 
-def check_placeholders(field: str, text: str, required: set[str]) -> None:
+def check_placeholders(field: str, text: str, required: set[str], optional: Set[str] = frozenset()) -> None:
     """Refuse a prompt that lacks a placeholder or has an unknown one.
+
+    Args:
+        field: where the prompt stands in a recipe.
+        text: the prompt.
+        required: placeholders that it has to have.
+        optional: those that it may have besides.
 
     Raises:
         ValueError: The prompt cannot be filled in; the message names the field and the placeholders.
@@ -40,16 +47,16 @@ def check_placeholders(field: str, text: str, required: set[str]) -> None:
         raise ValueError(f"{field} has a stray brace ({error}); a plain one is doubled") from error
     if any(spec or conversion for _, _, spec, conversion in parts):
         raise ValueError(
-            f"{field} formats a placeholder; allowed are plain ones: {_braced(required) or 'none'}"
+            f"{field} formats a placeholder; allowed are plain ones: {_braced(required | optional) or 'none'}"
         )
     found = {name for _, name, _, _ in parts if name is not None}
-    missing, unknown = required - found, found - required
+    missing, unknown = required - found, found - required - optional
     if missing:
         raise ValueError(f"{field} must contain {_braced(missing)}; it does not")
     if unknown:
-        allowed = _braced(required) or "none"
+        allowed = _braced(required | optional) or "none"
         raise ValueError(f"{field} contains {_braced(unknown)}, which nothing fills in; allowed: {allowed}")
 
 
-def _braced(names: set[str]) -> str:
+def _braced(names: Set[str]) -> str:
     return ", ".join(f"{{{name}}}" for name in sorted(names))

@@ -17,11 +17,21 @@ class TableColumns(Section):
     b: str | None = None
     """Column with option B."""
     c: str | None = None
-    """Column with option C; a table may have two or three options."""
+    """Column with option C; a question has two options at least."""
     d: str | None = None
     """Column with option D."""
     e: str | None = None
-    """Column with a fifth option; rows that have one are refused."""
+    """Column with option E."""
+    f: str | None = None
+    """Column with option F."""
+    g: str | None = None
+    """Column with option G."""
+    h: str | None = None
+    """Column with option H."""
+    i: str | None = None
+    """Column with option I."""
+    j: str | None = None
+    """Column with option J."""
     answer: str | None = None
     """Column with the right answer: its letter, its number, or the option's text."""
     description: str | None = None

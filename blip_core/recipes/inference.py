@@ -13,7 +13,7 @@ class Inference(Section):
     describe_prompt: str = ""
     """Stage one: {question} is filled in."""
     answer_prompt: str = ""
-    """Stage two: {description}, {question} and, for four options, {a} to {d} are filled in."""
+    """Stage two: {description}, {question}, {a} to {d} and, as A, B, C or D, {letters} are filled in."""
     max_new_tokens: NewTokens = 64
     """Longest description or answer, in tokens."""
     batch_size: BatchSize = 16

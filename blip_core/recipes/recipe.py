@@ -152,7 +152,12 @@ def _check_inference(recipe: Recipe) -> None:
         )
     if recipe.stages == 2:
         check_placeholders("inference.describe_prompt", inference.describe_prompt, {"question"})
-    check_placeholders("inference.answer_prompt", inference.answer_prompt, _answer_placeholders(recipe))
+    check_placeholders(
+        "inference.answer_prompt",
+        inference.answer_prompt,
+        _answer_placeholders(recipe),
+        {"letters"} if recipe.task == "mcq" else set(),
+    )
     _refuse_twice("inference.ablations", list(inference.ablations))
     told = [mode for mode in ("one-stage", "description-only") if mode in inference.ablations]
     if recipe.stages == 1 and told:

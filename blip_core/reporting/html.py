@@ -5,12 +5,12 @@ import hashlib
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blip_core import figures
-from blip_core.records import LETTERS, Example
+from blip_core.records import OPTION_LETTERS, Example
 from blip_core.reporting import charts, tables
 from blip_core.reporting.gallery import Answers, Gallery, as_script_data, build_gallery
 from blip_core.reporting.ladder import Ladder
@@ -34,7 +34,7 @@ class Sample:
     scene: str
     description: str
     question: str
-    options: tuple[str, str, str, str]
+    options: Sequence[str]
     answer: str
 
 
@@ -84,7 +84,7 @@ def render_report(report: Report) -> str:
             report=report,
             summary=report.summary,
             ladder=report.ladder,
-            letters=LETTERS,
+            letters=OPTION_LETTERS,
             policy=content_policy(style, script),
             style=style,
             script=script,
@@ -126,7 +126,7 @@ def content_policy(style: str, script: str) -> str:
 def _figures(report: Report) -> dict[str, str]:
     """Addresses of the figures by their names in the template; empty where there is nothing to draw."""
     drawn = {
-        "ladder_image": (figures.ladder, report.ladder.scores),
+        "ladder_image": (partial(figures.ladder, chance=report.ladder.chance), report.ladder.scores),
         "differences_image": (charts.differences, report.ladder.comparisons),
         "reliability_image": (charts.reliability, tables.calibrations(report.scores)),
         "curve_image": (figures.loss_curve, report.curve),

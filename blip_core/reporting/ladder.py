@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from blip_core.figures import CHANCE, Score
-from blip_core.scoring import Accuracy, Comparison, FreeGeneration, verdict
+from blip_core.figures import Score
+from blip_core.scoring import Accuracy, Comparison, FreeGeneration, Guessing, verdict
 
 POCKET_NOTE = (
     "These are pocket models in a small composed world: the scores say whether the pipeline works, "
@@ -34,10 +34,17 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """Variants in the order they were named, weakest first as a rule, and their paired comparisons."""
+    """Variants in the order they were named, weakest first as a rule, and their paired comparisons.
+
+    Attributes:
+        rungs: the variants.
+        comparisons: between them.
+        chance: accuracy of guessing.
+    """
 
     rungs: Sequence[Rung]
     comparisons: Sequence[Comparison]
+    chance: float = Guessing().accuracy
 
     def comparison_for(self, name: str) -> Comparison | None:
         """The comparison of a variant with the one before it, or else with any other."""
@@ -61,11 +68,6 @@ class Ladder:
             for rung in self.rungs
         ]
 
-    @property
-    def chance(self) -> float:
-        """Accuracy of guessing one letter of four."""
-        return CHANCE
-
 
 def from_scores(scores: Mapping[str, Any]) -> Ladder:
     """Build the ladder from JSON values.
@@ -75,7 +77,8 @@ def from_scores(scores: Mapping[str, Any]) -> Ladder:
             `calibration`) and `comparisons`, each with the fields of its class in `blip_core.scoring`.
     """
     rungs = [_rung(name, values) for name, values in scores["variants"].items()]
-    return Ladder(rungs, [Comparison(**values) for values in scores["comparisons"]])
+    comparisons = [Comparison(**values) for values in scores["comparisons"]]
+    return Ladder(rungs, comparisons, Guessing(**scores.get("guessing", {})).accuracy)
 
 
 def _rung(name: str, values: Mapping[str, Any]) -> Rung:

@@ -2,7 +2,7 @@
 // Shows the rows of the gallery and filters them. Whatever a model wrote reaches the page as text, never as markup.
 
 const PAGE = 24;
-const LETTERS = "ABCD";
+const LETTERS = "ABCDEFGHIJ";
 const DASH = "–";
 
 const data = JSON.parse(document.getElementById("gallery-data").textContent);

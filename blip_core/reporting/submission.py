@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from blip_core.errors import PlaceError
-from blip_core.records import PREDICTION_SCHEMA, Example, Prediction, Rejection
+from blip_core.records import EXAMPLE_SCHEMA, PREDICTION_SCHEMA, Example, Prediction, Rejection
 
 SUBMISSION = "submission.csv"
 PREDICTIONS = "predictions.parquet"
@@ -26,7 +26,7 @@ FILES = (PREDICTIONS, PROBLEMS, SCORES, SUBMISSION)
 """All that is written, in the order in which it appears: whoever sees a submission sees the rest, too."""
 
 _UNFINISHED = ".unfinished-"
-_QUESTION_FIELDS = ("question", "a", "b", "c", "d")
+_QUESTION_FIELDS = ("question", "a", "b", "c", "d", "more")
 # The second four are what some spreadsheets read as the first; tab and line ends would hide what follows.
 _FORMULA_STARTS = tuple("=+-@＝＋－＠\t\r\n")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
@@ -44,6 +44,7 @@ class Answered(Prediction):
     b: str = ""
     c: str = ""
     d: str = ""
+    more: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, example: Example, prediction: Prediction) -> "Answered":
@@ -53,7 +54,11 @@ class Answered(Prediction):
 
 
 ANSWERED_SCHEMA = pa.schema(
-    [*PREDICTION_SCHEMA, ("margin", pa.float64()), *[(name, pa.string()) for name in _QUESTION_FIELDS]]
+    [
+        *PREDICTION_SCHEMA,
+        ("margin", pa.float64()),
+        *[EXAMPLE_SCHEMA.field(name) for name in _QUESTION_FIELDS],
+    ]
 )
 
 

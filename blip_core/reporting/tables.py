@@ -5,11 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from blip_core.records import LETTERS, Prediction
-from blip_core.scoring import Accuracy, Bin, Calibration, Comparison
+from blip_core.records import OPTION_LETTERS, Prediction
+from blip_core.scoring import Accuracy, Bin, Calibration, Comparison, Guessing
 
-CIRCULAR_CHANCE = 0.25**4
-CHANCE = 0.25
 SHADES = 10  # of a cell of the confusion table
 
 _MODES = {
@@ -35,7 +33,7 @@ class Line:
 
     name: str
     cells: Sequence[Cell | None]
-    chance: float = CHANCE
+    chance: float
 
     @property
     def n(self) -> int:
@@ -69,7 +67,10 @@ def parts(scores: Scores, part: str) -> list[Line]:
     """Accuracies by `by_kind` or `by_category`; empty where fewer than two parts are told apart."""
     variants = scores.get("variants", {}).values()
     names = sorted({name for values in variants for name in values.get(part, {})})
-    lines = [Line(name, [_cell(values.get(part, {}).get(name)) for values in variants]) for name in names]
+    chance = _guessing(scores).accuracy
+    lines = [
+        Line(name, [_cell(values.get(part, {}).get(name)) for values in variants], chance) for name in names
+    ]
     return lines if len(lines) > 1 else []
 
 
@@ -79,14 +80,16 @@ def modes(scores: Scores) -> list[Line]:
     Empty where nothing of the kind was asked for.
     """
     variants = scores.get("variants", {})
-    lines = [Line(words, _mode_cells(scores, mode)) for mode, words in _MODES.items()]
-    for name, words, chance in (
-        ("circular", "right in all four rotations", CIRCULAR_CHANCE),
-        ("averaged", "averaged over the rotations", CHANCE),
+    chance = _guessing(scores)
+    lines = [Line(words, _mode_cells(scores, mode), chance.accuracy) for mode, words in _MODES.items()]
+    for name, words, reached in (
+        ("circular", "right in all rotations", chance.circular),
+        ("averaged", "averaged over the rotations", chance.accuracy),
     ):
-        lines.append(Line(words, [_cell(values.get(name)) for values in variants.values()], chance))
+        lines.append(Line(words, [_cell(values.get(name)) for values in variants.values()], reached))
     found = [line for line in lines if line.n]
-    whole = Line("everything shown", [_cell(values["accuracy"]) for values in variants.values()])
+    cells = [_cell(values["accuracy"]) for values in variants.values()]
+    whole = Line("everything shown", cells, chance.accuracy)
     return [whole, *found] if found else []
 
 
@@ -99,7 +102,7 @@ def confusions(answers: Mapping[str, Sequence[Prediction]]) -> list[Confusion]:
 def confusion(variant: str, predictions: Sequence[Prediction]) -> Confusion:
     """Count letters; rows without a true answer are left out."""
     counts = Counter((row.truth, str(row.ranked)) for row in predictions if row.truth)
-    letters = [letter for letter in LETTERS if any(letter in pair for pair in counts)]
+    letters = [letter for letter in OPTION_LETTERS if any(letter in pair for pair in counts)]
     silent = [""] if any(not chosen for _, chosen in counts) else []
     choices = letters + silent
     return Confusion(
@@ -120,6 +123,10 @@ def captions(scores: Scores) -> dict[str, Mapping[str, Any]]:
     """Scores of descriptions by variant; without those that have none."""
     variants = scores.get("variants", {})
     return {name: told["captions"] for name, told in variants.items() if told.get("captions")}
+
+
+def _guessing(scores: Scores) -> Guessing:
+    return Guessing(**scores.get("guessing", {}))
 
 
 def _mode_cells(scores: Scores, mode: str) -> list[Cell | None]:

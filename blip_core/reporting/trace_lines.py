@@ -9,7 +9,6 @@ from rich.text import Text
 
 from blip_core.dataset.steps import Step
 from blip_core.dataset.tracing import Trace
-from blip_core.records import LETTERS
 from blip_core.reporting.lineage_tables import short
 
 _INDENT = 2
@@ -106,7 +105,7 @@ def _example(facts: Facts) -> Lines:
 def _asked(facts: Facts) -> Lines:
     """Question and options, the right one marked; a row with a free answer has its target alone."""
     lines: Lines = [("question", facts["question"])] if facts.get("question") else []
-    options = {letter: facts["options"][letter] for letter in LETTERS if facts["options"][letter]}
+    options = {letter: text for letter, text in facts["options"].items() if text}
     marked: Lines = [
         (letter, f"{text}   (right)" if letter == facts["answer"] else text)
         for letter, text in options.items()

@@ -9,6 +9,7 @@ from blip_core.scoring.circular import averaged_accuracy, circular_accuracy
 from blip_core.scoring.comparison import Comparison, compare, verdict
 from blip_core.scoring.correction import holm
 from blip_core.scoring.free_generation import FreeGeneration, free_generation, invalid_rate
+from blip_core.scoring.guessing import Guessing, guessing
 from blip_core.scoring.modes import by_mode, compare_modes
 from blip_core.scoring.power import questions_needed
 
@@ -21,6 +22,7 @@ __all__ = [
     "Comparison",
     "Decision",
     "FreeGeneration",
+    "Guessing",
     "LetterScore",
     "accuracy",
     "averaged_accuracy",
@@ -34,6 +36,7 @@ __all__ = [
     "compare_modes",
     "decide",
     "free_generation",
+    "guessing",
     "holm",
     "invalid_rate",
     "per_letter",

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from blip_core.records import LETTERS, Letter, Prediction
+from blip_core.records import LETTERS, OPTION_LETTERS, Letter, Prediction
 from blip_core.scoring.accuracy import Accuracy, accuracy
 
 
@@ -33,7 +33,12 @@ def by_category(predictions: Sequence[Prediction]) -> dict[str, Accuracy]:
 
 def per_letter(predictions: Sequence[Prediction]) -> dict[Letter, LetterScore]:
     """Choices and recall of each letter: a model that favours one shows here."""
-    return {letter: _letter_score(letter, predictions) for letter in LETTERS}
+    return {letter: _letter_score(letter, predictions) for letter in letters_of(predictions)}
+
+
+def letters_of(predictions: Sequence[Prediction]) -> tuple[Letter, ...]:
+    """The letters that some questions have: A to D at least."""
+    return OPTION_LETTERS[: max((row.offered for row in predictions if row.p_more), default=len(LETTERS))]
 
 
 def _grouped(predictions: Sequence[Prediction], name: Callable[[Prediction], str]) -> dict[str, Accuracy]:

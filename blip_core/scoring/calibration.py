@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blip_core.errors import EmptyDataset
-from blip_core.records import LETTERS, Prediction
+from blip_core.records import Letter, Prediction
+from blip_core.scoring.breakdown import letters_of
 
 BINS = 15  # as many as Guo et al. 2017 use
 
@@ -39,7 +40,7 @@ class Calibration:
 
     Attributes:
         ece: expected calibration error, 0 (as promised) to 1.
-        brier: mean squared error of the four probabilities, summed over letters, 0 (sure and right) to 2.
+        brier: mean squared error of the probabilities, summed over letters, 0 (sure and right) to 2.
         bins: the reliability table, rising; bins that no answer falls into are left out.
     """
 
@@ -59,11 +60,12 @@ def calibration(predictions: Sequence[Prediction], bins: int = BINS) -> Calibrat
     """
     if not predictions:
         raise EmptyDataset("There are no predictions to score: the evaluation rows are empty.")
-    chances = np.array([row.probabilities for row in predictions], dtype=np.float64)  # (rows, 4)
+    letters = letters_of(predictions)
+    chances = np.array([_padded(row.probabilities, len(letters)) for row in predictions], dtype=np.float64)
     right = np.array([row.is_right for row in predictions], dtype=np.float64)
     table = _reliability(chances.max(axis=1), right, bins)
     error = sum(one.n * abs(one.accuracy - one.confidence) for one in table) / len(predictions)
-    return Calibration(ece=error, brier=_brier(chances, predictions), bins=table)
+    return Calibration(ece=error, brier=_brier(chances, predictions, letters), bins=table)
 
 
 def _reliability(confidence: Floats, right: Floats, bins: int) -> tuple[Bin, ...]:
@@ -81,6 +83,10 @@ def _reliability(confidence: Floats, right: Floats, bins: int) -> tuple[Bin, ...
     )
 
 
-def _brier(chances: Floats, predictions: Sequence[Prediction]) -> float:
-    truth = np.array([[row.truth == letter for letter in LETTERS] for row in predictions], dtype=np.float64)
+def _padded(chances: Sequence[float], letters: int) -> list[float]:
+    return [*chances, *[0.0] * (letters - len(chances))]
+
+
+def _brier(chances: Floats, predictions: Sequence[Prediction], letters: Sequence[Letter]) -> float:
+    truth = np.array([[row.truth == letter for letter in letters] for row in predictions], dtype=np.float64)
     return float(np.mean(np.sum((chances - truth) ** 2, axis=1)))

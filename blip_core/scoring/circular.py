@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 
-from blip_core.records import LETTERS, Letter, NoLetter, Prediction
+from blip_core.records import OPTION_LETTERS, Letter, NoLetter, Prediction
 from blip_core.scoring.accuracy import Accuracy, wilson
-
-ROTATIONS = len(LETTERS)
 
 
 def circular_accuracy(predictions: Sequence[Prediction]) -> Accuracy | None:
-    """Share of questions that are right in all four rotations (CircularEval of MMBench, arXiv 2307.06281).
+    """Share of questions that are right in all rotations (CircularEval of MMBench, arXiv 2307.06281).
 
-    Guessing reaches 0.25 ** 4. Rows that were not rotated are left out; None where no row was.
+    There are as many as options: with four of them, guessing reaches 0.25 ** 4. Rows that were not rotated
+    are left out; None where no row was.
     """
-    rotated = [row.rotations_right for row in predictions if row.rotations_right is not None]
-    return wilson(sum(right == ROTATIONS for right in rotated), len(rotated)) if rotated else None
+    rotated = [row for row in predictions if row.rotations_right is not None]
+    right = sum(row.rotations_right == row.offered for row in rotated)
+    return wilson(right, len(rotated)) if rotated else None
 
 
 def averaged_accuracy(predictions: Sequence[Prediction]) -> Accuracy | None:
@@ -32,9 +32,8 @@ def best_on_average(row: Prediction) -> Letter | NoLetter | None:
 
     Empty where no rotation was answered with a letter.
     """
-    means = {letter: getattr(row, f"mean_{letter.lower()}") for letter in LETTERS}
-    if None in means.values():
+    if row.means is None:
         return None
-    if not any(means.values()):
+    if not any(row.means):
         return ""
-    return max(LETTERS, key=lambda letter: means[letter])
+    return OPTION_LETTERS[row.means.index(max(row.means))]

@@ -9,7 +9,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from blip_core.records import LETTERS, Letter
+from blip_core.records import LETTERS, OPTION_LETTERS, Letter
 
 MAX_ID_CHARACTERS = 200
 MAX_QUESTION_CHARACTERS = 2_000
@@ -92,31 +92,37 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def read_options(row: Mapping[str, Any], columns: Sequence[str], fifth: str = "") -> tuple[str, ...]:
-    """Two to four options, all different, and "" in the places of those that there are not.
+def read_options(row: Mapping[str, Any], columns: Sequence[str], eleventh: str = "") -> tuple[str, ...]:
+    """Two to ten options, all different; four places at least, "" in those of options that there are not.
 
     Args:
         row: of the table.
-        columns: of options A to D, "" for one that there is not.
-        fifth: column of a fifth option.
+        columns: of the options from A on, "" for one that there is not; four at least.
+        eleventh: column of an option beyond J.
 
     Raises:
         RowRefused: `empty-text`, `repeated-options`, `too-many-options`, or see `read_text`.
     """
-    if read_text(row, fifth, "option E", MAX_OPTION_CHARACTERS):
-        raise RowRefused("too-many-options", f"there is an option E; at most {len(LETTERS)} are asked")
-    options = tuple(
+    if read_text(row, eleventh, "option K", MAX_OPTION_CHARACTERS):
+        most = f"at most {len(OPTION_LETTERS)}, {OPTION_LETTERS[0]} to {OPTION_LETTERS[-1]}, are asked"
+        raise RowRefused("too-many-options", f"{shown(eleventh)} holds an eleventh option; {most}")
+    options = [
         read_text(row, column, f"option {letter}", MAX_OPTION_CHARACTERS)
-        for letter, column in zip(LETTERS, columns, strict=True)
-    )
-    written = [option for option in options if option]
-    needed = max(len(written), MIN_OPTIONS)
-    empty = [letter for letter, option in zip(LETTERS, options[:needed], strict=False) if not option]
+        for letter, column in zip(OPTION_LETTERS, columns, strict=False)
+    ]
+    used = max((place for place, option in enumerate(options, start=1) if option), default=0)
+    needed = options[: max(used, MIN_OPTIONS)]
+    empty = [letter for letter, option in zip(OPTION_LETTERS, needed, strict=False) if not option]
     if empty:
         raise RowRefused("empty-text", f"option {', '.join(empty)} is empty")
-    if len({_alike(option) for option in written}) < len(written):
-        raise RowRefused("repeated-options", f"options repeat: {' | '.join(map(shown, written))}")
-    return options
+    if len({_alike(option) for option in needed}) < len(needed):
+        raise RowRefused("repeated-options", f"options repeat: {' | '.join(map(shown, needed))}")
+    return tuple(options[: max(used, len(LETTERS))])
+
+
+def count_options(row: Mapping[str, Any], columns: Sequence[str]) -> int:
+    """How many options a row has, whether or not it can be used."""
+    return sum(bool(_text_or_none(row.get(column))) for column in columns if column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,23 +132,25 @@ class AnswerForm:
     Attributes:
         only_letters: whether every answer is a letter, so that an option that reads "B" confuses nothing.
         first_number: number of option A where all answers are numbers; None where that cannot be told.
+        most: options that a row of the table has; four at least.
     """
 
     only_letters: bool
     first_number: int | None
+    most: int = len(LETTERS)
 
     @classmethod
-    def of(cls, answers: Iterable[Any]) -> "AnswerForm":
+    def of(cls, answers: Iterable[Any], most: int = len(LETTERS)) -> "AnswerForm":
         """The form of a table's answers; absent ones count for nothing.
 
-        Numbers say where they start by a 0 that no 4 stands beside, or a 4 without a 0.
+        Numbers say where they start by a 0 that `most` does not stand beside, or by `most` without a 0.
         """
-        texts = {text for answer in answers if (text := _answer_text(answer))}
-        if texts and all(_as_letter(text) for text in texts):
-            return cls(only_letters=True, first_number=None)
-        if not texts <= set("01234") or ("0" in texts) == ("4" in texts):
-            return cls(only_letters=False, first_number=None)
-        return cls(only_letters=False, first_number=0 if "0" in texts else 1)
+        texts = {text for answer in answers if (text := _text_or_none(answer))}
+        if texts and all(_as_letter(text, most) for text in texts):
+            return cls(only_letters=True, first_number=None, most=most)
+        if not texts <= _numbers(most) or ("0" in texts) == (str(most) in texts):
+            return cls(only_letters=False, first_number=None, most=most)
+        return cls(only_letters=False, first_number=0 if "0" in texts else 1, most=most)
 
     def letter(self, answer: str, options: Sequence[str]) -> Letter:
         """The letter that an answer means: written as such, as a number, or as an option's text.
@@ -150,20 +158,20 @@ class AnswerForm:
         Raises:
             RowRefused: It means none (`answer-not-an-option`), or more than one (`ambiguous-answer`).
         """
-        offered = [letter for letter, option in zip(LETTERS, options, strict=True) if option]
-        written = _as_letter(answer)
+        offered = [letter for letter, option in zip(OPTION_LETTERS, options, strict=False) if option]
+        written = _as_letter(answer, self.most)
         if written in offered and self.only_letters:
             return written
-        told = {_alike(option): letter for letter, option in zip(LETTERS, options, strict=True)}
+        told = {_alike(option): letter for letter, option in zip(OPTION_LETTERS, options, strict=False)}
         meant = {written, self._numbered(answer), told.get(_alike(answer))} & set(offered)
         if len(meant) == 1:
-            return next(letter for letter in LETTERS if letter in meant)
+            return next(letter for letter in OPTION_LETTERS if letter in meant)
         if meant:
-            several = " or ".join(letter for letter in LETTERS if letter in meant)
+            several = " or ".join(letter for letter in OPTION_LETTERS if letter in meant)
             raise RowRefused(
                 "ambiguous-answer", f"answer {shown(answer)} could mean {several}; write letters"
             )
-        if answer in set("01234"):
+        if answer in _numbers(self.most):
             raise RowRefused(
                 "ambiguous-answer",
                 f"answer {shown(answer)} is a number, and nothing tells what number A is",
@@ -174,22 +182,27 @@ class AnswerForm:
         )
 
     def _numbered(self, answer: str) -> Letter | None:
-        if self.first_number is None or answer not in set("01234"):
+        if self.first_number is None or answer not in _numbers(self.most):
             return None
         place = int(answer) - self.first_number
-        return LETTERS[place] if 0 <= place < len(LETTERS) else None
+        return OPTION_LETTERS[place] if 0 <= place < self.most else None
 
 
-def _answer_text(value: Any) -> str:
+def _text_or_none(value: Any) -> str | None:
     try:
-        return _as_text(value, "answer")
+        return _as_text(value, "") or None
     except RowRefused:  # its row will be refused for it
-        return ""
+        return None
 
 
-def _as_letter(text: str) -> Letter | None:
+def _numbers(most: int) -> set[str]:
+    """What options may be numbered by, from 0 or from 1."""
+    return {str(number) for number in range(most + 1)}
+
+
+def _as_letter(text: str, most: int) -> Letter | None:
     bare = text.strip(_AROUND_A_LETTER).upper()
-    return next((letter for letter in LETTERS if letter == bare), None)
+    return next((letter for letter in OPTION_LETTERS[:most] if letter == bare), None)
 
 
 def _alike(text: str) -> str:

@@ -1,13 +1,13 @@
 """Which column of a table is what: told by the person who hands it in, or guessed from common names."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from blip_core.errors import TableError
-from blip_core.records import LETTERS
+from blip_core.records import LETTERS, OPTION_LETTERS
 
-OPTION_FIELDS = ("a", "b", "c", "d")
+OPTION_FIELDS = tuple(letter.lower() for letter in OPTION_LETTERS)
 PICTURE_FIELDS = ("image",)
 CHOICE_FIELDS = ("image", "question", "a", "b")
 """What a table of questions with options cannot do without; every other field may be absent."""
@@ -34,12 +34,15 @@ _KNOWN_AS: Mapping[str, tuple[str, ...]] = {
     "kind": ("kind",),
     "group": ("group",),
 }
-# Four options, and the fifth, of which one has to know to refuse rows that have it.
+_ELEVENTH = "k"  # one has to know of it to refuse rows that have it
+_PLACES = (*OPTION_FIELDS, _ELEVENTH)
+_FIRST_PLACES = OPTION_FIELDS[: len(LETTERS)]  # those that tell a family; the places behind them are seldom
+_STEMS = ("option", "opt", "choice", "answer")
 _OPTION_FAMILIES: tuple[tuple[str, ...], ...] = (
-    (*OPTION_FIELDS, "e"),
-    *(tuple(stem + letter for letter in "abcde") for stem in ("option", "opt", "choice", "answer")),
-    *(tuple(stem + number for number in "12345") for stem in ("option", "opt", "choice", "answer")),
-    *(tuple(stem + number for number in "01234") for stem in ("option", "opt", "choice", "answer")),
+    _PLACES,
+    *(tuple(stem + letter for letter in _PLACES) for stem in _STEMS),
+    *(tuple(f"{stem}{place + 1}" for place in range(len(_PLACES))) for stem in _STEMS),
+    *(tuple(f"{stem}{place}" for place in range(len(_PLACES))) for stem in _STEMS),
 )
 _ALIKE = 0.8  # share of characters in common that makes a column a misspelt option rather than another thing
 
@@ -49,7 +52,7 @@ class Columns:
     """The column of each field, by its very name in the table; empty where there is none.
 
     `description` is what stage one is taught, `category` and `kind` are what scores are broken down by,
-    `group` is the unit of splitting (a picture, where there is none); a row with an option `e` is refused.
+    `group` is the unit of splitting (a picture, where there is none); a row with an option `k` is refused.
     """
 
     id: str = ""
@@ -60,6 +63,12 @@ class Columns:
     c: str = ""
     d: str = ""
     e: str = ""
+    f: str = ""
+    g: str = ""
+    h: str = ""
+    i: str = ""
+    j: str = ""
+    k: str = ""
     answer: str = ""
     description: str = ""
     category: str = ""
@@ -67,8 +76,11 @@ class Columns:
     group: str = ""
 
     @property
-    def options(self) -> tuple[str, str, str, str]:
-        return self.a, self.b, self.c, self.d
+    def options(self) -> tuple[str, ...]:
+        """In the order of their letters; four places at least, none after the last option's."""
+        names = [getattr(self, field) for field in OPTION_FIELDS]
+        used = max((place for place, name in enumerate(names, start=1) if name), default=0)
+        return tuple(names[: max(used, len(LETTERS))])
 
     @property
     def has_options(self) -> bool:
@@ -80,7 +92,8 @@ class Columns:
         return ", ".join(f"{field}={_shortened(name)}" for field, name in told if name)
 
 
-FIELDS = tuple(field.name for field in fields(Columns))
+FIELDS = tuple(field.name for field in fields(Columns) if field.name != _ELEVENTH)
+"""What a column may be said to be."""
 
 
 def guess_columns(
@@ -89,7 +102,7 @@ def guess_columns(
     """Find the column of each field: the one that is given, or one of a common name in any case.
 
     A column that bears the field's own name is preferred to other names of it. Options are found as a
-    family of four (`a` to `d`, `option_a` to `option_d`, `choice1` to `choice4`, ...), never mixed.
+    family of two to ten (`a` to `d`, `option_a` to `option_j`, `choice1` to `choice5`, ...), never mixed.
 
     Args:
         names: of the table's columns.
@@ -104,7 +117,7 @@ def guess_columns(
     free = [name for name in names if name not in wanted.values()]
     found = dict(wanted)
     for field in FIELDS:
-        if field in wanted or field in _OPTION_FAMILIES[0]:
+        if field in wanted or field in _PLACES:
             continue
         found[field] = _settle(field, _candidates(free, _KNOWN_AS[field]), field, problems)
     found |= _guess_options(free, wanted, needs, problems)
@@ -128,8 +141,8 @@ def _given_columns(names: Sequence[str], given: Mapping[str, str]) -> tuple[dict
     problems: list[str] = []
     for said, name in given.items():
         field = said.strip().lower()
-        if field not in FIELDS:
-            problems.append(f"{_shortened(said)} is no field; allowed: {', '.join(FIELDS)}")
+        if field not in (*FIELDS, _ELEVENTH):
+            problems.append(f"{_shortened(said)} is no field; allowed: {_fields_told()}")
             continue
         column = _by_name(names, name) if name else ""
         if column is None:
@@ -169,45 +182,75 @@ def _guess_options(
     names: Sequence[str], wanted: Mapping[str, str], needs: Sequence[str], problems: list[str]
 ) -> dict[str, str]:
     """The options that nobody gave, from one family of names; `a` to `d` themselves are preferred."""
-    places = [place for place, field in enumerate(OPTION_FIELDS) if field not in wanted]
+    first = [place for place, field in enumerate(_FIRST_PLACES) if field not in wanted]
     plain = {_plain(name) for name in names}
-    held = {family: sum(family[place] in plain for place in places) for family in _OPTION_FAMILIES}
-    most = max(held.values())
-    if most < len(places) and not set(OPTION_FIELDS) & set(needs):
+    counts = {family: sum(family[place] in plain for place in first) for family in _OPTION_FAMILIES}
+    most = max(counts.values())
+    if most < len(first) and not set(_FIRST_PLACES) & set(needs):
         return {}  # single letters by chance
-    first = places[0] if places else 0
-    families = [one for one, count in held.items() if count == most > 0 and one[first] in plain]
-    if len(families) > 1 and families[0] != _OPTION_FAMILIES[0]:
-        problems.append(f"the options could be {' or '.join(_span(family) for family in families)}")
-    fifth = () if "e" in wanted else (len(OPTION_FIELDS),)
+    places = [place for place, field in enumerate(_PLACES) if field not in wanted]
+    families = _widest(
+        {
+            family: {family[place] for place in places} & plain
+            for family, count in counts.items()
+            if count == most > 0 and family[first[0]] in plain
+        }
+    )
+    if not families:
+        return {}
+    family = families[0]
+    if len(families) > 1 and family != _PLACES:
+        problems.append(f"the options could be {' or '.join(_span(one, plain) for one in families)}")
     found = {
-        _OPTION_FAMILIES[0][place]: _settle(
-            _OPTION_FAMILIES[0][place], _candidates(names, (family[place],)), "", problems
-        )
-        for family in families[:1]
-        for place in (*places, *fifth)
+        _PLACES[place]: _settle(_PLACES[place], _candidates(names, (family[place],)), "", problems)
+        for place in places
     }
-    problems += _gaps(names, found, families[:1])
+    if family == _PLACES:
+        found = _without_strays(found, wanted)
+    problems += _gaps(names, found, wanted, family)
     return found
 
 
-def _gaps(names: Sequence[str], found: Mapping[str, str], families: Sequence[Sequence[str]]) -> list[str]:
-    """Options that a table of fewer than four seems to have, but under a name that nobody knows."""
+def _widest(held: Mapping[tuple[str, ...], set[str]]) -> list[tuple[str, ...]]:
+    """The families but those all of whose columns another one holds, too: of `option0` to `option4`, the one
+    that starts at 1.
+    """
+    return [family for family, own in held.items() if not any(own < other for other in held.values())]
+
+
+def _without_strays(found: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """Leave out letters beyond D that stand apart: two or more letters before them have no column.
+
+    A column `i` beside `a` to `d` counts something more often than it holds a ninth option.
+    """
+    held = [bool(wanted.get(field) or found.get(field)) for field in _PLACES]
+    ends = (place for place in range(2, len(held) - 1) if not (held[place] or held[place + 1]))
+    kept = _PLACES[: max(next(ends, len(held)), len(_FIRST_PLACES))]
+    return {field: name if field in kept else "" for field, name in found.items()}
+
+
+def _gaps(
+    names: Sequence[str], found: Mapping[str, str], wanted: Mapping[str, str], family: Sequence[str]
+) -> list[str]:
+    """Options that a table seems to have, but under a name that nobody knows, or not at all."""
     free = [name for name in names if name not in found.values()]
     problems = []
-    for family in families:
-        for place, field in enumerate(OPTION_FIELDS):
-            if found.get(field, field) or field in CHOICE_FIELDS:
-                continue
-            near = difflib.get_close_matches(family[place], [_plain(name) for name in free], 1, _ALIKE)
-            if near or any(found.get(later) for later in OPTION_FIELDS[place + 1 :]):
-                hint = f"; is it {_shortened(next(n for n in free if _plain(n) == near[0]))}?" if near else ""
-                problems.append(f"there is no column for {_shown_field(field)}{hint}")
+    for place, field in enumerate(_PLACES):
+        if found.get(field, field) or field in CHOICE_FIELDS:
+            continue
+        goes_on = any(found.get(later) or wanted.get(later) for later in _PLACES[place + 1 :])
+        if not goes_on and field not in _FIRST_PLACES:
+            break  # a table ends where it ends; a name like that of a fifth option may be anything
+        near = difflib.get_close_matches(family[place], [_plain(name) for name in free], 1, _ALIKE)
+        if near or goes_on:
+            hint = f"; is it {_shortened(next(n for n in free if _plain(n) == near[0]))}?" if near else ""
+            problems.append(f"there is no column for {_shown_field(field)}{hint}")
     return problems
 
 
-def _span(family: Sequence[str]) -> str:
-    return f"{family[0]} to {family[len(OPTION_FIELDS) - 1]}"
+def _span(family: Sequence[str], plain: Collection[str]) -> str:
+    used = max(place for place, name in enumerate(family) if name in plain)
+    return f"{family[0]} to {family[max(used, len(_FIRST_PLACES) - 1)]}"
 
 
 def _advice(problems: Sequence[str], names: Sequence[str]) -> str:
@@ -221,7 +264,13 @@ def _advice(problems: Sequence[str], names: Sequence[str]) -> str:
 
 
 def _shown_field(field: str) -> str:
-    return field.upper() if field.upper() in LETTERS else field
+    return field.upper() if field in _PLACES else field
+
+
+def _fields_told() -> str:
+    others = [field for field in FIELDS if field not in OPTION_FIELDS]
+    place = FIELDS.index(OPTION_FIELDS[0])
+    return ", ".join([*others[:place], f"{OPTION_FIELDS[0]} to {OPTION_FIELDS[-1]}", *others[place:]])
 
 
 def _shortened(name: str) -> str:

@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from blip_core.labelling import ParsedLabel, shuffle_options
-from blip_core.ports import row_seed
-from blip_core.records import LETTERS, Example
+import numpy as np
 
-_TELLS_ITS_PLACE = re.compile(r"\b(?i:above|below)\b|\b[A-D],? (?:and|or|nor|&) [A-D]\b")
+from blip_core.ports import row_seed
+from blip_core.records import LETTERS, OPTION_LETTERS, Example
 
 
 def shuffle_rows(examples: Iterable[Example], seed: int) -> list[Example]:
@@ -21,10 +20,18 @@ def shuffle_rows(examples: Iterable[Example], seed: int) -> list[Example]:
 
 
 def _shuffled(example: Example, seed: int) -> Example:
-    letter = next((letter for letter in LETTERS if letter == example.answer), None)
-    if letter is None or any(not one or _TELLS_ITS_PLACE.search(one) for one in example.options):
+    options = example.options[: example.offered]
+    letters = OPTION_LETTERS[: len(options)]
+    right = next((place for place, letter in enumerate(letters) if letter == example.answer), None)
+    if right is None or len(options) < len(LETTERS) or _tell_their_places(options):
         return example
-    label = ParsedLabel(example.description, example.question, example.options, letter)
-    shuffled = shuffle_options(label, row_seed(seed, "options", example.id))
-    a, b, c, d = shuffled.options
-    return replace(example, a=a, b=b, c=c, d=d, answer=shuffled.answer)
+    rng = np.random.default_rng(row_seed(seed, "options", example.id))
+    order = [int(place) for place in rng.permutation(len(options))]
+    shuffled = example.with_options([options[place] for place in order])
+    return replace(shuffled, answer=letters[order.index(right)])
+
+
+def _tell_their_places(options: tuple[str, ...]) -> bool:
+    letter = f"[{OPTION_LETTERS[0]}-{OPTION_LETTERS[len(options) - 1]}]"
+    place = re.compile(rf"\b(?i:above|below)\b|\b{letter},? (?:and|or|nor|&) {letter}\b")
+    return any(place.search(option) for option in options)

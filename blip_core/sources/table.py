@@ -8,8 +8,9 @@ A picture stands in its cell, as bytes, in base64 or as Hugging Face's `Image` w
 path below the folder of pictures; nothing outside that folder is opened. Beside pictures in base64 a cell may
 hold the id of an earlier row, whose picture is meant, as in the tables of the field's evaluation kits.
 
-An answer is a letter (in any case, also "(b)"), the text of an option, or a number where all answers of the
-table are numbers and tell where they start: a 0 among them and no 4 means 0 to 3, a 4 and no 0 means 1 to 4.
+A row has two to ten options. An answer is a letter (in any case, also "(b)"), the text of an option, or a
+number where all answers of the table are numbers and tell where they start: of four options, a 0 among them
+and no 4 means 0 to 3, a 4 and no 0 means 1 to 4; where rows have more, the largest count stands for the 4.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple, TypeVar
 from blip_core.errors import TableError
 from blip_core.recipes.evaluation import TableEvaluation
 from blip_core.recipes.source import TableSource
-from blip_core.records import LETTERS, Example, Picture, Rejection
+from blip_core.records import LETTERS, OPTION_LETTERS, Example, Picture, Rejection
 from blip_core.sources.cells import (
     MAX_DESCRIPTION_CHARACTERS,
     MAX_ID_CHARACTERS,
@@ -31,6 +32,7 @@ from blip_core.sources.cells import (
     MAX_QUESTION_CHARACTERS,
     AnswerForm,
     RowRefused,
+    count_options,
     read_options,
     read_text,
     require_text,
@@ -55,6 +57,7 @@ STAGE = "table"
 MAX_PICTURES_BYTES = 4 * 1024**3  # of one table: its pictures are held in memory
 REPEATED_PICTURE = "repeated-picture"
 
+_LATER_FIELDS = "fghijk"  # of options; tables were once read without them
 _ID_HEX = 16  # of a picture's sha256: enough to tell the pictures of one table apart
 
 Row = Mapping[str, Any]
@@ -149,7 +152,7 @@ def iter_table(
     `read_table`.
     """
     columns = _settle(path, columns, ANSWERED_FIELDS if needs_answer else CHOICE_FIELDS)
-    form = _answer_form(path, columns.answer)
+    form = _answer_form(path, columns)
     with TablePictures(_folder(path, images)) as pictures:
         yield from _each(path, columns, _RowReader(columns, pictures, form, needs_answer).example)
 
@@ -211,13 +214,19 @@ def table_digest(path: Path, images: Path | None = None, columns: Columns | None
     folder = _folder(path, images)
     content = {
         "table": table_file_digest(path),
-        "columns": asdict(columns),
+        "columns": _columns_told(columns),
         "pictures": {
             ascii(name): picture_digest(folder, name)
             for name in _pictures_named(path, *version_of(path), columns.image)
         },
     }
     return content_digest(content)
+
+
+def _columns_told(columns: Columns) -> dict[str, str]:
+    """All fields; without an option E those up to it alone, so that such tables keep the digests they had."""
+    told = asdict(columns)
+    return told if columns.e else {field: name for field, name in told.items() if field not in _LATER_FIELDS}
 
 
 @lru_cache
@@ -266,10 +275,20 @@ def _settle(path: Path, columns: Columns | None, needs: Sequence[str]) -> Column
     return find_columns(path, asdict(columns), asked)
 
 
-def _answer_form(path: Path, column: str) -> AnswerForm:
-    if not column:
+def _answer_form(path: Path, columns: Columns) -> AnswerForm:
+    if not columns.answer:
         return AnswerForm.of(())
-    return AnswerForm.of(row.get(column) for row in _sound_rows(path, column))
+    answers = (row.get(columns.answer) for row in _sound_rows(path, columns.answer))
+    return AnswerForm.of(answers, _most_options(path, columns))
+
+
+def _most_options(path: Path, columns: Columns) -> int:
+    """How many options a row has at most, four at least; columns that no row fills do not count."""
+    names = columns.options
+    if len(names) == len(LETTERS):
+        return len(LETTERS)
+    most = max((count_options(row, names) for row in _sound_rows(path, *names)), default=0)
+    return max(most, len(LETTERS))
 
 
 def _sound_rows(path: Path, *columns: str) -> Iterator[Row]:
@@ -305,7 +324,7 @@ class _RowReader:
     def example(self, row: Row, name: str) -> Example:
         columns = self.columns
         question = require_text(row, columns.question, "question", MAX_QUESTION_CHARACTERS)
-        options = read_options(row, columns.options, columns.e) if columns.has_options else ("", "", "", "")
+        options = read_options(row, columns.options, columns.k) if columns.has_options else ("", "", "", "")
         answer = self._answer(row, options)
         description = read_text(row, columns.description, "description", MAX_DESCRIPTION_CHARACTERS)
         labels = {
@@ -314,7 +333,7 @@ class _RowReader:
         }
         image = self.pictures.read(row.get(columns.image), name)
         picture_id = hashlib.sha256(image).hexdigest()[:_ID_HEX]
-        a, b, c, d = options
+        a, b, c, d, *more = options
         return Example(
             id=name,
             picture_id=picture_id,
@@ -332,6 +351,7 @@ class _RowReader:
             target=_option_text(options, answer) if columns.has_options else answer,
             scene="",
             kind=labels["kind"],
+            more=tuple(more),
         )
 
     def _answer(self, row: Row, options: Sequence[str]) -> str:
@@ -343,4 +363,4 @@ class _RowReader:
 
 
 def _option_text(options: Sequence[str], letter: str) -> str:
-    return options[LETTERS.index(letter)] if letter in LETTERS else ""
+    return options[OPTION_LETTERS.index(letter)] if letter in OPTION_LETTERS else ""

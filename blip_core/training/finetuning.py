@@ -19,7 +19,7 @@ from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.vision_tower import release_vision_tower
 from blip_core.recipes.finetune import Finetune
 from blip_core.recipes.inference import Inference
-from blip_core.records import Example, Rejection
+from blip_core.records import LETTERS, Example, Rejection, most_offered
 from blip_core.training.checkpoints import Checkpoints, Snapshot
 from blip_core.training.fingerprint import fingerprint
 from blip_core.training.inputs import check_examples, quarantine
@@ -236,7 +236,8 @@ def _own_descriptions(
 
 def _train(tuning: _Tuning, on_step: OnStep, on_samples: OnSamples) -> None:
     progress, settings, bundle = tuning.progress, tuning.settings, tuning.bundle
-    learner = Learner(bundle)
+    examples = (*tuning.train.examples, *tuning.validation.examples)
+    learner = Learner(bundle, letters=max(len(LETTERS), most_offered(examples)))
     sampled = handful(tuning.validation.examples, settings.sample_rows)
     watch = Watch(
         bundle,

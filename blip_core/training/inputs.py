@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from blip_core.errors import EmptyDataset, StageFailure, TrainingFailure
-from blip_core.records import LETTERS, Example, Rejection, sum_up
+from blip_core.records import OPTION_LETTERS, Example, Rejection, sum_up
 
 MOST_QUARANTINED = 0.02
 """Share of the pictures that may be unreadable; with more, something is wrong with all of them."""
@@ -24,7 +24,7 @@ def check_examples(train: Sequence[Example], validation: Sequence[Example]) -> N
     if unanswered:
         raise TrainingFailure(
             f"{len(unanswered)} rows have no answer to learn: {_named(unanswered)}; an answer is one of "
-            f"{', '.join(LETTERS)}, for other tasks a text. Answer these rows or take them out"
+            "the letters of its options, for other tasks a text. Answer these rows or take them out"
         )
     letters = {example.answer for example in train}
     if len(letters) == 1 and all(example.task == "mcq" for example in train):
@@ -60,7 +60,9 @@ def quarantine(examples: Sequence[Example], rejections: Sequence[Rejection]) -> 
 
 
 def _has_answer(example: Example) -> bool:
-    return example.answer in LETTERS if example.task == "mcq" else bool(example.target.strip())
+    if example.task == "mcq":
+        return example.answer in OPTION_LETTERS[: example.offered]
+    return bool(example.target.strip())
 
 
 def _named(ids: Sequence[str]) -> str:

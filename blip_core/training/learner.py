@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 from blip_core.modeling.features import VisionStates, image_features, prompt_embeddings
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.text import IGNORED_LABEL, TokenBatch, letter_ids, pad_prompts, pad_rows
+from blip_core.records import LETTERS
 from blip_core.training.rows import TrainingRow
 
 Batch = dict[str, Tensor]
@@ -87,13 +88,18 @@ class Aligned:
 
 
 class Learner(nn.Module):
-    """What the Trainer steps: Q-Former, projection and language model behind the frozen vision tower."""
+    """What the Trainer steps: Q-Former, projection and language model behind the frozen vision tower.
 
-    def __init__(self, bundle: Blip2Bundle) -> None:
+    Args:
+        bundle: the model, with its adapter.
+        letters: how many letters compete for an answer while it is validated.
+    """
+
+    def __init__(self, bundle: Blip2Bundle, letters: int = len(LETTERS)) -> None:
         super().__init__()
         self.model = bundle.model
         self._bundle = bundle
-        self._letters = letter_ids(bundle)
+        self._letters = letter_ids(bundle, letters)
 
     def forward(
         self, states: Tensor, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, is_answer: Tensor

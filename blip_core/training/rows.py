@@ -18,7 +18,7 @@ from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.text import Prompt, letter_target_ids, target_ids, tokenise_prompts
 from blip_core.recipes.finetune import Finetune
 from blip_core.recipes.inference import Inference
-from blip_core.records import LETTERS, Example
+from blip_core.records import Example
 
 _BUCKET_BATCHES = 16  # batches that are sorted by length together: few pads, and the order stays random
 
@@ -105,7 +105,8 @@ class RowSource:
             answer_prompt(self.prompts, example, self._description(example)) for example in self.examples
         ]
         prompts = tokenise_prompts(self.bundle, texts, self.max_text_tokens)
-        targets: dict[str, list[int]] = {letter: letter_target_ids(self.bundle, letter) for letter in LETTERS}
+        answers = sorted({example.answer for example in self.examples})
+        targets = {letter: letter_target_ids(self.bundle, letter) for letter in answers}
         return [
             TrainingRow(
                 example.id,

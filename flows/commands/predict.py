@@ -4,7 +4,6 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 TablePath = Annotated[
     Path,
     typer.Argument(
-        metavar="TABLE", help="CSV, JSONL or Parquet file with pictures, questions and four options."
+        metavar="TABLE", help="CSV, JSONL or Parquet file with pictures, questions and two to ten options."
     ),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder that the answers go to.")]
@@ -46,7 +45,7 @@ ColumnNames = Annotated[
         "--column",
         metavar="FIELD=NAME",
         help="Which column is what, where it cannot be guessed: image=photo_file. Fields: id, image, "
-        "question, a, b, c, d, answer; answer= means that there is none. May come often.",
+        "question, a to j, answer; answer= means that there is none. May come often.",
     ),
 ]
 RecipeOption = Annotated[
@@ -70,7 +69,7 @@ def predict(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Answer the four-option questions of a table, and score the answers where the table has the right ones.
+    """Answer the multiple-choice questions of a table, and score the answers where it has the right ones.
 
     Writes submission.csv (id and letter of every row, in the table's order; a refused row has no letter),
     predictions.parquet (each question with all that was said of it), problems.csv (refused rows and why) and,
@@ -124,12 +123,13 @@ def show_rows(path: Path, images: Path | None, columns: "Columns", as_json: bool
     from rich.console import Console
 
     from blip_core.reporting.answers import show_columns, show_usable
-    from blip_core.sources import read_table
+    from blip_core.sources import FIELDS, read_table
 
     examples, rejections = read_table(path, images, columns, needs_answer=False)
     refused = Counter(one.reason for one in rejections)
     if as_json:
-        told = {"columns": asdict(columns), "rows": len(examples) + len(rejections), "usable": len(examples)}
+        found = {field: getattr(columns, field) for field in FIELDS}
+        told = {"columns": found, "rows": len(examples) + len(rejections), "usable": len(examples)}
         typer.echo(json.dumps({**told, "refused": dict(refused)}))
         return
     console = Console(file=sys.stdout)

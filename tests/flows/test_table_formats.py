@@ -87,3 +87,41 @@ def test_the_same_rows_get_the_same_answers_from_every_format(tmp_path, home, pr
     assert len(said[0][1]) == ROWS
     assert len({row["ranked"] for row in said[0][1]}) > 1
     assert all(one == said[0] for one in said[1:])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_questions_of_two_to_ten_options_are_answered_side_by_side(tmp_path, home, prefect_server):
+    from flows.predict import predict
+
+    options = ["dog", "boat", "tree", "cup", "bus", "cat", "car", "ball", "horse", "lamp"]
+    counts = (2, 4, 6, 10)
+    rows = [
+        {
+            "index": f"q{number}",
+            "image": base64.b64encode(row["image"]["bytes"]).decode(),
+            "question": "Which of these is shown?",
+            "answer": "ABCDEFGHIJ"[counts[number] - 1],
+            **dict(zip("ABCDEFGHIJ", options[: counts[number]], strict=False)),
+        }
+        for number, row in enumerate(load_bundled("shifted").slice(0, len(counts)).to_pylist())
+    ]
+    with (tmp_path / "t.tsv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["index", "image", "question", *"ABCDEFGHIJ", "answer"], delimiter="\t")
+        writer.writeheader()
+        writer.writerows(rows)
+
+    predict(str(tmp_path / "t.tsv"), str(tmp_path / "out"), variant="flan-t5")
+
+    answers = pq.read_table(tmp_path / "out" / "predictions.parquet").to_pylist()
+    assert [row["offered"] for row in answers] == list(counts)
+    assert [row["truth"] for row in answers] == [row["answer"] for row in rows]
+    for row, count in zip(answers, counts, strict=True):
+        shares = [row["p_a"], row["p_b"], row["p_c"], row["p_d"], *row["p_more"]]
+        assert len(shares) == max(count, 4)
+        assert sum(shares[:count]) == pytest.approx(1.0)
+        assert row["ranked"] in "ABCDEFGHIJ"[:count]
+        assert [row["a"], row["b"], row["c"], row["d"], *row["more"]][:count] == options[:count]
+        assert row["rotations_right"] <= count
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert list(scores["per_letter"]) == list("ABCDEFGHIJ")

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blip_core.errors import RecipeError
 from blip_core.inference.answers import gather_answers, to_prediction, turn_back
 from blip_core.inference.flagging import MIN_MARGIN, flags_of
-from blip_core.inference.prompting import Question, ask, rotated, rotation_of
+from blip_core.inference.prompting import Question, answer_prompt, ask, rotated, rotation_of
 from blip_core.modeling.text import Prompt
 from blip_core.recipes.inference import Inference
 from blip_core.records import LETTERS, Example, Prediction
@@ -17,9 +18,11 @@ CIRCULAR = Inference(answer_prompt="{question} {a} {b} {c} {d}", circular=True, 
 
 
 def example(options: tuple[str, ...] = OPTIONS, answer: str = "B") -> Example:
-    a, b, c, d = options
+    a, b, c, d, *more = options
     return Example(
-        "q", "p", "g", "park", "mcq", b"", "", "Which?", a, b, c, d, answer, "boat", "A boat.", kind="what"
+        *("q", "p", "g", "park", "mcq", b"", "", "Which?", a, b, c, d, answer, "boat", "A boat."),
+        kind="what",
+        more=tuple(more),
     )
 
 
@@ -115,3 +118,48 @@ def test_a_description_within_a_line_leaves_a_gap() -> None:
     asked, text = ask(settings, replace(example(), question="Where?"), "A boat.", "one-stage", 1)
 
     assert (text, asked.a) == (" Where? boat tree cup dog", "boat")
+
+
+LISTED = Inference(answer_prompt="Choose {letters}.\n{question}\nA. {a}\nB. {b}\nC. {c}\nD. {d}\n\nAnswer:")
+SIX = (*OPTIONS, "bus", "cat")
+
+
+def test_a_prompt_lists_as_many_options_as_there_are() -> None:
+    assert answer_prompt(LISTED, example(("yes", "no", "", "")), "") == (
+        "Choose A or B.\nWhich?\nA. yes\nB. no\n\nAnswer:"
+    )
+    assert answer_prompt(LISTED, example(SIX), "") == (
+        "Choose A, B, C, D, E or F.\nWhich?\nA. dog\nB. boat\nC. tree\nD. cup\nE. bus\nF. cat\n\nAnswer:"
+    )
+
+
+def test_options_in_one_line_are_listed_alike() -> None:
+    prompt = LISTED.model_copy(update={"answer_prompt": "{question} (A) {a}, (B) {b}, (C) {c}, (D) {d}?"})
+
+    assert answer_prompt(prompt, example(SIX), "") == (
+        "Which? (A) dog, (B) boat, (C) tree, (D) cup, (E) bus, (F) cat?"
+    )
+
+
+def test_a_prompt_that_names_no_letters_cannot_list_a_fifth() -> None:
+    with pytest.raises(RecipeError, match="does not show how to list more"):
+        answer_prompt(CIRCULAR, example(SIX), "")
+
+
+def test_a_row_is_asked_in_as_many_rotations_as_it_has_options() -> None:
+    two = example(("yes", "no", "", ""))
+    ways = [Question(0, "both", rotation, PROMPT, rotated(two, rotation)) for rotation in range(2)]
+
+    said = gather_answers(
+        [two], "x", CIRCULAR, [""], [False], ways, [[0.2, 0.8, 0.0, 0.0], [0.6, 0.4, 0.0, 0.0]], {}
+    ).predictions[0]
+
+    assert (said.offered, said.rotations_right, said.truth) == (2, 2, "B")
+    assert said.means == pytest.approx((0.3, 0.7, 0.0, 0.0))
+
+
+def test_a_letter_beyond_the_options_is_no_answer() -> None:
+    shares = [0.5, 0.5, 0.0, 0.0]
+
+    assert to_prediction(example(("yes", "no", "", "")), "x", "", shares, "C").generated_letter == ""
+    assert to_prediction(example(SIX), "x", "", [1 / 6] * 6, "F. cat").generated_letter == "F"

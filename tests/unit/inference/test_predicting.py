@@ -16,7 +16,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 # Of a probability: the tiny T5's weights are so large that what half precision rounds comes out magnified.
 TOLERANCES = {("nf4", "float32"): 0.02, ("int8", "float32"): 0.1, ("nf4", "bfloat16"): 0.1}
-PROBABILITIES = ("p_a", "p_b", "p_c", "p_d")
 
 
 @pytest.fixture(scope="module", params=["t5", "opt"])
@@ -25,7 +24,7 @@ def bundle(tiny_blip2: FolderOf, request: pytest.FixtureRequest) -> Blip2Bundle:
 
 
 def chances(prediction: Prediction) -> list[float]:
-    return [getattr(prediction, name) for name in PROBABILITIES]
+    return list(prediction.probabilities)
 
 
 def test_batches_say_what_the_row_by_row_oracle_says(
@@ -77,8 +76,30 @@ def test_every_mode_and_rotation_says_what_the_oracle_says(
         assert words(ours) == words(expected)
 
 
+@pytest.mark.parametrize("ranking", ["letters", "texts"])
+def test_rows_of_two_to_ten_options_stand_in_one_batch(
+    bundle: Blip2Bundle, make_examples: MakeExamples, inference_settings: Inference, ranking: str
+) -> None:
+    settings = inference_settings.model_copy(update=EVERYTHING | {"ranking": ranking})
+    options = ("dog", "boat", "tree", "cup", "bus", "cat", "a park", "a beach", "a city", "a dog")
+    padded = {2: ("dog", "boat", "", ""), 4: options[:4], 5: options[:5], 10: options}
+    examples = [
+        one.with_options(padded[count]) for one, count in zip(make_examples(4), (5, 2, 10, 4), strict=True)
+    ]
+
+    batched = answer(bundle, examples, settings, "x").predictions
+    oracle = answer_row_by_row(bundle, examples, settings, "x").predictions
+
+    assert [(one.offered, len(one.probabilities)) for one in batched] == [(5, 5), (2, 4), (10, 10), (4, 4)]
+    for ours, expected in zip(batched, oracle, strict=True):
+        assert chances(ours) == pytest.approx(chances(expected), abs=1e-5)
+        assert means(ours) == pytest.approx(means(expected), abs=1e-5)
+        assert words(ours) == words(expected)
+        assert sum(chances(ours)[: ours.offered]) == pytest.approx(1.0)
+
+
 def means(prediction: Prediction) -> list[float]:
-    return [getattr(prediction, f"mean_{letter}") or 0.0 for letter in "abcd"]
+    return list(prediction.means or ())
 
 
 def words(prediction: Prediction) -> tuple[object, ...]:

@@ -144,7 +144,7 @@ def test_all_parts_stand_under_their_headings(full):
     ]
     for text in (
         "Too few rows were judged.",
-        "right in all four rotations",
+        "right in all rotations",
         "neither picture nor description",
     ):
         assert text in shown(full)

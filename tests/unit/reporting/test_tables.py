@@ -50,7 +50,7 @@ def test_rotations_are_lines_of_their_own_and_their_chance_is_lower():
     names = {line.name: line.chance for line in tables.modes(scores_of(answers))}
     assert names == {
         "everything shown": 0.25,
-        "right in all four rotations": 0.25**4,
+        "right in all rotations": 0.25**4,
         "averaged over the rotations": 0.25,
     }
 

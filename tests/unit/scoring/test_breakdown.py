@@ -31,3 +31,12 @@ def test_a_favoured_letter_shows(prediction):
     assert scores["A"] == LetterScore(chosen=3, right=2, recall=1.0)
     assert scores["B"] == LetterScore(chosen=0, right=2, recall=0.0)
     assert scores["D"] == LetterScore(chosen=0, right=0, recall=None)
+
+
+def test_letters_beyond_d_stand_where_questions_have_them(prediction):
+    four = prediction(0)
+    six = prediction(1, offered=6, p_a=0.2, p_more=(0.1, 0.7), ranked="F", truth="F")
+
+    assert list(per_letter([four])) == ["A", "B", "C", "D"]
+    assert list(per_letter([four, six])) == ["A", "B", "C", "D", "E", "F"]
+    assert per_letter([four, six])["F"].recall == 1.0

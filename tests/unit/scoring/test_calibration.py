@@ -59,3 +59,12 @@ def test_sure_and_always_wrong_is_the_worst_there_is(rows):
 def test_nothing_to_score_is_an_error():
     with pytest.raises(EmptyDataset, match="no predictions"):
         calibration([])
+
+
+def test_questions_of_more_options_are_judged_beside_those_of_four(prediction):
+    four = prediction(0)  # sure and right
+    six = prediction(1, offered=6, p_a=0.0, p_more=(0.0, 1.0), ranked="F", truth="F")
+    wrong = prediction(2, offered=6, p_a=0.0, p_more=(0.0, 1.0), ranked="F", truth="E")
+
+    assert calibration([four, six]).brier == 0.0
+    assert calibration([wrong]).brier == 2.0

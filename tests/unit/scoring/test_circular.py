@@ -21,3 +21,16 @@ def test_the_averaged_answer_counts_and_not_the_ranked_one(prediction, means, sh
     averages = dict(zip(("mean_a", "mean_b", "mean_c", "mean_d"), means, strict=True))
     row = prediction(0, ranked="A", truth="B", **averages)
     assert averaged_accuracy([row]).value == share
+
+
+def test_a_question_has_as_many_rotations_as_options(prediction):
+    of_two = prediction(0, offered=2, rotations_right=2)
+    of_six = prediction(1, offered=6, rotations_right=4, p_more=(0.0, 0.0))
+
+    assert circular_accuracy([of_two, of_six]) == wilson(1, 2)
+
+
+def test_the_sixth_letter_can_be_best_on_the_average(prediction):
+    averages = {"mean_a": 0.1, "mean_b": 0.1, "mean_c": 0.1, "mean_d": 0.1, "mean_more": (0.1, 0.5)}
+
+    assert averaged_accuracy([prediction(0, offered=6, truth="F", **averages)]) == wilson(1, 1)

@@ -2,9 +2,11 @@
 
 import pytest
 
+from blip_core.records import OPTION_LETTERS
 from blip_core.sources.cells import AnswerForm, RowRefused, read_options, read_text
 
 OPTIONS = ("a frog", "a bus", "a kite", "a cake")
+TEN = (*OPTIONS, "a hat", "a hen", "a jar", "a key", "a map", "a net")
 
 
 def text(value: object, most: int = 50) -> str:
@@ -61,12 +63,43 @@ def test_what_no_model_should_read_is_refused(value, reason):
     [
         (("a frog", "", "", ""), "empty-text"),
         (("a frog", "a bus", "A  Frog", "a cake"), "repeated-options"),
+        ((*OPTIONS, "", "a hen"), "empty-text"),
+        ((*TEN[:9], "A  FROG"), "repeated-options"),
     ],
 )
 def test_options_are_all_there_and_all_different(options, reason):
     with pytest.raises(RowRefused) as caught:
-        read_options(dict(zip("abcd", options, strict=True)), "abcd")
+        read(options)
     assert caught.value.reason == reason
+
+
+def read(options: tuple[str, ...]) -> tuple[str, ...]:
+    places = OPTION_LETTERS[: len(options)]
+    return read_options(dict(zip(places, options, strict=True)), places)
+
+
+@pytest.mark.parametrize("count", range(2, 11))
+def test_two_to_ten_options_are_read_with_four_places_at_least(count):
+    written = TEN[:count]
+    assert read((*written, *[""] * (10 - count))) == (*written, *[""] * (4 - count))
+
+
+def test_every_option_that_is_missing_is_named():
+    with pytest.raises(RowRefused, match="option E, F is empty"):
+        read((*OPTIONS, "", "", "a jar"))
+
+
+@pytest.mark.parametrize("cell", ["", None, " "])
+def test_an_eleventh_column_may_be_there_as_long_as_it_is_empty(cell):
+    row = dict(zip(OPTION_LETTERS, TEN, strict=True)) | {"K": cell}
+    assert read_options(row, OPTION_LETTERS, "K") == TEN
+
+
+def test_an_eleventh_option_is_refused_with_the_limit():
+    row = dict(zip(OPTION_LETTERS, TEN, strict=True)) | {"K": "a nut"}
+    with pytest.raises(RowRefused, match="'K' holds an eleventh option; at most 10, A to J, are") as caught:
+        read_options(row, OPTION_LETTERS, "K")
+    assert caught.value.reason == "too-many-options"
 
 
 @pytest.mark.parametrize(
@@ -83,6 +116,32 @@ def test_options_are_all_there_and_all_different(options, reason):
 def test_an_answer_is_a_letter_a_number_or_an_options_text(answers, letters):
     form = AnswerForm.of(answers)
     assert [form.letter(text(answer), OPTIONS) for answer in answers] == list(letters)
+
+
+@pytest.mark.parametrize(
+    "answers", [OPTION_LETTERS, range(10), range(1, 11), TEN, [*TEN[:9], "j"]], ids=lambda answers: answers[0]
+)
+def test_an_answer_to_ten_options_is_a_letter_a_number_or_a_text(answers):
+    form = AnswerForm.of(answers, 10)
+    assert tuple(form.letter(text(answer), TEN) for answer in answers) == OPTION_LETTERS
+
+
+def test_a_number_beyond_the_options_of_its_row_is_refused():
+    form = AnswerForm.of(["1", "6", "10"], 10)
+    assert form.letter("6", TEN) == "F"
+    with pytest.raises(RowRefused):
+        form.letter("6", OPTIONS)
+
+
+@pytest.mark.parametrize("answers", [["1", "4"], ["0", "10"], ["0", "11"]])
+def test_of_ten_options_a_four_does_not_tell_where_numbers_start(answers):
+    with pytest.raises(RowRefused, match="nothing tells what number A is"):
+        AnswerForm.of(answers, 10).letter(answers[0], TEN)
+
+
+def test_letters_that_are_not_offered_are_named_by_the_last_one_that_is():
+    with pytest.raises(RowRefused, match="neither a letter A to F nor"):
+        AnswerForm.of(["H", "A"], 10).letter("H", TEN[:6])
 
 
 def refusal(answers: list, answer: str, options: tuple = OPTIONS) -> str:

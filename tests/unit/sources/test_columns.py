@@ -9,6 +9,7 @@ from blip_core.recipes.columns import TableColumns
 from blip_core.sources import FIELDS, PICTURE_FIELDS, Columns, guess_columns
 
 OPTIONS = ["a", "b", "c", "d"]
+TEN = [*"abcdefghij"]
 
 
 def found(names: list[str], **given: str) -> dict[str, str]:
@@ -37,6 +38,10 @@ def test_common_names_are_known_in_any_case(field: str, name: str):
         ["choiceA", "choiceB", "choiceC", "choiceD"],
         ["Option 1", "Option 2", "Option 3", "Option 4"],
         ["choice_0", "choice_1", "choice_2", "choice_3"],
+        ["A", "B", "C", "D", "E"],
+        [f"option {number}" for number in range(5)],
+        *([stem + letter for letter in TEN] for stem in ("", "opt_", "answer")),
+        *([f"choice{number}" for number in range(start, start + 10)] for start in (0, 1)),
     ],
 )
 def test_options_are_found_as_a_family(options: list[str]):
@@ -66,8 +71,33 @@ def test_a_table_may_have_two_or_three_options():
     assert "c" not in found(["image", "question", "option1", "option2"])
 
 
-def test_a_fifth_option_is_known():
-    assert found(["image", "question", *OPTIONS, "E"])["e"] == "E"
+@pytest.mark.parametrize(
+    "names", [[*TEN, "K"], [f"option{n}" for n in range(11)]], ids=["letters", "numbers"]
+)
+def test_an_eleventh_option_is_known_but_no_field(names: list[str]):
+    columns = guess_columns(["image", "question", *names], {})
+    assert (columns.k, columns.options) == (names[10], tuple(names[:10]))
+    assert "k" not in FIELDS
+
+
+@pytest.mark.parametrize("options", [["a", "b"], OPTIONS, [*OPTIONS, "e"]], ids=len)
+def test_a_letter_far_from_the_options_is_something_else(options: list[str]):
+    assert "i" not in found(["image", "question", *options, "i"])
+
+
+def test_a_column_that_is_only_named_like_a_fifth_option_is_something_else():
+    names = ["image", "question", *(f"option_{letter}" for letter in OPTIONS), "options", "E"]
+    assert "e" not in found(names)
+
+
+def test_options_that_are_given_reach_beyond_d():
+    columns = guess_columns(["image", "question", *OPTIONS, "fifth", "F"], {"e": "fifth"})
+    assert columns.options == (*OPTIONS, "fifth", "F")
+
+
+def test_columns_that_were_found_are_found_again():
+    columns = guess_columns(["image", "question", *TEN, "k"], {})
+    assert guess_columns(["image", "question", *TEN, "k"], asdict(columns)) == columns
 
 
 def test_a_field_can_be_said_to_have_no_column():
@@ -84,14 +114,33 @@ def test_options_that_are_given_are_completed_by_the_guess():
         (["question", *OPTIONS], {}, "no column for image"),
         (["image", "question", "a", "b", "d"], {}, "no column for C"),
         (["image", "question", "a"], {}, "no column for B"),
+        (["image", "question", "a", "b", "c", "e"], {}, "no column for D"),
+        (["image", "question", *OPTIONS, "f"], {}, "no column for E"),
+        (["image", "question", *OPTIONS, "sixth"], {"f": "sixth"}, "no column for E"),
+        (
+            ["image", "question", *(f"option{n}" for n in (1, 2, 3, 4, 7))],
+            {},
+            "for E; there is no column for F",
+        ),
+        (["image", "question", *(f"option_{x}" for x in "abcdf"), "opton_e"], {}, "for E; is it 'opton_e'?"),
         (["image", "question", "option_a", "option_b", "option_c", "opton_d"], {}, "for D; is it 'opton_d'?"),
         (["img", "path", "question", *OPTIONS], {}, "image could be 'img' or 'path'"),
         (["image", "question", "label", "target", *OPTIONS], {}, "answer could be 'label' or 'target'"),
         (["image", "question", "A", *OPTIONS], {}, "A could be 'A' or 'a'"),
         (["image", "image", "question", *OPTIONS], {}, "the column 'image' comes 2 times"),
-        (["image", "question", *(f"option {n}" for n in range(5))], {}, "option1 to option4 or option0 to"),
+        (
+            ["image", "question", *(f"{s}{n}" for s in ("opt", "choice") for n in range(1, 5))],
+            {},
+            "opt1 to opt4 or",
+        ),
+        (
+            ["image", "question", *(f"{s}{n}" for s in ("opt", "choice") for n in range(1, 6))],
+            {},
+            "opt1 to opt5 or",
+        ),
         (["image", "question", *OPTIONS], {"answer": "solution"}, "answer is said to be 'solution'"),
         (["image", "question", *OPTIONS], {"colour": "image"}, "'colour' is no field; allowed: id, image"),
+        (["image", "question", *OPTIONS], {"z": "image"}, "question, a to j, answer"),
         (["image", "question", *OPTIONS], {"image": "a", "b": "a"}, "'a' is given for more than one field"),
     ],
 )

@@ -11,17 +11,39 @@ import pyarrow.parquet as pq
 import pytest
 
 from blip_core.errors import TableError
-from blip_core.records import Example, Rejection
+from blip_core.records import OPTION_LETTERS, Example, Rejection
 from blip_core.sources import iter_table, read_examples, read_table, table_digest
 from tests.unit.examples import png, world_pixels
 
+TEN = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 PICTURES = [png(world_pixels(index)) for index in range(2)]
 QUESTIONS = [
     {"index": "1", "picture": 0, "question": "Which?", "A": "a bus", "B": "a cat", "answer": "B"},
     {"index": "2", "picture": 0, "question": "How many?", "A": "1", "B": "2", "C": "3", "answer": "C"},
     {"index": "3", "picture": 1, "question": "Where?", "A": "w", "B": "x", "C": "y", "D": "z", "answer": "A"},
+    {
+        "index": "4",
+        "picture": 1,
+        "question": "Who?",
+        **dict(zip("ABCDE", "klmno", strict=True)),
+        "answer": "e",
+    },
+    {
+        "index": "5",
+        "picture": 1,
+        "question": "How?",
+        **dict(zip(OPTION_LETTERS, TEN, strict=True)),
+        "answer": "H",
+    },
+    {
+        "index": "6",
+        "picture": 1,
+        "question": "Why?",
+        **dict(zip(OPTION_LETTERS, TEN, strict=True)),
+        "answer": "ten",
+    },
 ]
-COLUMNS = ("index", "image", "question", "A", "B", "C", "D", "answer")
+COLUMNS = ("index", "image", "question", *OPTION_LETTERS, "answer")
 
 
 def _rows(image: Callable[[dict], object]) -> list[dict]:
@@ -111,13 +133,18 @@ def test_the_same_rows_are_read_from_every_format(write, tmp_path):
         ("1", PICTURES[0], "Which?", ("a bus", "a cat", "", ""), "B"),
         ("2", PICTURES[0], "How many?", ("1", "2", "3", ""), "C"),
         ("3", PICTURES[1], "Where?", ("w", "x", "y", "z"), "A"),
+        ("4", PICTURES[1], "Who?", ("k", "l", "m", "n", "o"), "E"),
+        ("5", PICTURES[1], "How?", TEN, "H"),
+        ("6", PICTURES[1], "Why?", TEN, "J"),
     ]
+    assert [row.target for row in rows[3:]] == ["o", "eight", "ten"]
 
 
 def test_rows_come_one_by_one_and_refused_ones_among_them(tmp_path):
-    rows = _rows(_encoded)
-    rows[0]["E"] = ""
-    rows[1]["E"] = "a fifth"
+    rows = _rows(_encoded)[3:]
+    for row in rows:
+        row |= {"image": base64.b64encode(PICTURES[0]).decode(), "K": ""}
+    rows[1]["K"] = "an eleventh"
     path = tmp_path / "t.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows))
 
@@ -127,6 +154,7 @@ def test_rows_come_one_by_one_and_refused_ones_among_them(tmp_path):
     assert isinstance(third, Example)
     assert isinstance(second, Rejection)
     assert second.reason == "too-many-options"
+    assert second.detail == "row 2: 'K' holds an eleventh option; at most 10, A to J, are asked"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +173,7 @@ def test_a_picture_that_is_none_costs_its_row_alone(cell, reason, tmp_path):
 
     examples, rejections = read_table(path)
 
-    assert [row.id for row in examples] == ["1", "2", "3"]
+    assert [row.id for row in examples] == [row["index"] for row in rows]
     assert [row.reason for row in rejections] == [reason]
 
 

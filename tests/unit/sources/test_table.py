@@ -1,6 +1,8 @@
 import csv
+import hashlib
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +24,7 @@ from blip_core.sources import (
     table_digest,
 )
 from blip_core.sources import table as table_room
+from blip_core.sources.digests import content_digest
 from tests.unit.examples import png, world_pixels
 
 PICTURE = png(world_pixels(0))
@@ -151,6 +154,34 @@ def test_an_answer_is_a_letter_a_number_or_a_text(folder: Path):
     for number, answers in enumerate((["a", "D"], ["0", "3"], ["1", "4"], ["a frog", "a cake"])):
         rows = [ROW | {"id": str(place), "answer": answer} for place, answer in enumerate(answers)]
         assert [row.answer for row in read_examples(write_csv(folder, *rows))] == ["A", "D"], number
+
+
+TEN = {letter: f"a thing {letter}" for letter in "abcdefghij"}
+
+
+def test_numbers_are_told_by_the_row_of_most_options_not_by_columns_that_nobody_fills(folder: Path):
+    empty = dict.fromkeys("efghij", "")
+    four = [ROW | empty | {"id": str(number), "answer": str(number)} for number in (1, 4)]
+    assert [row.answer for row in read_examples(write_csv(folder, *four))] == ["A", "D"]
+
+    ten = [ROW | TEN | {"id": f"q{number}", "answer": str(number)} for number in (8, 10)]
+    assert [row.answer for row in read_examples(write_csv(folder, *four, *ten))] == ["A", "D", "H", "J"]
+
+    nine = [ROW | TEN | {"id": f"q{number}", "answer": str(number)} for number in (0, 9)]
+    assert [row.answer for row in read_examples(write_csv(folder, *nine))] == ["A", "J"]
+
+
+def test_columns_of_fewer_options_keep_the_digest_they_had(folder: Path):
+    path = write_csv(folder, ROW)
+    assert table_digest(path) == table_digest(path, columns=find_columns(path))
+    told = {field: name for field, name in asdict(find_columns(path)).items() if field not in "fghijk"}
+    picture = hashlib.sha256(PICTURE).hexdigest()
+    content = {
+        "table": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "columns": told,
+        "pictures": {"'pictures/one.png'": picture},
+    }
+    assert table_digest(path) == content_digest(content)
 
 
 @pytest.mark.parametrize(

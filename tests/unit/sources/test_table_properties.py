@@ -16,12 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from blip_core.errors import TableError
-from blip_core.sources import find_columns, read_table, read_table_pictures, table_digest
+from blip_core.records import OPTION_LETTERS, Rejection
+from blip_core.sources import find_columns, iter_table, read_table, read_table_pictures, table_digest
 from tests.unit.examples import png, world_pixels
 
 PICTURE = png(world_pixels(0))
-HEADER = ["id", "image", "question", "a", "b", "c", "d", "answer"]
-ROW = ["q1", "one.png", "What?", "a frog", "a bus", "a kite", "a cake", "B"]
+LETTERS = "abcdefghijk"
+THINGS = ["a frog", "a bus", "a kite", "a cake", "a hat", "a hen", "a jar", "a key", "a map", "a net", ""]
+HEADER = ["id", "image", "question", *LETTERS, "answer"]
+ROW = ["q1", "one.png", "What?", *THINGS, "B"]
 
 quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 names = st.sampled_from(
@@ -121,7 +124,7 @@ def test_any_bytes(content: bytes, ending: str, folder: Path):
 
 
 @quick
-@given(rows=st.lists(st.lists(cells, min_size=6, max_size=9), max_size=5), tail=st.binary(max_size=30))
+@given(rows=st.lists(st.lists(cells, min_size=13, max_size=16), max_size=5), tail=st.binary(max_size=30))
 def test_any_cells_of_a_csv(rows: list[list[str]], tail: bytes, folder: Path):
     text = io.StringIO(newline="")
     csv.writer(text).writerows([HEADER, ROW, *rows])
@@ -130,7 +133,7 @@ def test_any_cells_of_a_csv(rows: list[list[str]], tail: bytes, folder: Path):
 
 
 @quick
-@given(rows=st.lists(st.dictionaries(st.sampled_from(HEADER), values | images, max_size=8), max_size=5))
+@given(rows=st.lists(st.dictionaries(st.sampled_from(HEADER), values | images, max_size=15), max_size=5))
 def test_any_values_of_a_jsonl(rows: list[dict], folder: Path):
     lines = [dict(zip(HEADER, ROW, strict=True)), *rows]
     (folder / "t.jsonl").write_text("\n".join(map(json.dumps, lines)))
@@ -179,3 +182,65 @@ def test_every_row_is_an_example_or_a_rejection_in_order(rows: list[dict], folde
     given_ids = [row["id"] for row in [*padding, *lines]]
     assert sorted([row.id for row in [*examples, *rejections]]) == sorted(given_ids)
     assert [row.id for row in examples] == [name for name in given_ids if name in {e.id for e in examples}]
+
+
+option = st.sampled_from(["", *THINGS, "E", "7"])
+runs = st.lists(option.filter(bool), min_size=1, max_size=11, unique=True).map(
+    lambda run: run + [""] * (len(LETTERS) - len(run))
+)
+gaps = st.lists(option, min_size=len(LETTERS), max_size=len(LETTERS))
+
+
+@quick
+@given(
+    rows=st.lists(runs | gaps, min_size=1, max_size=5),
+    answers=st.sampled_from([[*LETTERS.upper()], [str(number) for number in range(12)], THINGS]),
+    data=st.data(),
+)
+def test_what_is_read_is_what_stands_there(
+    rows: list[list[str]], answers: list[str], data: st.DataObject, folder: Path
+):
+    """Options as written, without a gap and two to ten; an answer is one of them, and nothing is invented."""
+    lines = [
+        dict(
+            zip(HEADER, [f"q{n}", "one.png", "What?", *row, data.draw(st.sampled_from(answers))], strict=True)
+        )
+        for n, row in enumerate(rows)
+    ]
+    (folder / "t.jsonl").write_text("\n".join(map(json.dumps, lines)))
+
+    for row in iter_table(folder / "t.jsonl", None, find_columns(folder / "t.jsonl")):
+        if isinstance(row, Rejection):
+            continue
+        written = rows[int(row.id.removeprefix("q"))]
+        assert 2 <= row.offered <= 10
+        assert [*row.options[: row.offered]] == written[: row.offered]
+        assert not any(written[row.offered :])
+        assert row.options[OPTION_LETTERS.index(row.answer)] == row.target != ""
+
+
+@quick
+@given(count=st.integers(2, 10), right=st.integers(0, 9), form=st.sampled_from(["letter", "text", "0", "1"]))
+def test_a_question_of_two_to_ten_options_is_read_whatever_form_its_answer_has(
+    count: int, right: int, form: str, folder: Path
+):
+    """Beside it stand two rows of ten options, whose answers tell where numbers start."""
+    forms = {
+        "letter": [*OPTION_LETTERS],
+        "text": THINGS,
+        "0": [*map(str, range(10))],
+        "1": [*map(str, range(1, 11))],
+    }
+    right = min(right, count - 1)
+    lines = [
+        dict(zip(HEADER, [f"q{n}", "one.png", "What?", *THINGS, forms[form][n]], strict=True)) for n in (0, 9)
+    ]
+    options = [*THINGS[:count], *[""] * (len(LETTERS) - count)]
+    lines.append(dict(zip(HEADER, ["q", "one.png", "What?", *options, forms[form][right]], strict=True)))
+    (folder / "t.jsonl").write_text("\n".join(map(json.dumps, lines)))
+
+    examples, rejections = read_table(folder / "t.jsonl")
+
+    assert rejections == []
+    assert [row.answer for row in examples] == ["A", "J", OPTION_LETTERS[right]]
+    assert examples[2].offered == count

@@ -8,6 +8,7 @@ import torch
 
 from blip_core.errors import RecipeError
 from blip_core.modeling import load_blip2
+from blip_core.modeling.text import letter_target_ids
 from blip_core.pocket.evalset import load_bundled
 from blip_core.recipes import load_recipe
 from blip_core.recipes.inference import Inference
@@ -71,6 +72,16 @@ def test_the_base_s_own_description_takes_the_place_of_the_labeller_s(
 
     assert "Description: A big cup." in prompt
     assert example.description not in prompt
+
+
+def test_a_fifth_option_is_listed_and_its_letter_learnt(source: RowSource) -> None:
+    first = source.examples[0].with_options(("dog", "boat", "tree", "cup", "bus"))
+    listed = replace(source, examples=[replace(first, answer="E")])
+
+    (row,) = [row for number in range(4) for row in listed.epoch(number) if row.is_answer][:1]
+
+    assert row.target == letter_target_ids(source.bundle, "E")
+    assert "E. bus" in source.bundle.tokenizer.decode(row.prompt)
 
 
 def test_a_plan_sees_each_row_once_an_epoch_and_is_named_by_its_seed(source: RowSource) -> None:
