@@ -11,6 +11,7 @@ Environment variables are read here and nowhere else:
 
 import hashlib
 import json
+import logging
 import os
 import subprocess
 from dataclasses import dataclass
@@ -135,6 +136,8 @@ def prepare_environment(place: Workplace) -> None:
     """
     for name, value in _library_environment(place).items():
         os.environ.setdefault(name, value)
+    # On some CPUs bitsandbytes advises to install code from the hub, which is never run here.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
 def go_online(place: Workplace) -> None:

@@ -1,6 +1,5 @@
 """Python, packages, disk, memory and GPU."""
 
-import logging
 import platform
 import shutil
 import sys
@@ -178,8 +177,6 @@ _FOUR_BIT_REMEDY = (
 
 def quantisation_error() -> float:
     """Largest difference between a 2 x 2 linear layer in NF4 and in float32."""
-    # On some CPUs it advises to install code from the hub, which would be faster and which is never run here.
-    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     import torch
     from bitsandbytes.nn import Linear4bit, Params4bit
 

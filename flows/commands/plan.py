@@ -1,7 +1,6 @@
 """`foundry plan`: what a run would take, before anything is downloaded."""
 
 import json
-import logging
 import sys
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -63,8 +62,6 @@ def _plan(recipe: Recipe, rows: int | None, card: str) -> "Plan":
 
     place = workplace()
     prepare_environment(place)
-    # On some CPUs it advises to install code from the hub, which is never run here.
-    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     from blip_core.planning import make_plan, rates_here
 
     rates = rates_here(place.journal, place.store)

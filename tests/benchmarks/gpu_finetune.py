@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from blip_core.inference.prompting import answer_prompt
 from blip_core.modeling import Blip2Bundle, load_blip2
 from blip_core.modeling.features import VisionCache, VisionStates, distinct_pictures
 from blip_core.modeling.fresh_features import FreshVisionStates
@@ -208,7 +209,7 @@ def oracle_speed(folder: Path, case: GpuCase) -> dict[str, Any]:
     bundle = case.load(folder)
     examples, prompts = case.examples(), prompt_settings()
     rows = [
-        TextRow(example.image, prompts.answer_prompt.format(**_words(example)), example.answer)
+        TextRow(example.image, answer_prompt(prompts, example, example.description), example.answer)
         for example in examples
     ]
     steps = case.warm_up + case.oracle_steps
@@ -226,11 +227,6 @@ def oracle_speed(folder: Path, case: GpuCase) -> dict[str, Any]:
         "samples_per_second": round(rate, 1),
         "peak_gb": _rounded(peak.gb),
     }
-
-
-def _words(example: Example) -> dict[str, str]:
-    named = {name: getattr(example, name) for name in ("description", "question", "a", "b", "c", "d")}
-    return {name: str(value) for name, value in named.items()}
 
 
 def _rounded(gb: float | None) -> float | None:

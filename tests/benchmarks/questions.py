@@ -5,6 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
+from blip_core.inference.prompting import letters_in_words
 from blip_core.recipes import load_recipe
 from blip_core.recipes.inference import Inference
 from blip_core.records import LETTERS, Example
@@ -45,7 +46,7 @@ def sentences() -> list[str]:
         *MORE,
         *QUESTIONS,
         prompts.describe_prompt,
-        prompts.answer_prompt,
+        prompts.answer_prompt.replace("{letters}", letters_in_words(len(LETTERS))),
         *LETTERS,
     ]
 
