@@ -31,7 +31,9 @@ def windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield window
 
 
-def length_batches(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
+def length_batches(
+    lengths: Sequence[int], batch_size: int, min_share: float = MIN_LENGTH_SHARE
+) -> list[list[int]]:
     """Indices of rows, longest first, in batches of like length; equal lengths keep their order.
 
     The longest rows come first: where memory does not suffice, that shows at once.
@@ -39,18 +41,21 @@ def length_batches(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
     Args:
         lengths: of the rows, in tokens.
         batch_size: most rows in a batch.
+        min_share: length of a batch's shortest row, as a share of the longest's.
     """
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     batches: list[list[int]] = []
     for index in order:
-        if not batches or not _fits(lengths, batches[-1], index, batch_size):
+        if not batches or not _fits(lengths, batches[-1], index, batch_size, min_share):
             batches.append([])
         batches[-1].append(index)
     return batches
 
 
-def _fits(lengths: Sequence[int], batch: Sequence[int], index: int, batch_size: int) -> bool:
-    return len(batch) < batch_size and lengths[index] >= MIN_LENGTH_SHARE * lengths[batch[0]]
+def _fits(
+    lengths: Sequence[int], batch: Sequence[int], index: int, batch_size: int, min_share: float
+) -> bool:
+    return len(batch) < batch_size and lengths[index] >= min_share * lengths[batch[0]]
 
 
 def work_in_batches(

@@ -6,13 +6,16 @@ is the one that `torch.compile` emits for linears on CPUs; sums are taken in ano
 differ in the last bits.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers.activations import GELUActivation
+from transformers.models.blip_2.modeling_blip_2 import Blip2MLP
 
 _FORWARD = "forward"
 _OPERATOR = "_linear_pointwise"  # of torch.ops.mkldnn
@@ -30,13 +33,25 @@ def quick_linears(model: nn.Module) -> Iterator[None]:
     linears = [
         module for module in model.modules() if isinstance(module, nn.Linear) and _can_be_quicker(module)
     ]
+    seeing = [
+        module for module in model.modules() if isinstance(module, Blip2MLP) and _FORWARD not in vars(module)
+    ]
     for module in linears:
         vars(module)[_FORWARD] = partial(_multiply, module)
+    for mlp in seeing:
+        if isinstance(mlp.activation_fn, GELUActivation):
+            vars(mlp)[_FORWARD] = partial(_see, mlp)
     try:
         yield
     finally:
-        for module in linears:
-            del vars(module)[_FORWARD]
+        for changed in (*linears, *seeing):
+            vars(changed).pop(_FORWARD, None)
+
+
+def _see(mlp: Blip2MLP, states: Tensor) -> Tensor:
+    """What the vision tower does to each patch after attention."""
+    seen: Tensor = mlp.fc2(multiply_gelu(mlp.fc1, states, "none"))
+    return seen
 
 
 def _can_be_quicker(module: nn.Linear) -> bool:
@@ -49,9 +64,44 @@ def _is_there() -> bool:
     return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, _OPERATOR)
 
 
+def multiply_gelu(linear: nn.Module, states: Tensor, approximate: str) -> Tensor:
+    """GELU of what a linear gives; within `quick_linears` in one pass over the wide states.
+
+    Args:
+        linear: any module, quick or not.
+        states: (..., width) that it takes.
+        approximate: `none` or `tanh`, as torch's GELU has it.
+    """
+    if isinstance(linear, nn.Linear) and _is_quick(linear, states):
+        activated: Tensor = _operator()(states, linear.weight, linear.bias, "gelu", [], approximate)
+        return activated
+    return functional.gelu(linear(states), approximate=approximate)
+
+
+def multiply_by(linear: nn.Module, states: Tensor, factor: Tensor) -> Tensor:
+    """What a linear gives, times a factor of that shape; within `quick_linears` in one pass."""
+    if isinstance(linear, nn.Linear) and _is_quick(linear, states):
+        product: Tensor = _operator().binary(states, factor, linear.weight, linear.bias, "mul")
+        return product
+    multiplied: Tensor = linear(states) * factor
+    return multiplied
+
+
 def _multiply(linear: nn.Linear, states: Tensor) -> Tensor:
-    rows = states.numel() // linear.in_features
-    if rows < MIN_ROWS or states.dtype != torch.float32:
+    if not _is_worth_it(linear, states):
         return functional.linear(states, linear.weight, linear.bias)
-    operator: Callable[..., Tensor] = getattr(torch.ops.mkldnn, _OPERATOR)
-    return operator(states, linear.weight, linear.bias, "none", [], "")
+    product: Tensor = _operator()(states, linear.weight, linear.bias, "none", [], "")
+    return product
+
+
+def _is_quick(linear: nn.Linear, states: Tensor) -> bool:
+    return _FORWARD in vars(linear) and _is_worth_it(linear, states)
+
+
+def _is_worth_it(linear: nn.Linear, states: Tensor) -> bool:
+    rows = states.numel() // linear.in_features
+    return rows >= MIN_ROWS and states.dtype == torch.float32
+
+
+def _operator() -> Any:
+    return getattr(torch.ops.mkldnn, _OPERATOR)

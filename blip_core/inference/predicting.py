@@ -30,7 +30,7 @@ from blip_core.inference.prompting import (
     ways_of_asking,
 )
 from blip_core.inference.ranking import letter_scores, text_scores
-from blip_core.inference.reading import Reader, read_prompts
+from blip_core.inference.reading import Reader, min_length_share, read_prompts, skips_pads
 from blip_core.modeling.features import VisionStates, picture_key, prompt_embeddings
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.text import Prompt, pad_prompts, target_ids, tokenise_prompts
@@ -171,6 +171,11 @@ class _Work:
             self._candidates[text] = target_ids(self.bundle, text)
         return self._candidates[text]
 
+    def batches(self, prompts: Sequence[Prompt]) -> list[list[int]]:
+        """Indices of prompts that are worked on together."""
+        lengths = [len(prompt.ids) for prompt in prompts]
+        return length_batches(lengths, self.settings.batch_size, min_length_share(self.bundle))
+
     def read(self, prompts: Sequence[Prompt], pictures: Sequence[Tensor], room: int) -> Reader:
         """Read prompts, those with image tokens about the pictures in their order."""
         padded = pad_prompts(self.bundle, [prompt.ids for prompt in prompts])
@@ -185,7 +190,7 @@ class _Work:
             InferenceCounts(
                 prompts=len(prompts),
                 tokens=tokens,
-                padded_tokens=padded.input_ids.numel() - tokens,
+                padded_tokens=0 if skips_pads(self.bundle) else padded.input_ids.numel() - tokens,
                 prefills=1,
             )
         )
@@ -221,7 +226,7 @@ def _describe(work: _Work, rows: Sequence[Example]) -> tuple[list[str], list[boo
             texts[index] = text
         work.counter.add(len(batch))
 
-    batches = length_batches([len(prompt.ids) for prompt in prompts], settings.batch_size)
+    batches = work.batches(prompts)
     with quick_linears(work.bundle.model):
         work_in_batches(batches, write, work.counts)
     return texts, [prompt.is_cut for prompt in prompts]
@@ -247,7 +252,7 @@ def _answer_questions(work: _Work, questions: Sequence[Question]) -> tuple[list[
         written.update(texts)
         work.counter.add(len(batch) + len(texts))
 
-    batches = length_batches([len(question.prompt.ids) for question in questions], work.settings.batch_size)
+    batches = work.batches([question.prompt for question in questions])
     with quick_linears(work.bundle.model):
         work_in_batches(batches, rank, work.counts)
     return chances, written

@@ -10,9 +10,14 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from blip_core.inference.batching import MIN_LENGTH_SHARE
 from blip_core.inference.opt_reading import OptReader
 from blip_core.inference.t5_reading import T5Reader
 from blip_core.modeling.loading import Blip2Bundle
+
+UNLIKE_LENGTH_SHARE = 0.5
+"""Where reading computes no pads, they cost attention over the prompt alone; to write for many rows at once
+saves far more."""
 
 
 class Reader(Protocol):
@@ -35,6 +40,18 @@ class Reader(Protocol):
 
     def generation_inputs(self) -> dict[str, Any]:
         """What `generate` of the language model needs to write after the prompts."""
+
+
+def min_length_share(bundle: Blip2Bundle) -> float:
+    """How unlike the lengths of prompts may be that are read together; see `length_batches`."""
+    if skips_pads(bundle):
+        return UNLIKE_LENGTH_SHARE
+    return MIN_LENGTH_SHARE
+
+
+def skips_pads(bundle: Blip2Bundle) -> bool:
+    """Whether reading computes no pads: a T5 on a CPU, see `encode_rows`."""
+    return bundle.family == "t5" and bundle.device.type == "cpu"
 
 
 def read_prompts(bundle: Blip2Bundle, embeddings: Tensor, attention_mask: Tensor, room: int) -> Reader:

@@ -11,11 +11,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from transformers.activations import NewGELUActivation
 from transformers.modeling_outputs import BaseModelOutput
 
 from blip_core.inference.attending import LayerCache, added, attend, causal_bias, pad_bias, split_heads
+from blip_core.inference.multiplying import multiply_by, multiply_gelu
+
+CPU_TOKENS = 2048
+"""Most tokens that a CPU encodes at once. Measured on one core with a layer 256 wide: 235 GFLOP/s over 1,024
+and 2,048 tokens, 167 over 10,944."""
 
 
 class T5Reader:
@@ -32,7 +36,7 @@ class T5Reader:
         self._model = model
         self._mask = attention_mask
         self._pad_bias = pad_bias(attention_mask, embeddings.dtype)
-        self._encoded = encode(model.encoder, embeddings, self._pad_bias)
+        self._encoded = encode_rows(model.encoder, embeddings, attention_mask, self._pad_bias)
         heads = (len(embeddings), model.config.num_heads, 0, model.config.d_kv)
         empty = embeddings.new_empty(heads)
         blocks = model.decoder.block
@@ -88,6 +92,29 @@ class T5Reader:
         return {"encoder_outputs": outputs, "attention_mask": self._mask}
 
 
+def encode_rows(encoder: Any, embeddings: Tensor, attention_mask: Tensor, bias: Tensor | None) -> Tensor:
+    """Run a T5's encoder over rows that are padded on the right: (B, L, D) -> (B, L, D), 0 on pads.
+
+    A GPU takes them all at once. A CPU takes rows of one length, a few at a time: it computes no pads, and
+    what it works on stays in its caches.
+
+    Args:
+        encoder: the encoder.
+        embeddings: of the prompts.
+        attention_mask: (B, L), 0 on pads.
+        bias: (B, 1, 1, L) that hides pads, or None.
+    """
+    if embeddings.device.type != "cpu":
+        return encode(encoder, embeddings, bias)
+    encoded = torch.zeros_like(embeddings)
+    lengths = attention_mask.sum(dim=1)
+    for length in lengths.unique().tolist():
+        at_once = max(1, CPU_TOKENS // length)
+        for rows in (lengths == length).nonzero()[:, 0].split(at_once):
+            encoded[rows, :length] = encode(encoder, embeddings[rows, :length], None)
+    return encoded
+
+
 def encode(encoder: Any, embeddings: Tensor, bias: Tensor | None) -> Tensor:
     """Run a T5's encoder: (B, L, D) -> (B, L, D).
 
@@ -135,17 +162,17 @@ def _attend_to_own(
 def _feed_forward(layer: Any, states: Tensor) -> Tensor:
     dense, normed = layer.DenseReluDense, layer.layer_norm(states)
     if hasattr(dense, "wi"):
-        inner = _activate(dense.act, dense.wi(normed))
+        inner = _activated(dense.wi, normed, dense.act)
     else:
-        inner = _activate(dense.act, dense.wi_0(normed)) * dense.wi_1(normed)
+        inner = multiply_by(dense.wi_1, normed, _activated(dense.wi_0, normed, dense.act))
     return _finite(states + dense.wo(inner.to(dense.wo.weight.dtype)))
 
 
-def _activate(activation: Any, states: Tensor) -> Tensor:
+def _activated(linear: Any, states: Tensor, activation: Any) -> Tensor:
     """Flan's GELU in one pass instead of eight over the widest states there are."""
     if isinstance(activation, NewGELUActivation):
-        return functional.gelu(states, approximate="tanh")
-    activated: Tensor = activation(states)
+        return multiply_gelu(linear, states, "tanh")
+    activated: Tensor = activation(linear(states))
     return activated
 
 

@@ -1,8 +1,11 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
+from transformers import Blip2VisionConfig
+from transformers.models.blip_2.modeling_blip_2 import Blip2MLP
 
-from blip_core.inference.multiplying import MIN_ROWS, quick_linears
+from blip_core.inference.multiplying import MIN_ROWS, multiply_by, multiply_gelu, quick_linears
 
 
 @pytest.fixture
@@ -40,3 +43,33 @@ def test_other_types_multiply_as_ever() -> None:
 
     with quick_linears(half):
         assert "forward" not in vars(half)
+
+
+@pytest.mark.parametrize("rows", [1, MIN_ROWS, 100])
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+@torch.inference_mode()
+def test_what_follows_a_product_is_the_same_in_one_pass(
+    linear: nn.Linear, rows: int, approximate: str
+) -> None:
+    states, factor = torch.randn(rows, 3, 40), torch.randn(rows, 3, 24)
+    expected = functional.gelu(linear(states), approximate=approximate), linear(states) * factor
+    plain = multiply_gelu(linear, states, approximate), multiply_by(linear, states, factor)
+
+    with quick_linears(nn.Sequential(linear)):
+        quick = multiply_gelu(linear, states, approximate), multiply_by(linear, states, factor)
+
+    torch.testing.assert_close(plain, expected, atol=0, rtol=0)
+    torch.testing.assert_close(quick, expected, atol=1e-5, rtol=1e-5)
+
+
+@torch.inference_mode()
+def test_a_vision_layer_says_the_same_and_is_left_as_it_was() -> None:
+    mlp = Blip2MLP(Blip2VisionConfig(hidden_size=24, intermediate_size=96))
+    states = torch.randn(2, 9, 24)
+    expected = mlp(states)
+
+    with quick_linears(mlp):
+        quick = mlp(states)
+
+    torch.testing.assert_close(quick, expected, atol=1e-5, rtol=1e-5)
+    assert "forward" not in vars(mlp)

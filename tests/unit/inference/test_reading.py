@@ -108,7 +108,8 @@ def test_rows_that_stay_go_on_alone(model: Any, mask: Tensor) -> None:
 def test_a_branch_leaves_the_reader_as_it_was(model: Any, mask: Tensor) -> None:
     expected, reader = expected_logits(model, mask), reader_of(model, mask)
 
-    branch = reader.branch(2)
+    times = [2] * len(tokens())
+    branch = reader.branch(times)
     branched = branch.step(tokens().repeat_interleave(2, dim=0))
     logits = reader.step(tokens())
 
