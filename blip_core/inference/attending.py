@@ -1,6 +1,6 @@
 """Attention over keys and values that have room for what is still to come.
 
-B: rows, H: heads, T: tokens asked about, N: tokens attended to, D: width of a head.
+B: rows, H: heads, T: tokens asked about, N: tokens attended to, D: width of a head, W: width of the model.
 """
 
 import torch
@@ -23,6 +23,30 @@ def attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> 
     else:
         attended = functional.scaled_dot_product_attention(query, keys, values, attn_mask=bias, scale=1.0)
     return attended.transpose(1, 2).flatten(2)
+
+
+def attend_unprojected(
+    query: Tensor, states: Tensor, key_weight: Tensor, value_weight: Tensor, bias: Tensor | None
+) -> Tensor:
+    """Attention of one token a row to states that have no keys and values yet: (B, 1, H * D).
+
+    With keys K = X W_k' a score q K' is also (q W_k) X', and what is taken, p (X W_v'), is also (p X) W_v'.
+    So the query and what is taken are projected, one token each, and not the N states X; worth it where
+    nothing else asks about them.
+
+    Args:
+        query: (B, H, 1, D), scaled as its model wants it.
+        states: (B, N, W) that are attended to.
+        key_weight: (H * D, W) of the projection to keys.
+        value_weight: (H * D, W) of the projection to values.
+        bias: (B, 1, 1, N), added to the scores; None where all is seen.
+    """
+    by_head = query.shape[1], query.shape[3]
+    asked = torch.einsum("bhd,hdw->bhw", query[:, :, 0], key_weight.unflatten(0, by_head))
+    scores = asked @ states.transpose(1, 2)
+    shares = (scores if bias is None else scores + bias[:, 0]).softmax(dim=-1)
+    taken = torch.einsum("bhw,hdw->bhd", shares @ states, value_weight.unflatten(0, by_head))
+    return taken.flatten(1)[:, None]
 
 
 def _is_cheaper_in_steps(query: Tensor) -> bool:

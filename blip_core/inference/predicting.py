@@ -65,7 +65,8 @@ def answer(
 ) -> Answers:
     """Answer questions with options about pictures, in every way that the settings ask for.
 
-    Each distinct picture is encoded once, for both stages and for all questions about it. Options are ranked
+    Each distinct picture is encoded once, for both stages and for all questions about it, and described once
+    for all whose prompt of stage one is the same. Options are ranked
     at the answer's first position, or by their texts; where the settings ask for it, an answer is written
     freely beside. Rotations and ablations read the same descriptions.
 
@@ -216,20 +217,31 @@ def _describe(work: _Work, rows: Sequence[Example]) -> tuple[list[str], list[boo
     if not settings.describe_prompt:
         return [""] * len(rows), [False] * len(rows)
     prompts = tokenise_prompts(work.bundle, [describe_prompt(settings, row) for row in rows])
+    alike = _alike(rows, prompts)
     texts = [""] * len(rows)
 
     def write(batch: Sequence[int]) -> None:
-        pictures = [work.features_of(rows[index]) for index in batch]
-        reader = work.read([prompts[index] for index in batch], pictures, settings.max_new_tokens)
+        groups = [alike[place] for place in batch]
+        pictures = [work.features_of(rows[group[0]]) for group in groups]
+        reader = work.read([prompts[group[0]] for group in groups], pictures, settings.max_new_tokens)
         written = write_texts(work.bundle, reader, settings.max_new_tokens, settings.beams, work.counts)
-        for index, text in zip(batch, written, strict=True):
-            texts[index] = text
-        work.counter.add(len(batch))
+        for group, text in zip(groups, written, strict=True):
+            for row in group:
+                texts[row] = text
+        work.counter.add(sum(map(len, groups)))
 
-    batches = work.batches(prompts)
+    batches = work.batches([prompts[group[0]] for group in alike])
     with quick_linears(work.bundle.model):
         work_in_batches(batches, write, work.counts)
     return texts, [prompt.is_cut for prompt in prompts]
+
+
+def _alike(rows: Sequence[Example], prompts: Sequence[Prompt]) -> list[list[int]]:
+    """Rows that show the same picture and say the same about it, so that one description serves them all."""
+    found: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+    for place, (row, prompt) in enumerate(zip(rows, prompts, strict=True)):
+        found.setdefault((picture_key(row.image), tuple(prompt.ids)), []).append(place)
+    return list(found.values())
 
 
 @torch.inference_mode()

@@ -10,11 +10,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers.activations import NewGELUActivation
 from transformers.modeling_outputs import BaseModelOutput
 
-from blip_core.inference.attending import LayerCache, added, attend, causal_bias, pad_bias, split_heads
+from blip_core.inference.attending import (
+    LayerCache,
+    added,
+    attend,
+    attend_unprojected,
+    causal_bias,
+    pad_bias,
+    split_heads,
+)
 from blip_core.inference.multiplying import multiply_by, multiply_gelu
 
 CPU_TOKENS = 2048
@@ -41,19 +49,31 @@ class T5Reader:
         empty = embeddings.new_empty(heads)
         blocks = model.decoder.block
         self._own = [LayerCache(empty, empty, room + 1) for _ in blocks]
-        self._cross = [_cross_states(block.layer[1].EncDecAttention, self._encoded) for block in blocks]
+        self._attentions = [block.layer[1].EncDecAttention for block in blocks]
+        self._cross: list[tuple[Tensor, Tensor]] | None = None
+        if not all(_is_whole(projection) for each in self._attentions for projection in (each.k, each.v)):
+            self._project_prompt()
         self._position_bias = _position_bias(model.decoder, room + 1)
         begin = model.config.decoder_start_token_id
         start = torch.full((len(embeddings), 1), begin, device=embeddings.device)
-        self.first_logits = self.step(start)[:, 0]
+        self.first_logits = self._decode(start)[:, 0]
 
     def step(self, tokens: Tensor) -> Tensor:
+        self._project_prompt()
+        return self._decode(tokens)
+
+    def _project_prompt(self) -> None:
+        """Keys and values of the prompt serve all steps but the first, which costs less without them."""
+        if self._cross is None:
+            self._cross = [_cross_states(attention, self._encoded) for attention in self._attentions]
+
+    def _decode(self, tokens: Tensor) -> Tensor:
         decoder = self._model.decoder
         states = decoder.embed_tokens(tokens)
         bias = self._own_bias(states)
-        for block, own, cross in zip(decoder.block, self._own, self._cross, strict=True):
+        for layer, (block, own) in enumerate(zip(decoder.block, self._own, strict=True)):
             states = _attend_to_own(block.layer[0], states, bias, own)
-            states = self._attend_to_prompt(block.layer[1], states, cross)
+            states = self._attend_to_prompt(block.layer[1], states, layer)
             states = _feed_forward(block.layer[2], states)
         states = decoder.final_layer_norm(states)
         if self._model.config.scale_decoder_outputs:
@@ -68,19 +88,26 @@ class T5Reader:
         places = self._position_bias[:, :, before:seen, :seen]
         return added(places, causal_bias(asked, seen, states.dtype, states.device))
 
-    def _attend_to_prompt(self, layer: Any, states: Tensor, cross: tuple[Tensor, Tensor]) -> Tensor:
-        attention = layer.EncDecAttention
-        query = split_heads(attention.q(layer.layer_norm(states)), attention.key_value_proj_dim)
-        return _finite(states + attention.o(attend(query, *cross, self._pad_bias)))
+    def _attend_to_prompt(self, block: Any, states: Tensor, layer: int) -> Tensor:
+        attention = block.EncDecAttention
+        query = split_heads(attention.q(block.layer_norm(states)), attention.key_value_proj_dim)
+        if self._cross is None:
+            weights = attention.k.weight, attention.v.weight
+            attended = attend_unprojected(query, self._encoded, *weights, self._pad_bias)
+        else:
+            attended = attend(query, *self._cross[layer], self._pad_bias)
+        return _finite(states + attention.o(attended))
 
     def keep(self, rows: Tensor) -> None:
         self._own = [cache.pick(rows) for cache in self._own]
-        self._cross = [(keys[rows], values[rows]) for keys, values in self._cross]
+        if self._cross is not None:
+            self._cross = [(keys[rows], values[rows]) for keys, values in self._cross]
         self._encoded, self._mask = self._encoded[rows], self._mask[rows]
         self._pad_bias = None if self._pad_bias is None else self._pad_bias[rows]
         self.first_logits = self.first_logits[rows]
 
     def branch(self, times: Sequence[int]) -> "T5Reader":
+        self._project_prompt()
         twin = copy.copy(self)
         device = self.first_logits.device
         rows = torch.arange(len(self.first_logits), device=device)
@@ -144,6 +171,13 @@ def _cross_states(attention: Any, encoded: Tensor) -> tuple[Tensor, Tensor]:
     width = attention.key_value_proj_dim
     keys, values = split_heads(attention.k(encoded), width), split_heads(attention.v(encoded), width)
     return keys.contiguous(), values.contiguous()
+
+
+def _is_whole(projection: Any) -> bool:
+    """Whether a projection is a matrix alone, in float32, where the order of products changes last bits."""
+    return (
+        type(projection) is nn.Linear and projection.bias is None and projection.weight.dtype == torch.float32
+    )
 
 
 def _attend_to_own(

@@ -11,7 +11,7 @@ class Inference(Section):
     """Describing first, then answering; or answering alone."""
 
     describe_prompt: str = ""
-    """Stage one: {question} is filled in."""
+    """Stage one: {question} is filled in; without it a picture is described once for all its questions."""
     answer_prompt: str = ""
     """Stage two: {description}, {question}, {a} to {d} and, as A, B, C or D, {letters} are filled in."""
     max_new_tokens: NewTokens = 64

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor
 from transformers import OPTConfig, OPTForCausalLM, T5Config, T5ForConditionalGeneration
 
@@ -81,6 +82,30 @@ def test_logits_after_every_token_are_those_of_transformers(model: Any, mask: Te
     for place in range(NEW):
         logits = reader.step(tokens()[:, place : place + 1])
         torch.testing.assert_close(logits[:, 0], expected[:, place + 1], atol=1e-5, rtol=1e-5)
+
+
+@torch.inference_mode()
+def test_a_t5_projects_its_prompt_only_for_a_second_step() -> None:
+    projected: list[int] = []
+    model = t5()
+    for block in model.decoder.block:
+        block.layer[1].EncDecAttention.k.register_forward_hook(lambda *_: projected.append(1))
+
+    reader = T5Reader(model, prompts(model), torch.ones(ROWS, LENGTH, dtype=torch.int64), NEW)
+    assert projected == []
+    for place in range(NEW):
+        reader.step(tokens()[:, place : place + 1])
+    assert len(projected) == len(model.decoder.block)
+
+
+@torch.inference_mode()
+def test_a_t5_whose_prompt_is_projected_by_more_than_a_matrix_reads_through_all_of_it() -> None:
+    model, mask = t5(), torch.ones(ROWS, LENGTH, dtype=torch.int64)
+    inject_adapter_in_model(LoraConfig(target_modules=["k", "v"], init_lora_weights=False), model)
+
+    logits = T5Reader(model, prompts(model), mask, NEW).first_logits
+
+    torch.testing.assert_close(logits, expected_logits(model, mask)[:, 0], atol=1e-5, rtol=1e-5)
 
 
 @torch.inference_mode()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from blip_core.inference import answer, generating, predicting
+from blip_core.inference import answer, generating, predict_row_by_row, predicting
 from blip_core.inference.batching import MIN_LENGTH_SHARE
 from blip_core.modeling import load_blip2
 from blip_core.modeling.features import VisionCache
@@ -120,6 +120,22 @@ def test_a_free_answer_goes_on_from_what_ranking_read(
 
     assert counts.prompts == ROWS
     assert 0 < counts.decoder_steps <= counts.prefills * (predicting.ANSWER_TOKENS - 1)
+
+
+def test_a_description_that_does_not_depend_on_the_question_is_written_once_a_picture(
+    bundle: Blip2Bundle, make_examples: MakeExamples, inference_settings: Inference
+) -> None:
+    settings = inference_settings.model_copy(update={"describe_prompt": "Describe it:"})
+    told: list[tuple[int, int]] = []
+
+    answers = answer(
+        bundle, make_examples(ROWS), settings, "x", lambda done, total: told.append((done, total))
+    )
+
+    assert answers.counts.prompts == ROWS // 2 + ROWS
+    assert told[-1] == (3 * ROWS, 3 * ROWS)
+    slow = predict_row_by_row(bundle, make_examples(ROWS), settings, "x")
+    assert said(answers.predictions) == said(slow)
 
 
 def test_few_tokens_are_pads(
