@@ -107,7 +107,7 @@ def times(instants: list[str], place: str) -> int:
 
 def arm(instants: Instants) -> None:
     """Let every store that the workplace opens from now on pass these instants."""
-    from blip_core import wiring
+    from blip_core.wiring import places
 
     stores: dict[Path, Store] = {}
 
@@ -115,4 +115,4 @@ def arm(instants: Instants) -> None:
         return stores.setdefault(root, WatchedStore(root, instants))
 
     opened: Any = store
-    wiring._store = opened
+    places._store = opened

@@ -16,6 +16,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}
 UNSAFE_CALLS = {"torch.load", "eval", "exec"}
 CONVERSION = ROOT / "blip_core" / "prefetching" / "conversion_process.py"  # a process apart, without network
+WIRING = ROOT / "blip_core" / "wiring"
 PICKLED_WEIGHTS = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 FAMILY_LIMIT_BYTES = 20_000_000
 
@@ -70,6 +71,13 @@ def test_no_module_trusts_remote_code_or_allows_pickled_weights(path):
         if isinstance(keyword.value, ast.Constant)
     }
     assert given & {("trust_remote_code", True), ("use_safetensors", False), ("allow_pickle", True)} == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_the_environment_is_read_in_wiring_alone(path):
+    read = {ast.unparse(node) for node in _nodes(path) if isinstance(node, ast.Attribute)}
+    if WIRING not in path.parents:
+        assert read & {"os.environ", "os.getenv"} == set()
 
 
 def test_modules_were_found():

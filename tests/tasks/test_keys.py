@@ -25,7 +25,7 @@ def models(monkeypatch, tmp_path):
         folder = tmp_path / "models" / name
         folder.mkdir(parents=True)
         (folder / "config.json").write_text(f'{{"name": "{name}"}}')
-    monkeypatch.setattr("blip_core.wiring.models_dir", lambda: tmp_path / "models")
+    monkeypatch.setattr("blip_core.wiring.checkpoints.models_dir", lambda: tmp_path / "models")
     return tmp_path / "models"
 
 

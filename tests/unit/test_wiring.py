@@ -1,5 +1,9 @@
 """Wiring: places from the environment, identities of weights, and what stands in for what."""
 
+import os
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +14,7 @@ from blip_core.prefetching import LockedCheckpoint
 from blip_core.recipes import Checkpoint, load_recipe
 from tests.unit.examples import png, world_pixels
 
+HERE = Path(__file__).parent
 SCENE = "A dog on the beach."
 
 
@@ -35,10 +40,10 @@ def test_a_file_where_the_home_should_be_is_named(monkeypatch, tmp_path):
 
 def test_what_somebody_has_set_stays(monkeypatch, home):
     monkeypatch.setenv("PREFECT_HOME", "/mine")
-    monkeypatch.setattr("os.environ", dict(wiring.os.environ))
+    monkeypatch.setattr("os.environ", dict(os.environ))
     wiring.prepare_environment(wiring.workplace())
-    assert wiring.os.environ["PREFECT_HOME"] == "/mine"
-    assert wiring.os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    assert os.environ["PREFECT_HOME"] == "/mine"
+    assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
 
 
 def test_the_identity_of_a_folder_follows_its_files(tmp_path):
@@ -72,7 +77,7 @@ def test_a_missing_checkpoint_is_named_before_any_work(home):
 def test_an_adapter_that_does_not_fit_is_refused_before_any_work(
     home, monkeypatch, adapter, features, reason
 ):
-    monkeypatch.setattr("os.environ", dict(wiring.os.environ))
+    monkeypatch.setattr("os.environ", dict(os.environ))
     monkeypatch.setattr("blip_core.modeling.load_blip2", lambda *_: pytest.fail("weights were loaded"))
     overrides = [f"finetune.adapter={adapter}", f"finetune.features={features}"]
     recipe = load_recipe("gallery-vqa", "pocket", overrides)
@@ -85,7 +90,7 @@ def test_an_adapter_that_does_not_fit_is_refused_before_any_work(
 
 
 def test_a_base_that_is_no_blip2_is_refused_before_any_work(home, monkeypatch):
-    monkeypatch.setattr("os.environ", dict(wiring.os.environ))
+    monkeypatch.setattr("os.environ", dict(os.environ))
     recipe = load_recipe("gallery-vqa", "pocket", ["finetune.base=pocket/llava"])
     with pytest.raises(CheckpointError, match="allowed here: Blip2ForConditionalGeneration"):
         wiring.check_ready(recipe)
@@ -95,7 +100,7 @@ def test_a_locked_checkpoint_is_pinned_to_its_commit(home, monkeypatch):
     checkpoint = Checkpoint(id="owner/name", dtype="bfloat16")
     assert wiring.pinned(checkpoint) == checkpoint
     locked = LockedCheckpoint(commit="abc", revision="", files={})
-    monkeypatch.setattr(wiring, "read_lock", lambda _: {"owner/name": locked})
+    monkeypatch.setattr(wiring.checkpoints, "read_lock", lambda _: {"owner/name": locked})
     assert wiring.pinned(checkpoint) == checkpoint.model_copy(update={"revision": "abc"})
 
 
@@ -288,3 +293,8 @@ def test_each_process_that_tunes_needs_a_gpu_of_its_own(monkeypatch, home, tmp_p
     recipe = load_recipe("gallery-vqa", "pocket", ["device.kind=cuda", "device.processes=4"])
     with pytest.raises(RecipeError, match=r"device\.processes is 4 and torch sees 2"):
         wiring.tuning_job(recipe, tmp_path, tmp_path, tmp_path)
+
+
+def test_the_commit_of_the_running_code_is_told():
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, cwd=HERE)
+    assert wiring.git_commit() == head.stdout.strip()

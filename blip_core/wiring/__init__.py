@@ -1,0 +1,79 @@
+"""The one composition root: from a recipe and the environment to stores, trackers and models.
+
+Environment variables are read here and nowhere else:
+
+    FOUNDRY_HOME          where everything rests; ~/.blip-foundry by default
+    FOUNDRY_MODELS        snapshots of hub checkpoints, as owner/name; HOME/models by default
+    MLFLOW_TRACKING_URI   another MLflow than the database below the home
+    PREFECT_API_URL       another Prefect server than the embedded one
+    key_variable          of a variant behind a server: the one that the recipe names holds its key
+"""
+
+from blip_core.wiring.checkpoints import check_checkpoints, checkpoint_identity, locate_checkpoint, pinned
+from blip_core.wiring.environment import (
+    git_commit,
+    go_online,
+    library_environment,
+    prefect_api_url,
+    prepare_environment,
+    use_prefect_api,
+)
+from blip_core.wiring.evaluation import evaluation_examples, evaluation_identity
+from blip_core.wiring.generators import (
+    build_labeller,
+    build_painter,
+    build_writer,
+    painter_identity,
+    picture_settings,
+)
+from blip_core.wiring.places import DEFAULT_HOME, Workplace, workplace
+from blip_core.wiring.readiness import check_can_run, check_ready
+from blip_core.wiring.tuning import load_base, tuning_job, vision_states
+from blip_core.wiring.variants import (
+    adapter_folder,
+    adapter_identity,
+    connect_served,
+    inference_settings,
+    load_variant,
+    server_facts,
+    server_key,
+    variant_identity,
+    variant_states,
+)
+
+__all__ = [
+    "DEFAULT_HOME",
+    "Workplace",
+    "adapter_folder",
+    "adapter_identity",
+    "build_labeller",
+    "build_painter",
+    "build_writer",
+    "check_can_run",
+    "check_checkpoints",
+    "check_ready",
+    "checkpoint_identity",
+    "connect_served",
+    "evaluation_examples",
+    "evaluation_identity",
+    "git_commit",
+    "go_online",
+    "inference_settings",
+    "library_environment",
+    "load_base",
+    "load_variant",
+    "locate_checkpoint",
+    "painter_identity",
+    "picture_settings",
+    "pinned",
+    "prefect_api_url",
+    "prepare_environment",
+    "server_facts",
+    "server_key",
+    "tuning_job",
+    "use_prefect_api",
+    "variant_identity",
+    "variant_states",
+    "vision_states",
+    "workplace",
+]

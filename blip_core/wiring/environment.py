@@ -1,0 +1,76 @@
+"""What libraries, and processes that are started, are told through the environment."""
+
+import logging
+import os
+import subprocess
+from pathlib import Path
+
+from blip_core.tracking import quiet_environment
+from blip_core.wiring.places import Workplace
+
+
+def prepare_environment(place: Workplace) -> None:
+    """Tell libraries through the environment what they ask it for; to be called before they are imported.
+
+    What somebody has set already stays.
+    """
+    for name, value in _library_environment(place).items():
+        os.environ.setdefault(name, value)
+    # On some CPUs bitsandbytes advises to install code from the hub, which is never run here.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+
+
+def go_online(place: Workplace) -> None:
+    """Prepare a process whose purpose is to ask the hub; to be called before its library is imported."""
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        os.environ[name] = "0"
+    prepare_environment(place)
+
+
+def _library_environment(place: Workplace) -> dict[str, str]:
+    return {
+        **quiet_environment(),
+        "DO_NOT_TRACK": "1",
+        "HF_HUB_OFFLINE": "1",  # runs use what is there
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "BITSANDBYTES_NOWELCOME": "1",
+        "MPLBACKEND": "agg",
+        "PREFECT_HOME": str(place.prefect),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the page shows them, the terminal our lines
+    }
+
+
+def prefect_api_url() -> str:
+    """Address of the Prefect server that the environment names; empty, the embedded one is meant."""
+    return os.environ.get("PREFECT_API_URL", "")
+
+
+def use_prefect_api(url: str) -> None:
+    """Let Prefect use a server, or the embedded one when the address is empty; before Prefect is imported."""
+    if url:
+        os.environ["PREFECT_API_URL"] = url
+    else:
+        os.environ.pop("PREFECT_API_URL", None)
+
+
+def library_environment() -> dict[str, str]:
+    """The environment for processes that this one starts."""
+    return dict(os.environ)
+
+
+def git_commit() -> str:
+    """Commit of the code that runs; empty where it does not lie in a git repository."""
+    folder = Path(__file__).resolve().parents[2]
+    if not (folder / ".git").exists():
+        return ""
+    try:
+        said = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:  # no git here
+        return ""
+    return said.stdout.strip()

@@ -1,0 +1,70 @@
+"""The rows that variants are judged on."""
+
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from blip_core.recipes import Recipe
+from blip_core.records import LETTERS, Example
+
+
+def evaluation_examples(recipe: Recipe, dataset: Path) -> list[Example]:
+    """The rows that variants are judged on.
+
+    Raises:
+        TableError: A table cannot be read, or one of its rows cannot be used.
+    """
+    settings = recipe.evaluation
+    if settings.kind == "split":
+        from blip_core.dataset import read_split
+
+        return list(read_split(dataset, "test"))
+    if settings.kind == "table":
+        from blip_core.sources import read_examples, table_files
+
+        return read_examples(*table_files(settings))
+    from blip_core.pocket.evalset import load_bundled
+
+    table = load_bundled(settings.style)
+    rows = table.to_pylist() if settings.limit is None else table.slice(0, settings.limit).to_pylist()
+    return [_bundled_example(row) for row in rows]
+
+
+def evaluation_identity(recipe: Recipe, dataset_digest: str) -> str:
+    """What changes when the evaluation rows do: of a table also when one of its picture files does.
+
+    Raises:
+        TableError: A table cannot be read.
+    """
+    settings = recipe.evaluation
+    if settings.kind == "split":
+        return f"split-{dataset_digest}"
+    if settings.kind == "table":
+        from blip_core.sources import table_digest, table_files
+
+        return table_digest(*table_files(settings))
+    data = (files("blip_core.pocket") / "evalset" / f"{settings.style}.parquet").read_bytes()
+    return f"{hashlib.sha256(data).hexdigest()}-{settings.limit}"
+
+
+def _bundled_example(row: dict[str, Any]) -> Example:
+    options = dict(zip(LETTERS, (row["a"], row["b"], row["c"], row["d"]), strict=True))
+    return Example(
+        id=row["id"],
+        picture_id=row["picture_id"],
+        group=row["picture_id"],
+        category=row["category"],
+        task="mcq",
+        image=row["image"]["bytes"],
+        description="",
+        question=row["question"],
+        a=row["a"],
+        b=row["b"],
+        c=row["c"],
+        d=row["d"],
+        answer=row["answer"],
+        target=options[row["answer"]],
+        scene="",
+        kind=row["kind"],
+    )

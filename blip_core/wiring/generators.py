@@ -1,0 +1,56 @@
+"""The models that make a dataset: writer, painter, labeller."""
+
+from blip_core.ports import Labeller, Painter, TextWriter
+from blip_core.recipes import Pictures, Recipe
+from blip_core.wiring.checkpoints import checkpoint_identity, locate_checkpoint
+from blip_core.wiring.devices import device_of, use_threads
+
+WORLD_VERSION = 1  # goes up when the composer draws another picture for the same seed
+
+
+def build_writer(recipe: Recipe) -> TextWriter:
+    from blip_core.backends.sampling import Sampling
+    from blip_core.backends.transformers_writer import TransformersWriter
+
+    settings = recipe.scenes
+    sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
+    folder = locate_checkpoint(settings.model)
+    use_threads(recipe)
+    return TransformersWriter(folder, sampling, device_of(recipe), settings.model.dtype, settings.model.file)
+
+
+def build_painter(recipe: Recipe) -> Painter:
+    if recipe.source.kind == "world":
+        from blip_core.pocket.composer import Composer
+
+        return Composer(recipe.source.style)
+    from blip_core.backends.diffusers_painter import DiffusersPainter
+
+    settings = recipe.pictures
+    folder = locate_checkpoint(settings.model)
+    use_threads(recipe)
+    return DiffusersPainter(folder, settings, device_of(recipe), settings.model.dtype)
+
+
+def picture_settings(recipe: Recipe) -> Pictures:
+    """How pictures are asked for: a composer reads the scene itself, without words around it."""
+    if recipe.source.kind == "world":
+        return recipe.pictures.model_copy(update={"prompt": "{scene}"})
+    return recipe.pictures
+
+
+def painter_identity(recipe: Recipe) -> str:
+    if recipe.source.kind == "world":
+        return f"world-{WORLD_VERSION}"
+    return checkpoint_identity(recipe.pictures.model)
+
+
+def build_labeller(recipe: Recipe) -> Labeller:
+    from blip_core.backends.llava_labeller import LlavaLabeller
+    from blip_core.backends.sampling import Sampling
+
+    settings = recipe.labels
+    sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
+    folder = locate_checkpoint(settings.model)
+    use_threads(recipe)
+    return LlavaLabeller(folder, sampling, device_of(recipe), settings.model.dtype)

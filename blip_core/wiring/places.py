@@ -1,0 +1,96 @@
+"""Where a run finds and leaves everything."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from blip_core.errors import PlaceError
+from blip_core.prefetching import LOCK_NAME
+from blip_core.store import Store
+from blip_core.tracking import MlflowTracker, Registry, artifact_root, prepare_store
+
+DEFAULT_HOME = "~/.blip-foundry"
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a run finds and leaves everything."""
+
+    home: Path
+    models: Path
+    tracking_uri: str
+
+    @property
+    def store(self) -> Store:
+        return _store(self.home / "store")
+
+    @property
+    def lock(self) -> Path:
+        """Lock file of the hub checkpoints."""
+        return self.home / LOCK_NAME
+
+    @property
+    def training(self) -> Path:
+        """Checkpoints of tunings that are not finished, a folder a key."""
+        return self.home / "training"
+
+    @property
+    def journal(self) -> Path:
+        return self.home / "journal"
+
+    @property
+    def reports(self) -> Path:
+        return self.home / "reports"
+
+    @property
+    def mlflow(self) -> Path:
+        return self.home / "mlflow"
+
+    @property
+    def prefect(self) -> Path:
+        return self.home / "prefect"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    def tracker(self) -> MlflowTracker:
+        """The tracker of this place; the database of its own is set up when it is first asked for."""
+        if self.tracking_uri:
+            return MlflowTracker(self.tracking_uri, self.journal)
+        return MlflowTracker(prepare_store(self.mlflow), self.journal, artifact_root(self.mlflow))
+
+    def registry(self) -> Registry:
+        """The registry of adapters of this place's MLflow."""
+        return Registry(self.tracking_uri or prepare_store(self.mlflow))
+
+
+def workplace() -> Workplace:
+    """The workplace that the environment names; its home is made if need be.
+
+    Raises:
+        PlaceError: The home cannot be written.
+    """
+    home = Path(os.environ.get("FOUNDRY_HOME") or DEFAULT_HOME).expanduser().absolute()
+    _make_writable(home)
+    models = Path(os.environ.get("FOUNDRY_MODELS") or home / "models").expanduser()
+    return Workplace(home, models, os.environ.get("MLFLOW_TRACKING_URI", ""))
+
+
+@cache
+def _make_writable(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        probe = home / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise PlaceError(
+            f"{home} cannot be written: {error.strerror}. Name another folder in FOUNDRY_HOME."
+        ) from error
+
+
+@cache
+def _store(root: Path) -> Store:
+    return Store(root)

@@ -1,0 +1,88 @@
+"""Whether a recipe can be run here, told before any work is begun."""
+
+import json
+from pathlib import Path
+
+from blip_core.errors import RecipeError, TableError
+from blip_core.recipes import Recipe, ServerVariant
+from blip_core.recipes.evaluation import TableEvaluation
+from blip_core.recipes.source import Source
+from blip_core.wiring.checkpoints import check_checkpoints, folder_of
+from blip_core.wiring.environment import prepare_environment
+from blip_core.wiring.evaluation import evaluation_examples
+from blip_core.wiring.places import workplace
+from blip_core.wiring.tuning import check_adapter
+from blip_core.wiring.variants import server_key
+
+RUNNABLE_TASK = "mcq"
+
+
+def check_ready(recipe: Recipe) -> None:
+    """Make sure, before any work is begun, that a recipe can be run here.
+
+    Raises:
+        UserMistake: See `check_can_run` and `check_checkpoints`, or the adapter does not fit its base.
+    """
+    check_can_run(recipe)
+    check_checkpoints(recipe)
+    for variant in recipe.variants:
+        if isinstance(variant, ServerVariant):
+            server_key(variant)
+    if not _surely_fits(recipe):
+        prepare_environment(workplace())  # torch's family is imported now
+        check_adapter(recipe)
+
+
+def _surely_fits(recipe: Recipe) -> bool:
+    """Whether the adapter is a preset on a BLIP-2 that is known, which is told without loading torch."""
+    if recipe.finetune.adapter.preset is None:
+        return False
+    try:
+        config = json.loads((folder_of(recipe.finetune.base) / "config.json").read_text(encoding="utf-8"))
+        return bool(config["architectures"] == ["Blip2ForConditionalGeneration"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def check_can_run(recipe: Recipe) -> None:
+    """Make sure that a recipe can be run, and that what it hands in can be read, before any work is begun.
+
+    Raises:
+        RecipeError: Its task is described but not run yet.
+        TableError: A table or folder that it names is not there, lacks a column or holds too little of use.
+    """
+    if recipe.task != RUNNABLE_TASK:
+        raise RecipeError(
+            f"task is {recipe.task!r}: the pipeline cannot run it yet; allowed today: {RUNNABLE_TASK}"
+        )
+    _check_source(recipe.source)
+    if recipe.evaluation.kind == "table":
+        evaluation_examples(recipe, Path())
+        _check_held_out(recipe.source, recipe.evaluation)
+
+
+def _check_source(source: Source) -> None:
+    if source.kind == "folder":
+        from blip_core.sources import picture_names
+
+        picture_names(Path(source.path).expanduser(), source.recursive)
+    if source.kind == "table":
+        from blip_core.sources import ANSWERED_FIELDS, PICTURE_FIELDS, table_files
+
+        own = source.questions == "table"
+        table_files(source, ANSWERED_FIELDS if own else PICTURE_FIELDS)
+
+
+def _check_held_out(source: Source, evaluation: TableEvaluation) -> None:
+    """Nothing is judged on that was learnt."""
+    if source.kind != "table" or source.questions != "table":
+        return
+    from blip_core.sources import questions_asked, table_files
+
+    both = questions_asked(*table_files(source)) & questions_asked(*table_files(evaluation))
+    if both:
+        raise TableError(
+            f"{len(both)} questions about the same pictures stand in source.path ({source.path}) and in "
+            f"evaluation.path ({evaluation.path}): what is learnt cannot judge. Take them out of one of the "
+            "tables, or set evaluation.kind to split and dataset.test_share to the share that judges"
+        )

@@ -1,0 +1,130 @@
+"""Variants as they are judged: loaded here, or behind a server."""
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blip_core.errors import RecipeError
+from blip_core.recipes import Inference, Recipe, ServerVariant, Variant
+from blip_core.wiring.checkpoints import checkpoint_identity, folder_digest, locate_checkpoint
+from blip_core.wiring.devices import device_of, use_threads
+from blip_core.wiring.places import workplace
+
+if TYPE_CHECKING:
+    from blip_core.backends.openai_compatible import ChatClient
+    from blip_core.inference.served import ServedModel
+    from blip_core.modeling import Blip2Bundle
+    from blip_core.modeling.features import VisionStates
+
+NO_TOKENS = 1  # as few as can be asked for, where nothing is to be written
+
+
+def inference_settings(recipe: Recipe) -> Inference:
+    """How variants answer: without a describing prompt where there is no describing stage."""
+    if recipe.stages == 2:
+        return recipe.inference
+    return recipe.inference.model_copy(update={"describe_prompt": ""})
+
+
+def load_variant(recipe: Recipe, variant: Variant, adapter: Path | None) -> "Blip2Bundle":
+    """A variant as it is judged, with its adapter if it has one."""
+    from blip_core.modeling import load_adapter, load_blip2
+
+    use_threads(recipe)
+    folder = locate_checkpoint(variant.model)
+    bundle = load_blip2(folder, recipe.inference.quantisation, device_of(recipe), variant.model.dtype)
+    return load_adapter(bundle, adapter) if adapter else bundle
+
+
+def variant_states(recipe: Recipe, variant: Variant, bundle: "Blip2Bundle") -> "VisionStates | None":
+    """Where a variant takes its vision tower's outputs from; None, it encodes what it answers itself.
+
+    Variants of one checkpoint share them with each other and with tuning. They are not kept where an adapter
+    sits on the tower, whose outputs are then the adapter's own, nor where the tower is so small that keeping
+    may cost more than it spares, see `WORTH_KEEPING_PARAMETERS`.
+    """
+    from blip_core.modeling.adapter_targets import tunes_vision_tower
+    from blip_core.modeling.stored_features import WORTH_KEEPING_PARAMETERS, StoredVisionStates
+    from blip_core.modeling.vision_tower import tower_parameters
+
+    if tunes_vision_tower(bundle.model) or tower_parameters(bundle) < WORTH_KEEPING_PARAMETERS:
+        return None
+    return StoredVisionStates(bundle, workplace().store, checkpoint_identity(variant.model))
+
+
+def adapter_folder(variant: Variant, kept: Path | None) -> Path | None:
+    """Folder of the adapter a variant carries: its own, the kept one that it names, or none."""
+    if variant.adapter_kind == "folder":
+        return Path(str(variant.adapter)).expanduser()
+    return kept if variant.adapter else None
+
+
+def adapter_identity(variant: Variant | ServerVariant, kept_digest: str) -> str:
+    """What changes when the adapter does, by whatever name it goes."""
+    if isinstance(variant, Variant) and variant.adapter_kind == "folder":
+        return folder_digest(Path(str(variant.adapter)).expanduser())
+    return kept_digest if variant.adapter else ""
+
+
+def variant_identity(variant: Variant | ServerVariant, server_facts: str = "") -> str:
+    """What changes when the model of a variant does.
+
+    Args:
+        variant: whose model.
+        server_facts: what its server told of it, see `server_facts`.
+    """
+    if isinstance(variant, Variant):
+        return checkpoint_identity(variant.model)
+    return f"{variant.url.rstrip('/')} {variant.served_model} {server_facts}".strip()
+
+
+def server_facts(variant: ServerVariant) -> str:
+    """What a server tells of the model of a variant; empty where it tells nothing.
+
+    Raises:
+        RecipeError: The environment lacks the server's key.
+        StageFailure: The server cannot be reached.
+    """
+    with _chat_client(variant, NO_TOKENS) as client:
+        return client.model_facts()
+
+
+def connect_served(recipe: Recipe, variant: ServerVariant) -> "ServedModel":
+    """A variant behind a server, which is first asked when it has to answer."""
+    from blip_core.inference.served import ServedModel
+
+    settings = recipe.inference
+    connect = partial(_chat_client, variant, settings.max_new_tokens, settings.batch_size)
+    return ServedModel(connect, f"{variant.served_model} at {variant.url}")
+
+
+def _chat_client(variant: ServerVariant, max_new_tokens: int, requests_at_once: int = 1) -> "ChatClient":
+    from blip_core.backends.openai_compatible import ChatClient
+
+    return ChatClient(
+        variant.url,
+        variant.served_model,
+        temperature=0.0,
+        top_p=1.0,
+        max_new_tokens=max_new_tokens,
+        api_key=server_key(variant),
+        requests_at_once=requests_at_once,
+    )
+
+
+def server_key(variant: ServerVariant) -> str:
+    """The key of a server, from the environment; empty where none is needed.
+
+    Raises:
+        RecipeError: The variable is empty or not set.
+    """
+    if not variant.key_variable:
+        return ""
+    key = os.environ.get(variant.key_variable, "")
+    if not key:
+        raise RecipeError(
+            f"variant {variant.name}: key_variable is {variant.key_variable}, but the environment has "
+            f"nothing under that name; set it to the key of {variant.url}"
+        )
+    return key
