@@ -44,7 +44,8 @@ def compare_variants(
     Args:
         recipe: What is made and learnt.
         profile: With which checkpoints and on what hardware.
-        dataset: Digest of a dataset, or its beginning; empty takes the adapter's or the recipe's own.
+        dataset: Digest of a dataset, or its beginning; empty takes the adapter's or the recipe's own, which
+            is made if the comparison needs it.
         adapter: Digest of an adapter, or its beginning; empty takes the one of recipe and dataset.
         variants: Who is compared, the first being measured against; empty takes the recipe's. Each is a
             variant of the recipe, champion, candidate, models:/NAME@ALIAS, or digest or folder of an adapter.
@@ -57,12 +58,18 @@ def compare_variants(
     contestants = enter_all(plan)
     with recorded(plan, "compare-variants") as recorder:
         rows, tuned = chosen_pair(dataset, adapter)
-        rows = rows or grow_dataset(plan)
-        if carries_own(plan):
+        if rows is None and needs_dataset(plan, tuned):
+            rows = grow_dataset(plan)
+        if rows and carries_own(plan):
             tuned = tuned or tune(plan, rows)
         scores = judge(plan, rows, tuned, contestants)
         keep_contestants(recorder, contestants)
         return keep_results(recorder, dataset=rows, adapter=tuned, scores=scores)
+
+
+def needs_dataset(recipe: Recipe, adapter: ArtifactRef | None) -> bool:
+    """Whether a comparison needs a dataset: its test split judges, or an adapter is to be tuned on it."""
+    return recipe.evaluation.kind == "split" or (carries_own(recipe) and adapter is None)
 
 
 def carries_own(recipe: Recipe) -> bool:
@@ -86,7 +93,7 @@ def check_adapter_is_used(recipe: Recipe, adapter: str) -> None:
 @flow(name="judge", flow_run_name="judge {recipe.name}")
 def judge(
     recipe: Recipe,
-    dataset: ArtifactRef,
+    dataset: ArtifactRef | None,
     adapter: ArtifactRef | None,
     contestants: Sequence[Contestant],
 ) -> ArtifactRef:

@@ -38,7 +38,7 @@ def planned(recipe: Recipe, until: str, dataset: str = "", adapter: str = "") ->
         adapter: digest of the adapter that would be used instead of the recipe's own.
     """
     prepare_environment(workplace())
-    from flows.compare_variants import carries_own, judge
+    from flows.compare_variants import carries_own, judge, needs_dataset
     from flows.contestants import enter_all
     from flows.finetune import tune
     from flows.regenerate_dataset import grow_dataset
@@ -47,10 +47,11 @@ def planned(recipe: Recipe, until: str, dataset: str = "", adapter: str = "") ->
 
     with only_planned() as stages:
         rows, tuned = chosen_pair(dataset, adapter)
-        rows = rows or grow_dataset.fn(recipe)
+        if rows is None and (until != "scores" or needs_dataset(recipe, tuned)):
+            rows = grow_dataset.fn(recipe)
         if until == "dataset":
             return stages
-        if until == "adapter" or carries_own(recipe):
+        if rows and (until == "adapter" or carries_own(recipe)):
             tuned = tuned or tune.fn(recipe, rows)
         if until == "scores":
             judge.fn(recipe, rows, tuned, enter_all(recipe, work=False))

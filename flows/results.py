@@ -59,7 +59,7 @@ _PROMPT_CHARS = 200  # longer settings are read in recipe.toml
 
 def keep_results(
     recorder: Recorder,
-    dataset: ArtifactRef,
+    dataset: ArtifactRef | None,
     adapter: ArtifactRef | None = None,
     scores: ArtifactRef | None = None,
 ) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def keep_results(
     folder = recorder.place.reports / recorder.run.id
     folder.mkdir(parents=True, exist_ok=True)
     keep_recipe(recorder.recipe, recorder.run)
-    samples = keep_dataset(recorder, folder, dataset)
+    samples = keep_dataset(recorder, folder, dataset) if dataset else []
     told = read_scores(scores) if scores else {"variants": {}, "comparisons": []}
     decision = decide(recorder.recipe.champion, told) if scores and adapter else None
     learning = keep_adapter(recorder, folder, adapter, told, decision) if adapter else Learning()
@@ -134,7 +134,7 @@ def write_page(
     folder: Path,
     summary: Summary,
     told: Mapping[str, Any],
-    dataset: ArtifactRef,
+    dataset: ArtifactRef | None,
     learning: Learning,
     samples: Sequence[Example],
 ) -> None:
@@ -146,10 +146,10 @@ def write_page(
         ladder=from_scores(told),
         scores=told,
         answers={name: answers_of(recorder, name) for name in told["variants"]},
-        examples=evaluation_examples(recipe, path_of(dataset)),
+        examples=evaluation_examples(recipe, path_of(dataset) if dataset else None),
         curve=learning.curve,
         watched=learning.watched,
-        sheet_png=(folder / SHEET).read_bytes(),
+        sheet_png=(folder / SHEET).read_bytes() if dataset else b"",
         samples=[
             Sample(row.image, row.scene, row.description, row.question, row.options, row.answer)
             for row in samples[:SHOWN_SAMPLES]
@@ -194,7 +194,9 @@ def keep_variant(recorder: Recorder, name: str, values: Mapping[str, Any]) -> No
     stage = f"predict {name}"
     child, answered = recorder.children[stage], recorder.stages[stage].artifact
     child.metrics(variant_metrics(values))
-    child.tags({"foundry.variant": name})
+    judged_on = {"foundry.evaluation": str(answered.metadata["evaluation_identity"])}
+    child.tags({"foundry.variant": name, **judged_on})
+    recorder.run.tags(judged_on)  # of all variants the same, or they would not have been compared
     child.artifact(answered.path / PREDICTIONS)
     rows = [row.to_row() for row in answers_of(recorder, name)[:TABLE_ROWS]]
     child.table(rows, "predictions.json")
@@ -321,16 +323,15 @@ def _share(value: float | None) -> str:
 
 def summarise(
     recorder: Recorder,
-    dataset: ArtifactRef,
+    dataset: ArtifactRef | None,
     adapter: ArtifactRef | None,
     ladder: Ladder,
     report: Path | None,
     decision: Decision | None = None,
 ) -> Summary:
     """The run as programs see it."""
-    made = metadata_of(dataset)
     return Summary(
-        dataset=DatasetSummary(str(path_of(dataset)), dataset.digest, made["splits"], made["rejected"]),
+        dataset=summarise_dataset(dataset) if dataset else None,
         variants=summarise_variants(ladder),
         comparisons=summarise_comparisons(ladder),
         adapter=summarise_adapter(adapter) if adapter else None,
@@ -342,6 +343,12 @@ def summarise(
         report=str(report or ""),
         champion=ChampionSummary(decision.won, decision.reasons) if decision else None,
     )
+
+
+def summarise_dataset(dataset: ArtifactRef) -> DatasetSummary:
+    """The dataset as programs see it."""
+    made = metadata_of(dataset)
+    return DatasetSummary(str(path_of(dataset)), dataset.digest, made["splits"], made["rejected"])
 
 
 def summarise_adapter(adapter: ArtifactRef) -> AdapterSummary:

@@ -104,7 +104,7 @@ def show_results(console: Console, recipe: Recipe, summary: Summary) -> None:
     places = Places(
         dataset=summary.dataset.path if summary.dataset else "",
         adapter=summary.adapter.path if summary.adapter else "",
-        pictures=str(Path(summary.report).with_name(SHEET)) if summary.report else "",
+        pictures=str(Path(summary.report).with_name(SHEET)) if summary.report and summary.dataset else "",
         report=summary.report,
     )
     if summary.report:

@@ -43,15 +43,19 @@ ROWS_PER_SHARD = 512  # rows of like length share a batch: the more rows to choo
 def key(
     recipe: Recipe,
     variant: AnyVariant,
-    dataset: ArtifactRef,
+    dataset: ArtifactRef | None,
     adapter: ArtifactRef | None,
     server_facts: str = "",
 ) -> str:
     inputs = who_answers(recipe, variant, adapter, server_facts) | {
         "version": VERSION,
-        "evaluation": evaluation_identity(recipe, dataset.digest),
+        "evaluation": _judged_on(recipe, dataset),
     }
     return workplace().store.key("predictions", inputs)
+
+
+def _judged_on(recipe: Recipe, dataset: ArtifactRef | None) -> str:
+    return evaluation_identity(recipe, dataset.digest if dataset else "")
 
 
 def who_answers(
@@ -124,7 +128,7 @@ def load_answering(recipe: Recipe, variant: AnyVariant, adapter: ArtifactRef | N
 def predict_variant(
     recipe: Recipe,
     variant: AnyVariant,
-    dataset: ArtifactRef,
+    dataset: ArtifactRef | None,
     adapter: ArtifactRef | None,
     server_facts: str = "",
 ) -> ArtifactRef:
@@ -140,7 +144,7 @@ def predict_variant(
     own_key = key(recipe, variant, dataset, adapter, server_facts)
 
     def build(folder: Path) -> dict[str, Any]:
-        examples = evaluation_examples(recipe, path_of(dataset))
+        examples = evaluation_examples(recipe, path_of(dataset) if dataset else None)
         if not examples:
             raise EmptyDataset("there are no rows to judge on; raise dataset.test_share or scenes.count")
         load = partial(load_answering, recipe, variant, adapter)
@@ -149,12 +153,12 @@ def predict_variant(
         shards = answer_in_shards(own_key, variant.name, examples, settings, load, rows_per_shard=step)
         answered = gather(shards, FILE, folder, Prediction, PREDICTION_SCHEMA)
         gather(shards, ABLATIONS, folder, Prediction, PREDICTION_SCHEMA)
-        parents = {"dataset": dataset.key} if recipe.evaluation.kind == "split" else {}
+        parents = {"dataset": dataset.key} if dataset and recipe.evaluation.kind == "split" else {}
         return {
             "rows": answered,
             "variant": variant.name,
             "evaluation": recipe.evaluation.kind,
-            "evaluation_identity": evaluation_identity(recipe, dataset.digest),
+            "evaluation_identity": _judged_on(recipe, dataset),
             "model": variant_identity(variant, server_facts),
             "adapter": adapter_identity(variant, adapter.digest if adapter else ""),
             **what_it_took(shards),

@@ -5,20 +5,27 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from blip_core.errors import TableError
 from blip_core.recipes import Recipe
 from blip_core.records import LETTERS, Example
 
 
-def evaluation_examples(recipe: Recipe, dataset: Path) -> list[Example]:
+def evaluation_examples(recipe: Recipe, dataset: Path | None = None) -> list[Example]:
     """The rows that variants are judged on.
 
+    Args:
+        recipe: which rows these are.
+        dataset: the dataset whose test split they are, if they are one's.
+
     Raises:
-        TableError: A table cannot be read, or one of its rows cannot be used.
+        TableError: A table cannot be read, or one of its rows cannot be used; or there is no dataset.
     """
     settings = recipe.evaluation
     if settings.kind == "split":
         from blip_core.dataset import read_split
 
+        if dataset is None:
+            raise TableError("evaluation.kind is split, but no dataset was given whose test rows judge")
         return list(read_split(dataset, "test"))
     if settings.kind == "table":
         from blip_core.sources import read_examples, table_files

@@ -57,7 +57,7 @@ def check_can_run(recipe: Recipe) -> None:
         )
     _check_source(recipe.source)
     if recipe.evaluation.kind == "table":
-        evaluation_examples(recipe, Path())
+        evaluation_examples(recipe)
         _check_held_out(recipe.source, recipe.evaluation)
 
 

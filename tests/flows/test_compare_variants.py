@@ -1,12 +1,16 @@
 """Checkpoints, adapters by any name and a model server, judged on the same rows and told in the same way."""
 
+import io
 import json
 import shutil
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from blip_core.errors import RecipeError, StageFailure, TableError, UnknownArtifact
+from blip_core.recipes import load_recipe
+from blip_core.reporting import Summary
 from blip_core.store import Store
 from flows.contestants import KIND
 from tests.contract.conftest import serving_chat
@@ -94,7 +98,8 @@ def test_who_is_named_is_compared_in_that_order_and_told_alike(compare, shared_h
     assert list(summary["variants"]) == names
     assert {one["n"] for one in summary["variants"].values()} == {QUESTIONS}
     assert {one["a"] for one in summary["comparisons"]} >= {"flan-t5"}
-    assert "finetune" not in summary["stages"]  # nobody carries an adapter of this run
+    assert [*summary["stages"]] == [*(f"predict {name}" for name in names), "compare"]  # no dataset is needed
+    assert (summary["dataset"], summary["adapter"]) == (None, None)
 
     client, runs = children(summary)
     told = [runs[f"predict {name}"] for name in names]
@@ -104,6 +109,7 @@ def test_who_is_named_is_compared_in_that_order_and_told_alike(compare, shared_h
     assert files[0] == files[1] == files[2] == files[3] >= {"predictions.parquet", "predictions.json"}
     assert told[1].data.tags["foundry.registered"] == "models:/gallery-vqa-adapter/1"
     assert told[1].data.tags["foundry.adapter"] == told[2].data.tags["foundry.adapter"]
+    assert len({run.data.tags["foundry.evaluation"] for run in told}) == 1
     assert told[3].data.tags["foundry.server"] == f"owner/vlm at {server.url}"
     assert "2048" in told[3].data.tags["foundry.server_facts"]
 
@@ -113,6 +119,18 @@ def test_who_is_named_is_compared_in_that_order_and_told_alike(compare, shared_h
     assert all(headers["Authorization"] == f"Bearer {KEY}" for _, headers, _ in server.requests)
     held = [path for path in shared_home.rglob("*") if path.is_file()]
     assert not [path for path in held if KEY.encode() in path.read_bytes()]
+
+
+def test_what_is_printed_leads_to_files_that_are_there(compare, given):
+    from flows.running import show_results
+
+    console = Console(record=True, width=1000, file=io.StringIO())
+    summary = Summary.from_dict(compare("flan-t5", "candidate"))
+    show_results(console, load_recipe("gallery-vqa", "pocket", given), summary)
+
+    paths = [word for word in console.export_text().split() if word.startswith("/")]
+    assert Path(summary.report) in map(Path, paths)
+    assert all(Path(path).exists() for path in paths)
 
 
 def test_what_names_mean_decides_what_is_answered_anew(compare, given, shared_home):

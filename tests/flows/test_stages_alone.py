@@ -83,6 +83,18 @@ def test_a_plan_tells_what_is_there_and_works_nothing(home, doubles):
     assert {one.kind for one in Store(home / "store").artifacts()}.isdisjoint({"dataset", "adapter"})
 
 
+def test_a_comparison_without_an_adapter_of_its_own_plans_no_dataset(home, doubles):
+    from blip_core.recipes import load_recipe
+    from flows.answering import with_variants
+    from flows.dry_run import planned
+
+    whole = load_recipe("gallery-vqa", "pocket", doubles)
+    untuned = with_variants(whole, ["baseline", "flan-t5"])
+    names = ["predict baseline", "predict flan-t5", "compare"]
+    assert [stage.name for stage in planned(untuned, "scores")] == names
+    assert [stage.name for stage in planned(whole, "scores")][:2] == ["scenes", "pictures"]
+
+
 def test_an_adapter_that_is_named_brings_the_dataset_it_was_tuned_on(home, doubles):
     from blip_core.recipes import load_recipe
     from flows.compare_variants import compare_variants
