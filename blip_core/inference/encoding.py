@@ -7,7 +7,6 @@ from torch import Tensor
 
 from blip_core.inference.batching import windows, work_in_batches
 from blip_core.inference.counting import InferenceCounts
-from blip_core.inference.multiplying import quick_linears
 from blip_core.modeling.features import (
     VisionStates,
     add_all,
@@ -17,6 +16,7 @@ from blip_core.modeling.features import (
     vision_states,
 )
 from blip_core.modeling.loading import Blip2Bundle
+from blip_core.modeling.multiplying import quick_linears
 from blip_core.records import Example
 
 Features = Mapping[str, Tensor]

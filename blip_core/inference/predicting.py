@@ -21,7 +21,6 @@ from blip_core.inference.counting import InferenceCounts
 from blip_core.inference.encoding import Features, PictureEncoder
 from blip_core.inference.generating import write_texts
 from blip_core.inference.letters import chances_of
-from blip_core.inference.multiplying import quick_linears
 from blip_core.inference.prompting import (
     Question,
     check_task,
@@ -33,6 +32,7 @@ from blip_core.inference.ranking import letter_scores, text_scores
 from blip_core.inference.reading import Reader, min_length_share, read_prompts, skips_pads
 from blip_core.modeling.features import VisionStates, picture_key, prompt_embeddings
 from blip_core.modeling.loading import Blip2Bundle
+from blip_core.modeling.multiplying import quick_linears
 from blip_core.modeling.text import Prompt, pad_prompts, target_ids, tokenise_prompts
 from blip_core.recipes.inference import Inference
 from blip_core.records import LETTERS, Example, Prediction, most_offered

@@ -23,7 +23,7 @@ from blip_core.inference.attending import (
     pad_bias,
     split_heads,
 )
-from blip_core.inference.multiplying import multiply_by, multiply_gelu
+from blip_core.modeling.multiplying import multiply_by, multiply_gelu
 
 CPU_TOKENS = 2048
 """Most tokens that a CPU encodes at once. Measured on one core with a layer 256 wide: 235 GFLOP/s over 1,024

@@ -19,6 +19,7 @@ from torch import Tensor
 from blip_core import curation
 from blip_core.errors import TableError
 from blip_core.modeling.loading import Blip2Bundle
+from blip_core.modeling.multiplying import quick_linears
 from blip_core.modeling.text import TokenBatch
 from blip_core.modeling.vision_tower import refuse_training_tower
 from blip_core.records import Example, Rejection
@@ -68,7 +69,8 @@ def untrained_states(bundle: Blip2Bundle, pixels: Tensor) -> Tensor:
     tower = bundle.blip2.vision_model
     was_training = tower.training
     tower.eval()
-    states = _run_tower(bundle, pixels)
+    with quick_linears(tower):
+        states = _run_tower(bundle, pixels)
     tower.train(was_training)
     return states
 

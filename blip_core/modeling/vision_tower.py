@@ -3,10 +3,10 @@
 BLIP-2's tower is a ViT-g of one billion weights that nobody tunes (Li et al., arXiv 2301.12597).
 """
 
-import gc
 from typing import Any
 
 import torch
+from accelerate.hooks import remove_hook_from_module
 from torch import nn
 
 from blip_core.errors import RecipeError, StageFailure
@@ -58,8 +58,8 @@ def release_vision_tower(bundle: Blip2Bundle) -> int:
     tensors = [*tower.parameters(), *tower.buffers()]
     freed: int = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     bundle.blip2.vision_model = ReleasedTower(tower.dtype)
+    remove_hook_from_module(tower, recurse=True)  # they refer in circles
     del tower, tensors
-    gc.collect()  # hooks of accelerate refer in circles
     if bundle.device.type == "cuda":
         torch.cuda.empty_cache()
     return freed

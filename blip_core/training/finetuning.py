@@ -14,8 +14,10 @@ from blip_core.inference.predicting import describe
 from blip_core.inference.prompting import check_task
 from blip_core.modeling.adapter_targets import check_adapter
 from blip_core.modeling.adapters import attach_adapter, restore_adapter, save_adapter
+from blip_core.modeling.dropping import quick_dropout
 from blip_core.modeling.features import VisionCache, VisionStates, distinct_pictures, image_features
 from blip_core.modeling.loading import Blip2Bundle
+from blip_core.modeling.multiplying import quick_linears
 from blip_core.modeling.vision_tower import release_vision_tower
 from blip_core.recipes.finetune import Finetune
 from blip_core.recipes.inference import Inference
@@ -266,7 +268,11 @@ def _train(tuning: _Tuning, on_step: OnStep, on_samples: OnSamples) -> None:
         tuning.together,
     )
     tuning.together.begin_equal([p for p in bundle.model.parameters() if p.requires_grad])
-    with _activations_computed_twice(bundle, settings.gradient_checkpointing):
+    with (
+        quick_linears(bundle.model),
+        quick_dropout(bundle.model),
+        _activations_computed_twice(bundle, settings.gradient_checkpointing),
+    ):
         trainer.run(tuning.resume_from)
     if watch.best_state is not None:
         restore_adapter(bundle, watch.best_state)

@@ -100,6 +100,13 @@ class Learner(nn.Module):
         self.model = bundle.model
         self._bundle = bundle
         self._letters = letter_ids(bundle, letters)
+        self._learnt = [parameter for parameter in self.parameters() if parameter.requires_grad]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget gradients, of the few weights that have any: the Trainer asks for it at every step."""
+        del set_to_none
+        for parameter in self._learnt:
+            parameter.grad = None
 
     def forward(
         self, states: Tensor, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, is_answer: Tensor

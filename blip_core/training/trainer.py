@@ -110,6 +110,7 @@ class PlannedTrainer(Trainer):
                 nothing moved.
             StoreError: The disk is full; the checkpoints before are kept.
         """
+        self.model.train()  # once, not at every step: whoever looks at the model in between puts it back
         if resume_from is None:
             self.train()
             return
@@ -130,7 +131,6 @@ class PlannedTrainer(Trainer):
     ) -> Tensor:
         """Gradients of the mean of all rows' losses, in as many passes as memory asks for."""
         del num_items_in_batch  # rows count, not tokens
-        model.train()
         self._rows = list(inputs[_ROWS])
         drawn = random_states()
         while not self._accumulate(model):
@@ -189,7 +189,7 @@ class PlannedTrainer(Trainer):
 
     def _clip_grad_norm(self, model: nn.Module) -> Any:
         """Without gradients the optimiser leaves weights and moments alone."""
-        norm = super()._clip_grad_norm(model)
+        norm = self.accelerator.clip_grad_norm_(self._learnt, self.args.max_grad_norm)
         losses = self._row_losses.isfinite()
         if not bool(losses.all() & torch.as_tensor(norm).isfinite()):
             model.zero_grad(set_to_none=True)

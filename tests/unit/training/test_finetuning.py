@@ -4,6 +4,7 @@ from typing import Protocol
 
 import pytest
 import torch
+from torch import nn
 
 from blip_core.errors import EmptyDataset, RecipeError, TrainingFailure
 from blip_core.inference import predict
@@ -17,6 +18,7 @@ from blip_core.recipes.inference import Inference
 from blip_core.training import TrainingResult, finetune
 from blip_core.training.finetuning import ignore_step
 from blip_core.training.sampling import Sample
+from blip_core.training.trainer import PlannedTrainer
 from blip_core.training.watching import OnStep
 from tests.tiny_blip2 import FolderOf, MakeExamples
 from tests.unit.training.conftest import TuneTiny
@@ -53,6 +55,23 @@ def tune(
         return bundle, result
 
     return run
+
+
+def test_every_step_is_taken_in_training_mode_though_the_model_is_looked_at_in_between(
+    tune: Tune, finetune_settings: Finetune, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accumulate, modes = PlannedTrainer._accumulate, []
+
+    def noted(trainer: PlannedTrainer, model: nn.Module) -> bool:
+        modes.append({module.training for module in model.modules()})
+        return accumulate(trainer, model)
+
+    monkeypatch.setattr(PlannedTrainer, "_accumulate", noted)
+    looked = {"epochs": 2.0, "eval_every_steps": 1, "sample_rows": 2}
+    _, result = tune(finetune_settings.model_copy(update=looked))
+
+    assert result.samples
+    assert modes == [{True}] * result.steps
 
 
 @pytest.mark.parametrize("family", ["t5", "opt"])

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from transformers.activations import GELUActivation
 from transformers.models.blip_2.modeling_blip_2 import Blip2MLP
@@ -28,7 +29,8 @@ MIN_ROWS = 8
 def quick_linears(model: nn.Module) -> Iterator[None]:
     """Let the float32 linears of a model that lie on a CPU multiply through oneDNN, for a while.
 
-    Gradients do not flow through them, so all inside is for inference. Quantised linears stay as they are.
+    Gradients flow through those that are frozen. Those that learn multiply as ever while gradients are taken,
+    and quantised ones always.
     """
     linears = [
         module for module in model.modules() if isinstance(module, nn.Linear) and _can_be_quicker(module)
@@ -88,13 +90,46 @@ def multiply_by(linear: nn.Module, states: Tensor, factor: Tensor) -> Tensor:
 
 
 def _multiply(linear: nn.Linear, states: Tensor) -> Tensor:
-    if not _is_worth_it(linear, states):
+    if not _is_worth_it(linear, states) or (torch.is_grad_enabled() and _learns(linear)):
         return functional.linear(states, linear.weight, linear.bias)
-    product: Tensor = _operator()(states, linear.weight, linear.bias, "none", [], "")
+    if _takes_gradients(states):
+        passed: Tensor = _Frozen.apply(states, linear.weight, linear.bias)  # type: ignore[no-untyped-call]
+        return passed
+    return _product(states, linear.weight, linear.bias)
+
+
+def _product(states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    product: Tensor = _operator()(states, weight, bias, "none", [], "")
     return product
 
 
+class _Frozen(torch.autograd.Function):
+    """A product with a weight that does not learn: only the states take a gradient, by the same operator."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(weight)
+        return _product(states, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (weight,) = ctx.saved_tensors
+        return _product(gradient.contiguous(), weight.t(), None), None, None
+
+
+def _learns(linear: nn.Linear) -> bool:
+    return any(parameter.requires_grad for parameter in linear.parameters())
+
+
+def _takes_gradients(states: Tensor) -> bool:
+    return torch.is_grad_enabled() and states.requires_grad
+
+
 def _is_quick(linear: nn.Linear, states: Tensor) -> bool:
+    """Whether what follows a product may be folded into it, which no gradient gets through."""
+    if torch.is_grad_enabled() and (states.requires_grad or _learns(linear)):
+        return False
     return _FORWARD in vars(linear) and _is_worth_it(linear, states)
 
 

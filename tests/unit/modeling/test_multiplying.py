@@ -5,7 +5,7 @@ from torch.nn import functional
 from transformers import Blip2VisionConfig
 from transformers.models.blip_2.modeling_blip_2 import Blip2MLP
 
-from blip_core.inference.multiplying import MIN_ROWS, multiply_by, multiply_gelu, quick_linears
+from blip_core.modeling.multiplying import MIN_ROWS, multiply_by, multiply_gelu, quick_linears
 
 
 @pytest.fixture
@@ -28,6 +28,29 @@ def test_products_are_the_same_but_for_the_last_bits(linear: nn.Linear, rows: in
 
     torch.testing.assert_close(quick, expected, atol=1e-5, rtol=1e-5)
     assert quick.shape == expected.shape
+
+
+@pytest.mark.parametrize("learns", [True, False])
+@pytest.mark.parametrize("rows", [1, MIN_ROWS, 100])
+def test_gradients_are_the_same_but_for_the_last_bits(linear: nn.Linear, rows: int, learns: bool) -> None:
+    linear.requires_grad_(learns)
+    states = torch.randn(rows, 3, 40, requires_grad=True)
+    taken = [states, *(linear.parameters() if learns else ())]
+    expected = torch.autograd.grad(linear(states).square().sum(), taken)
+
+    with quick_linears(linear):
+        quick = torch.autograd.grad(linear(states).square().sum(), taken)
+
+    torch.testing.assert_close(quick, expected, atol=1e-3, rtol=1e-5)
+
+
+def test_no_gradient_is_lost_where_a_product_could_be_folded(linear: nn.Linear) -> None:
+    states = torch.randn(MIN_ROWS, 40, requires_grad=True)
+
+    with quick_linears(linear):
+        folded = multiply_gelu(linear.requires_grad_(False), states, "tanh")
+
+    assert torch.autograd.grad(folded.sum(), [states])[0].abs().sum() > 0
 
 
 def test_afterwards_a_model_is_as_it_was(linear: nn.Linear) -> None:
