@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from blip_core.training.launching import Tuned
     from blip_core.training.sampling import Sample
 
-VERSION = 2
+VERSION = 3
 STEPS_SHOWN_ONE_IN = 10  # one batch says little: the loss told is the mean of a tenth of the steps
 ADAPTER = "adapter"
 CURVE = "curve.csv"
