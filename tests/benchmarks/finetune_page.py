@@ -42,9 +42,9 @@ def _on_cpu(results: Mapping[str, Any]) -> list[str]:
         "",
         *table(("", "ratio"), [(rung["what"], rung["ratio_cpu"]) for rung in results["ablation"]]),
         "",
-        "What is saved is the vision tower, so the ratio follows its share of the work. In this model it "
-        "holds two thirds of the weights and is most of the work. Where it holds a quarter, as in the "
-        "published flan-t5-xl, the ratio is "
+        "Most of what is saved is the vision tower, so the ratio follows its share of the work. In this "
+        "model it holds two thirds of the weights and is most of the work. Where it holds a quarter, as in "
+        "the published flan-t5-xl, the ratio is "
         f"**{shares['median']}** ({shares['low']} to {shares['high']}, {shares['pairs']} pairs).",
         "",
     ]
