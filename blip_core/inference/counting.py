@@ -14,7 +14,7 @@ class InferenceCounts:
         vision_forwards: pictures that went through the vision tower.
         prompts: prompts that the language model read, over both stages, modes and rotations.
         tokens: tokens of these prompts, image tokens among them.
-        padded_tokens: pads that were computed beside them.
+        padded_tokens: pads that were computed beside them to read them; keys and values of a batch hold more.
         prefills: batches of prompts that were read; each gives the logits of the first position.
         decoder_steps: further passes through the decoder, to write texts or to score candidates.
         written_tokens: tokens that were written for rows not finished yet.

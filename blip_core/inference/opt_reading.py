@@ -28,6 +28,7 @@ class OptReader:
         self._model = model
         self._room = room
         self._embeddings, self._mask = embeddings, attention_mask
+        self.places = attention_mask.numel()
         everything = torch.cat([attention_mask, attention_mask.new_ones(len(attention_mask), room)], dim=1)
         self._pad_bias = pad_bias(everything, embeddings.dtype)
         self._caches: list[LayerCache] = []

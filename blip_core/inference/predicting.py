@@ -29,7 +29,7 @@ from blip_core.inference.prompting import (
     ways_of_asking,
 )
 from blip_core.inference.ranking import letter_scores, text_scores
-from blip_core.inference.reading import Reader, min_length_share, read_prompts, skips_pads
+from blip_core.inference.reading import Reader, min_length_share, read_prompts
 from blip_core.modeling.features import VisionStates, picture_key, prompt_embeddings
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.multiplying import quick_linears
@@ -66,9 +66,9 @@ def answer(
     """Answer questions with options about pictures, in every way that the settings ask for.
 
     Each distinct picture is encoded once, for both stages and for all questions about it, and described once
-    for all whose prompt of stage one is the same. Options are ranked
-    at the answer's first position, or by their texts; where the settings ask for it, an answer is written
-    freely beside. Rotations and ablations read the same descriptions.
+    for all whose prompt of stage one is the same. Options are ranked at the answer's first position, or by
+    their texts; where the settings ask for it, an answer is written freely beside. Rotations and ablations
+    read the same descriptions.
 
     Args:
         bundle: the model, with or without adapter.
@@ -191,7 +191,7 @@ class _Work:
             InferenceCounts(
                 prompts=len(prompts),
                 tokens=tokens,
-                padded_tokens=0 if skips_pads(self.bundle) else padded.input_ids.numel() - tokens,
+                padded_tokens=reader.places - tokens,
                 prefills=1,
             )
         )

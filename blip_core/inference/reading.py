@@ -25,9 +25,11 @@ class Reader(Protocol):
 
     Attributes:
         first_logits: (B, V) of the first position to be written.
+        places: that were computed to read the prompts, pads among them.
     """
 
     first_logits: Tensor
+    places: int
 
     def step(self, tokens: Tensor) -> Tensor:
         """Add tokens (B, T) to every row: logits (B, T, V) of the positions after them."""
@@ -43,15 +45,13 @@ class Reader(Protocol):
 
 
 def min_length_share(bundle: Blip2Bundle) -> float:
-    """How unlike the lengths of prompts may be that are read together; see `length_batches`."""
-    if skips_pads(bundle):
+    """How unlike the lengths of prompts may be that are read together; see `length_batches`.
+
+    A T5 on a CPU computes no pads to read, see `encode_rows`.
+    """
+    if bundle.family == "t5" and bundle.device.type == "cpu":
         return UNLIKE_LENGTH_SHARE
     return MIN_LENGTH_SHARE
-
-
-def skips_pads(bundle: Blip2Bundle) -> bool:
-    """Whether reading computes no pads: a T5 on a CPU, see `encode_rows`."""
-    return bundle.family == "t5" and bundle.device.type == "cpu"
 
 
 def read_prompts(bundle: Blip2Bundle, embeddings: Tensor, attention_mask: Tensor, room: int) -> Reader:

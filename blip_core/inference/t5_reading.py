@@ -44,7 +44,7 @@ class T5Reader:
         self._model = model
         self._mask = attention_mask
         self._pad_bias = pad_bias(attention_mask, embeddings.dtype)
-        self._encoded = encode_rows(model.encoder, embeddings, attention_mask, self._pad_bias)
+        self._encoded, self.places = encode_rows(model.encoder, embeddings, attention_mask, self._pad_bias)
         heads = (len(embeddings), model.config.num_heads, 0, model.config.d_kv)
         empty = embeddings.new_empty(heads)
         blocks = model.decoder.block
@@ -119,8 +119,10 @@ class T5Reader:
         return {"encoder_outputs": outputs, "attention_mask": self._mask}
 
 
-def encode_rows(encoder: Any, embeddings: Tensor, attention_mask: Tensor, bias: Tensor | None) -> Tensor:
-    """Run a T5's encoder over rows that are padded on the right: (B, L, D) -> (B, L, D), 0 on pads.
+def encode_rows(
+    encoder: Any, embeddings: Tensor, attention_mask: Tensor, bias: Tensor | None
+) -> tuple[Tensor, int]:
+    """Run a T5's encoder over rows that are padded on the right.
 
     A GPU takes them all at once. A CPU takes rows of one length, a few at a time: it computes no pads, and
     what it works on stays in its caches.
@@ -130,16 +132,21 @@ def encode_rows(encoder: Any, embeddings: Tensor, attention_mask: Tensor, bias: 
         embeddings: of the prompts.
         attention_mask: (B, L), 0 on pads.
         bias: (B, 1, 1, L) that hides pads, or None.
+
+    Returns:
+        (B, L, D), where a CPU leaves 0 on pads; and the places that the encoder ran on.
     """
     if embeddings.device.type != "cpu":
-        return encode(encoder, embeddings, bias)
-    encoded = torch.zeros_like(embeddings)
+        return encode(encoder, embeddings, bias), attention_mask.numel()
+    encoded, places = torch.zeros_like(embeddings), 0
     lengths = attention_mask.sum(dim=1)
     for length in lengths.unique().tolist():
         at_once = max(1, CPU_TOKENS // length)
         for rows in (lengths == length).nonzero()[:, 0].split(at_once):
-            encoded[rows, :length] = encode(encoder, embeddings[rows, :length], None)
-    return encoded
+            part = encode(encoder, embeddings[rows, :length], None)
+            encoded[rows, :length] = part
+            places += part.shape[0] * part.shape[1]
+    return encoded, places
 
 
 def encode(encoder: Any, embeddings: Tensor, bias: Tensor | None) -> Tensor:

@@ -85,6 +85,13 @@ def test_logits_after_every_token_are_those_of_transformers(model: Any, mask: Te
 
 
 @torch.inference_mode()
+def test_places_are_those_that_were_computed(model: Any, mask: Tensor) -> None:
+    reader = reader_of(model, mask)
+
+    assert reader.places == (mask.sum() if is_t5(model) else mask.numel())
+
+
+@torch.inference_mode()
 def test_a_t5_projects_its_prompt_only_for_a_second_step() -> None:
     projected: list[int] = []
     model = t5()
