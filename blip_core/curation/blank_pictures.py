@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from blip_core.curation.gate import Kept, part, refuse
-from blip_core.curation.pictures import decode_picture
 from blip_core.errors import TableError
+from blip_core.images import decode_picture
 from blip_core.recipes.curation import BlankPictures
 from blip_core.records import Example, Rejection
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blip_core.curation.gate import normalised, refuse
-from blip_core.curation.pictures import decode_picture
 from blip_core.errors import TableError
+from blip_core.images import decode_picture
 from blip_core.recipes.curation import NearDuplicates
 from blip_core.records import Example, Rejection
 

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from blip_core import curation
+from blip_core import images
 from blip_core.errors import TableError
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.multiplying import quick_linears
@@ -38,9 +38,9 @@ def decode_picture(example: Example) -> Image.Image:
     """RGB picture of an example.
 
     Raises:
-        TableError: Its bytes are no picture, or cut short, see `curation.decode_picture`.
+        TableError: Its bytes are no picture, or cut short, see `images.decode_picture`.
     """
-    return curation.decode_picture(example.image, f"the picture of example {example.id!r}")
+    return images.decode_picture(example.image, f"the picture of example {example.id!r}")
 
 
 def distinct_pictures(examples: Iterable[Example]) -> dict[str, Example]:

@@ -5,7 +5,7 @@ import io
 
 from PIL import Image
 
-from blip_core.curation.pictures import decode_picture
+from blip_core.images import decode_picture
 
 SIDES_PX = (320, 256, 192, 128, 96, 64)  # the longer side, tried in turn
 _JPEG_QUALITY = 80

@@ -5,8 +5,8 @@ from pathlib import Path, PurePath, PureWindowsPath
 
 from PIL import Image
 
-from blip_core.curation import MAX_FILE_BYTES, as_shown, decode_picture, is_plain, open_picture
 from blip_core.errors import TableError
+from blip_core.images import MAX_FILE_BYTES, as_shown, decode_picture, is_plain, open_picture
 from blip_core.painting import encode_png
 from blip_core.records import Picture
 
@@ -43,7 +43,7 @@ def upright(data: bytes, name: str) -> bytes:
     Others become a PNG that is turned as the camera noted and has no transparent parts.
 
     Raises:
-        TableError: The bytes are no picture, see `curation.decode_picture`.
+        TableError: The bytes are no picture, see `images.decode_picture`.
     """
     with open_picture(data, name) as opened:
         return data if is_plain(opened) else encode_png(as_shown(opened))

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from blip_core.curation import decode_picture
 from blip_core.errors import TableError
+from blip_core.images import decode_picture
 from blip_core.sources.pictures import outside_picture, upright
 from tests.hostile.files import SIDE_PX, png_claiming, sound_files, webp_claiming
 from tests.hostile.mutations import damaged
@@ -78,7 +78,7 @@ BOMBS = {
 CHILD = """
 import resource, sys
 from pathlib import Path
-from blip_core.curation import decode_picture
+from blip_core.images import decode_picture
 from blip_core.errors import TableError
 
 pages = int(Path("/proc/self/statm").read_text().split()[0])

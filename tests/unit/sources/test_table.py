@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from blip_core.curation import pictures as picture_room
 from blip_core.errors import TableError
+from blip_core.images import decoding as picture_room
 from blip_core.sources import (
     PICTURE_FIELDS,
     Columns,

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from blip_core.curation import decode_picture
-from blip_core.curation import pictures as room
 from blip_core.errors import TableError
+from blip_core.images import decode_picture
+from blip_core.images import decoding as room
 from tests.hostile.files import (
     animated,
     chunk,
