@@ -4,12 +4,12 @@ What the card needs and PEFT's own config does not say is kept beside it in `fou
 can be written again once scores are known.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from blip_core import strict_json
 from blip_core.errors import CheckpointError
 from blip_core.recipes.checkpoint import Checkpoint
 
@@ -100,7 +100,7 @@ class CardLineage:
 
 
 def write_facts(folder: Path, facts: AdapterFacts) -> None:
-    (folder / FACTS).write_text(json.dumps(asdict(facts), indent=1) + "\n", encoding="utf-8")
+    (folder / FACTS).write_text(strict_json.dumps(asdict(facts), indent=1) + "\n", encoding="utf-8")
 
 
 def read_facts(folder: Path) -> AdapterFacts | None:
@@ -121,7 +121,7 @@ def read_facts(folder: Path) -> AdapterFacts | None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = strict_json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}); is it the folder of an adapter?") from error
     if not isinstance(told, dict):

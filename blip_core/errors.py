@@ -11,6 +11,7 @@ FoundryError                 exit code 1
 |   `-- CorruptArtifact
 |-- StageFailure             a stage that could not deliver what it owes
 |   |-- EmptyDataset
+|   |-- NotANumber           a weight, probability, loss or score that is NaN or infinite
 |   `-- TrainingFailure
 |-- TrackingError            the tracking server refused what it was sent
 `-- HubAway                  the hub of checkpoints cannot be reached, or broke off
@@ -70,6 +71,13 @@ class StageFailure(FoundryError):
 
 class EmptyDataset(StageFailure):
     """Nothing, or too little, is left to train or to judge on."""
+
+
+class NotANumber(StageFailure, ValueError):
+    """A value that is NaN or infinite where a number is owed; names the row and the part.
+
+    Also a `ValueError`, as Python has it for JSON with such a value.
+    """
 
 
 class TrainingFailure(StageFailure):

@@ -6,7 +6,6 @@ more, and what comes out must be the label that the store holds.
 """
 
 import io
-import json
 import re
 import sys
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from typing import Any
 from PIL import Image
 from rich.console import Console
 
-from blip_core import figures, labelling
+from blip_core import figures, labelling, strict_json
 from blip_core.dataset import read_split
 from blip_core.dataset.steps import Step
 from blip_core.errors import StoreError
@@ -138,7 +137,7 @@ def list_of(scene: Step) -> str:
     texts = [
         text
         for artifact in workplace().store.artifacts("scenes-shard")
-        for text in json.loads((artifact.path / "texts.json").read_text(encoding="utf-8"))
+        for text in strict_json.loads((artifact.path / "texts.json").read_text(encoding="utf-8"))
         if f"{scene.facts['line']}. {scene.facts['text']}" in text
     ]
     if not texts:
@@ -209,7 +208,7 @@ def row_of(run: Run, row_id: str) -> str:
         for row in read_split(path_of(run.dataset), split):
             if row.id == row_id:
                 image = f"({len(row.image):,} bytes)"
-                return json.dumps({**row.to_row(), "image": image}, indent=1, ensure_ascii=False)
+                return strict_json.dumps({**row.to_row(), "image": image}, indent=1, ensure_ascii=False)
     raise StoreError(f"the dataset has no row {row_id}")
 
 

@@ -1,10 +1,10 @@
 """The card of an adapter in the store, with what the store knows of it by now."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from blip_core import strict_json
 from blip_core.adapter_card import CARD, CardLineage, card_scores, read_facts, write_card
 from blip_core.reporting.catalogue import SCORES
 from blip_core.store import Artifact
@@ -42,7 +42,9 @@ def _newest_scores(lineage: Lineage, adapter: Artifact) -> Mapping[str, Any]:
     for predictions in lineage.children(adapter):
         for scores in lineage.children(predictions):
             if scores.kind == "scores":
-                told: Mapping[str, Any] = json.loads((scores.path / SCORES).read_text(encoding="utf-8"))
+                told: Mapping[str, Any] = strict_json.loads(
+                    (scores.path / SCORES).read_text(encoding="utf-8")
+                )
                 return told
     return {"variants": {}, "comparisons": []}
 

@@ -1,6 +1,5 @@
 """What answers to a table leave behind: files in a folder, a run in MLflow, a summary."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from typing import Any
 
 from prefect.artifacts import create_markdown_artifact
 
+from blip_core import strict_json
 from blip_core.recipes import AnyVariant, Variant
 from blip_core.records import Rejection
 from blip_core.reporting import POCKET_NOTE
@@ -85,7 +85,7 @@ def writers(
         PROBLEMS: partial(write_problems, rejections=rejections),
     }
     if scores is not None:
-        due[SCORES] = lambda path: path.write_text(json.dumps(scores, indent=1), encoding="utf-8")
+        due[SCORES] = lambda path: path.write_text(strict_json.dumps(scores, indent=1), encoding="utf-8")
     return due
 
 

@@ -1,12 +1,12 @@
 """Lists what the store holds of a kind, and tells the lineage of one of them."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
 
+from blip_core import strict_json
 from blip_core.reporting.catalogue import family_tree
 from blip_core.reporting.lineage_tables import show_entry
 from blip_core.store import Artifact
@@ -65,4 +65,4 @@ def show_one(listing: Listing, digest: str, as_json: bool) -> None:
 def print_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object, and nothing else, on standard output."""
     with only_json() as output:
-        output.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+        output.write(strict_json.dumps(value, ensure_ascii=False) + "\n")

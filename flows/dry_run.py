@@ -1,12 +1,12 @@
 """What a run would do: which stages lie in the store, and which are still to be worked."""
 
-import json
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from blip_core import strict_json
 from blip_core.recipes import Recipe
 from blip_core.wiring import check_ready, prepare_environment, workplace
 from flows.commands.options import only_json
@@ -20,7 +20,9 @@ def show_plan(recipe: Recipe, as_json: bool, until: str, dataset: str = "", adap
     check_ready(recipe)
     if as_json:
         with only_json() as output:
-            output.write(json.dumps([asdict(one) for one in planned(recipe, until, dataset, adapter)]) + "\n")
+            output.write(
+                strict_json.dumps([asdict(one) for one in planned(recipe, until, dataset, adapter)]) + "\n"
+            )
         return
     console = Console(file=sys.stdout)
     for stage in planned(recipe, until, dataset, adapter):

@@ -1,6 +1,5 @@
 """What a finished run hands over: figures, tables, a registered adapter, links between pages, a summary."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
-from blip_core import figures
+from blip_core import figures, strict_json
 from blip_core.dataset import read_split
 from blip_core.recipes import Recipe
 from blip_core.records import Example, Prediction
@@ -106,7 +105,7 @@ def keep_dataset(recorder: Recorder, folder: Path, dataset: ArtifactRef) -> list
 
 def keep_scores(recorder: Recorder, folder: Path, told: Mapping[str, Any], ladder: Ladder) -> None:
     """Keep every variant's answers and scores, and the ladder."""
-    (folder / SCORES).write_text(json.dumps(told, indent=1), encoding="utf-8")
+    (folder / SCORES).write_text(strict_json.dumps(told, indent=1), encoding="utf-8")
     for name, values in told["variants"].items():
         keep_variant(recorder, name, values)
     recorder.run.metrics({f"accuracy/{rung.name}": rung.accuracy.value for rung in ladder.rungs})
@@ -260,7 +259,7 @@ def keep_adapter(
 def keep_decision(recorder: Recorder, folder: Path, decision: Decision) -> None:
     """Say in MLflow whether the adapter of this run earned the alias `champion`, and why or why not."""
     path = folder / CHAMPION
-    path.write_text(json.dumps(asdict(decision), indent=1), encoding="utf-8")
+    path.write_text(strict_json.dumps(asdict(decision), indent=1), encoding="utf-8")
     told = {
         "foundry.champion": "won" if decision.won else "not won",
         "foundry.champion_reasons": " ".join(decision.reasons),

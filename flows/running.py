@@ -1,6 +1,5 @@
 """A run from the command line: which Prefect server it uses, and where it is shown."""
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
+from blip_core import strict_json
 from blip_core.recipes import Recipe
 from blip_core.reporting import (
     Places,
@@ -47,7 +47,7 @@ def run_flow(recipe: Recipe, load: Callable[[], Flow], as_json: bool) -> None:
         show_results(console, recipe, Summary.from_dict(run_shown(load, console)))
         return
     with only_json() as output:
-        output.write(json.dumps(run_shown(load, Console(file=sys.stderr))) + "\n")
+        output.write(strict_json.dumps(run_shown(load, Console(file=sys.stderr))) + "\n")
 
 
 def run_shown(load: Callable[[], Flow], console: Console) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def show_results(console: Console, recipe: Recipe, summary: Summary) -> None:
         report=summary.report,
     )
     if summary.report:
-        scores = json.loads(Path(summary.report).with_name(SCORES).read_text(encoding="utf-8"))
+        scores = strict_json.loads(Path(summary.report).with_name(SCORES).read_text(encoding="utf-8"))
         show_ladder(console, from_scores(scores), score_note(recipe))
     if summary.champion:
         show_champion(console, summary.champion)

@@ -1,9 +1,10 @@
 """Which servers of this workplace are up: `foundry ui` leaves a note, a run reads it."""
 
-import json
 from typing import TYPE_CHECKING
 from urllib.error import URLError
 from urllib.request import urlopen
+
+from blip_core import strict_json
 
 if TYPE_CHECKING:
     from blip_core.wiring import Workplace
@@ -20,7 +21,9 @@ _USUAL = {"prefect": f"http://{HOST}:{PREFECT_PORT}", "mlflow": f"http://{HOST}:
 
 def note_servers(place: "Workplace", prefect: str, mlflow: str) -> None:
     """Leave the addresses of both servers for the runs of this workplace."""
-    (place.home / NOTE).write_text(json.dumps({"prefect": prefect, "mlflow": mlflow}), encoding="utf-8")
+    (place.home / NOTE).write_text(
+        strict_json.dumps({"prefect": prefect, "mlflow": mlflow}), encoding="utf-8"
+    )
 
 
 def forget_servers(place: "Workplace") -> None:
@@ -30,7 +33,7 @@ def forget_servers(place: "Workplace") -> None:
 def running_servers(place: "Workplace") -> dict[str, str]:
     """Addresses of the servers that were noted and answer; a note that a crash left behind gives none."""
     try:
-        noted: dict[str, str] = json.loads((place.home / NOTE).read_text(encoding="utf-8"))
+        noted: dict[str, str] = strict_json.loads((place.home / NOTE).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
     return {name: address for name, address in noted.items() if answers(f"{address}{_HEALTH.get(name, '')}")}

@@ -1,12 +1,11 @@
 """Stage 7: the variants' answers become a ladder of scores."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from blip_core import scoring
+from blip_core import scoring, strict_json
 from blip_core.errors import TableError
 from blip_core.recipes import AnyVariant, Recipe
 from blip_core.recipes.variants import CHAMPION, REGISTRY_SCHEME
@@ -59,7 +58,7 @@ def compare(recipe: Recipe, predictions: Sequence[ArtifactRef]) -> ArtifactRef:
             "ablation_comparisons": compare_ablations(answers, ablations, recipe.seed),
             "candidates": candidates(recipe),
         }
-        (folder / FILE).write_text(json.dumps(scores, indent=1), encoding="utf-8")
+        (folder / FILE).write_text(strict_json.dumps(scores, indent=1), encoding="utf-8")
         answered = {name: ref.key for name, ref in zip(answers, predictions, strict=True)}
         return {"rows": len(answers), "recipe": recipe.name, "made_from": answered}
 
@@ -173,5 +172,5 @@ def _short(identity: str) -> str:
 
 
 def read_scores(ref: ArtifactRef) -> dict[str, Any]:
-    scores: dict[str, Any] = json.loads((path_of(ref) / FILE).read_text(encoding="utf-8"))
+    scores: dict[str, Any] = strict_json.loads((path_of(ref) / FILE).read_text(encoding="utf-8"))
     return scores

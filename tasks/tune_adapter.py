@@ -1,7 +1,6 @@
 """Stage 5: an adapter is tuned on the dataset."""
 
 import csv
-import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -9,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blip_core import strict_json
 from blip_core.dataset import read_split
 from blip_core.recipes import Recipe
 from blip_core.records import Example
@@ -204,9 +204,9 @@ def read_samples(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     with path.open(encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+        return [strict_json.loads(line) for line in file]
 
 
 def _write_samples(path: Path, samples: "Sequence[Sample]") -> None:
-    lines = [json.dumps(sample.to_row(), ensure_ascii=False) + "\n" for sample in samples]
+    lines = [strict_json.dumps(sample.to_row(), ensure_ascii=False) + "\n" for sample in samples]
     path.write_text("".join(lines), encoding="utf-8")

@@ -1,12 +1,12 @@
 """Stage 1: a language model writes scenes."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from blip_core import scenes as scene_room
+from blip_core import strict_json
 from blip_core.ports import TextWriter
 from blip_core.recipes import Recipe
 from blip_core.records import SCENE_SCHEMA
@@ -68,13 +68,13 @@ class KeptAnswers:
 
         def build(folder: Path) -> dict[str, Any]:
             texts = self._writer().write(prompts, seeds)
-            (folder / _TEXTS).write_text(json.dumps(texts), encoding="utf-8")
+            (folder / _TEXTS).write_text(strict_json.dumps(texts), encoding="utf-8")
             return {"rows": len(texts)}
 
         store = workplace().store
         shard = store.key("scenes-shard", {"whole": self._whole, "seeds": list(seeds)})
         answers = store.publish(shard, "scenes-shard", build)
-        texts: list[str] = json.loads((answers.path / _TEXTS).read_text(encoding="utf-8"))
+        texts: list[str] = strict_json.loads((answers.path / _TEXTS).read_text(encoding="utf-8"))
         return texts
 
     def close(self) -> None:

@@ -6,7 +6,6 @@ https://platform.openai.com/docs/api-reference/chat
 
 import base64
 import io
-import json
 import logging
 import math
 import time
@@ -18,6 +17,7 @@ from typing import Any, Self
 import httpx
 from PIL.Image import Image
 
+from blip_core import strict_json
 from blip_core.errors import StageFailure
 
 TIMEOUT_S = 600.0  # one long answer of a large model on a busy server
@@ -158,7 +158,7 @@ class ChatClient:
         except (ValueError, KeyError, TypeError, RecursionError):
             return ""
         facts = {name: told[0][name] for name in _TELLING if told and told[0].get(name) is not None}
-        return json.dumps(facts, sort_keys=True) if facts else ""
+        return strict_json.dumps(facts, sort_keys=True) if facts else ""
 
     def close(self) -> None:
         """Close all connections."""

@@ -1,12 +1,12 @@
 """The card of a dataset: what it holds, how it was made, what was refused and why."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from blip_core import strict_json
 from blip_core.recipes import Recipe
 from blip_core.records import OPTION_LETTERS, Example, Rejection, Split
 
@@ -74,7 +74,7 @@ def _front_matter(recipe: Recipe, rows: Mapping[Split, int]) -> str:
     total = sum(rows.values())
     size = next((name for limit, name in _SIZE_CATEGORIES if total < limit), _LARGEST)
     return (
-        f"---\npretty_name: {json.dumps(recipe.title)}\nlicense: other\n"
+        f"---\npretty_name: {strict_json.dumps(recipe.title)}\nlicense: other\n"
         f"task_categories:\n- {_TASK_CATEGORIES[recipe.task]}\nsize_categories:\n- {size}\n"
         f"{_tags(recipe)}configs:\n- config_name: default\n  data_files:\n{files}---\n"
     )
@@ -132,4 +132,4 @@ def _cell(value: object) -> str:
 
 
 def _value(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+    return value if isinstance(value, str) else strict_json.dumps(value, sort_keys=True, default=str)

@@ -10,12 +10,13 @@
 - `logs`, `launcher.log`: what they print
 """
 
-import json
 import time
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from blip_core import strict_json
 
 LIFELINE = "lifeline"
 RENDEZVOUS = "rendezvous"
@@ -85,7 +86,7 @@ class Messages:
         self._file = (folder / _MESSAGES).open("a", encoding="utf-8", buffering=1)
 
     def send(self, message: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(message) + "\n")
+        self._file.write(strict_json.dumps(message) + "\n")
 
 
 class Inbox:
@@ -104,16 +105,16 @@ class Inbox:
                 if not line.endswith(b"\n"):  # still being written
                     return
                 self._read_to += len(line)
-                yield json.loads(line)
+                yield strict_json.loads(line)
 
 
 def _write(path: Path, values: Mapping[str, Any]) -> None:
     """Whole or not at all: a process may be killed while it writes."""
     staging = path.with_suffix(".writing")
-    staging.write_text(json.dumps(values), encoding="utf-8")
+    staging.write_text(strict_json.dumps(values), encoding="utf-8")
     staging.rename(path)
 
 
 def _read(path: Path) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    values: dict[str, Any] = strict_json.loads(path.read_text(encoding="utf-8"))
     return values

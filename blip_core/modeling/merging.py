@@ -5,7 +5,6 @@ the base's. That is done in float32 and checked against base and adapter; roundi
 """
 
 import errno
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 
+from blip_core import strict_json
 from blip_core.adapter_card import CARD, CONFIG, read_facts
 from blip_core.errors import CheckpointError, PlaceError
 from blip_core.modeling.adapters import check_adapter_folder, load_adapter
@@ -173,7 +173,7 @@ def _save(tuned: Blip2Bundle, blip2: Any, folder: Path) -> None:
     # Ours is loaded by a subclass, which nobody else has.
     path = folder / "config.json"
     config = read_json(path) | {"architectures": [BLIP2_ARCHITECTURE]}
-    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    path.write_text(strict_json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 @contextmanager

@@ -1,10 +1,10 @@
 """The stages of a run: what each holds at its peak, and what it computes for the rows that are asked for."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from blip_core import strict_json
 from blip_core.backends.sampling import Sampling
 from blip_core.modeling.stored_features import TOWER_BATCH
 from blip_core.planning.answering import answer
@@ -200,7 +200,7 @@ def _settings(group: str, recipe: Recipe) -> str:
         "finetune": {"finetune", "device"},
         "predict": {"inference", "variants", "stages"},
     }
-    return json.dumps(recipe.model_dump(mode="json", include=sections[group]), sort_keys=True)
+    return strict_json.dumps(recipe.model_dump(mode="json", include=sections[group]), sort_keys=True)
 
 
 def known_architectures(recipe: Recipe, models_dir: Path, pocket_dir: Path) -> dict[str, Architecture]:

@@ -12,6 +12,7 @@ import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from blip_core import strict_json
 from blip_core.pocket.language import ask_any, caption, describe, plural, tell_scene
 from blip_core.pocket.prompts import answer_prompt, scenes_prompt, shipped_prompts
 from blip_core.pocket.world import CATEGORIES, OBJECT_NAMES, Split, Style, draw_scene
@@ -124,4 +125,4 @@ def shorten_tokenizer(folder: Path) -> None:
     """Write the `tokenizer.json` of a checkpoint without line breaks: half its size, the same tokenizer."""
     path = folder / "tokenizer.json"
     content = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+    path.write_text(strict_json.dumps(content, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")

@@ -6,12 +6,13 @@ that waits for it, and prints one JSON object where it fails.
 """
 
 import ctypes
-import json
 import resource
 import signal
 import sys
 from pathlib import Path
 from typing import Any
+
+from blip_core import strict_json
 
 MEMORY_BYTES = 2 << 30  # for Python and torch themselves, which take some 0.2 GB; more on a CUDA build
 MEMORY_FILES = 3  # the file mapped, its tensors, and what is written
@@ -46,7 +47,7 @@ def main() -> None:
     try:
         convert_file(source, target)
     except Exception as error:  # noqa: BLE001 - told to whoever waits, who raises it
-        sys.stdout.write(json.dumps({"kind": type(error).__name__, "text": str(error)}))
+        sys.stdout.write(strict_json.dumps({"kind": type(error).__name__, "text": str(error)}))
         sys.exit(1)
 
 

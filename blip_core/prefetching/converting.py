@@ -9,6 +9,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from blip_core import strict_json
 from blip_core.errors import CheckpointError
 from blip_core.prefetching.conversion_process import memory_limit, time_limit_s
 from blip_core.prefetching.selecting import converted_name
@@ -109,7 +110,7 @@ def _reason(done: subprocess.CompletedProcess[str], size: int) -> str:
 
 def _told(output: str) -> dict[str, str]:
     try:
-        told: dict[str, str] = json.loads(output)
+        told: dict[str, str] = strict_json.loads(output)
     except ValueError:  # it was stopped before it could speak
         return {}
     return told
@@ -130,7 +131,7 @@ def _names(path: Path) -> set[str]:
 def _convert_index(source: Path, target: Path) -> None:
     content = json.loads(source.read_text(encoding="utf-8"))
     content["weight_map"] = {name: converted_name(shard) for name, shard in content["weight_map"].items()}
-    target.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+    target.write_text(strict_json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
 
 
 def in_order(names: Sequence[str]) -> list[str]:

@@ -5,13 +5,13 @@ reader sees the old one or the new one.
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from blip_core import strict_json
 from blip_core.errors import CheckpointError
 from blip_core.prefetching.needs import Need
 
@@ -88,7 +88,7 @@ def read_lock(path: Path) -> dict[str, LockedCheckpoint]:
         CheckpointError: It is damaged or of another version.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = strict_json.loads(path.read_text(encoding="utf-8"))
         if content["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema_version is {content['schema_version']}, not {SCHEMA_VERSION}")
         return {name: _checkpoint(value) for name, value in content["checkpoints"].items()}
@@ -109,8 +109,7 @@ def write_lock(path: Path, checkpoints: Mapping[str, LockedCheckpoint]) -> None:
     }
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     with unfinished.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1, sort_keys=True)
-        file.write("\n")
+        file.write(strict_json.dumps(content, indent=1, sort_keys=True) + "\n")
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)

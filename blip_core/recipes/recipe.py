@@ -1,12 +1,12 @@
 """The recipe: what is made and learnt, with which checkpoints and on what hardware."""
 
 import hashlib
-import json
 from typing import Annotated, Literal, Self
 
 import tomli_w
 from pydantic import Field, model_validator
 
+from blip_core import strict_json
 from blip_core.recipes.base import Section, Slug, check_placeholders
 from blip_core.recipes.champion import Champion
 from blip_core.recipes.checkpoint import Checkpoint
@@ -99,7 +99,7 @@ class Recipe(Section):
         """
         content = self.model_dump(mode="json")
         chosen = {name: content[name] for name in sections} if sections else content
-        canonical = json.dumps(chosen, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        canonical = strict_json.dumps(chosen, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def to_toml(self) -> str:

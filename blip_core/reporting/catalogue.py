@@ -1,9 +1,9 @@
 """What the store holds, as JSON values: datasets, adapters, and what each was made from and became."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from blip_core import strict_json
 from blip_core.errors import CorruptArtifact
 from blip_core.records import SPLITS
 from blip_core.store import Artifact
@@ -114,7 +114,7 @@ def _score(predictions: Artifact, scores: Artifact) -> dict[str, Any]:
 def _accuracies(scores: Artifact) -> dict[str, Mapping[str, Any]]:
     path = scores.path / SCORES
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = strict_json.loads(path.read_text(encoding="utf-8"))
         return {name: dict(one["accuracy"]) for name, one in told["variants"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CorruptArtifact(

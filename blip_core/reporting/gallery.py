@@ -1,13 +1,13 @@
 """Rows of a comparison to leaf through: which of them a page shows, and what it says of each."""
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, zip_longest
 from typing import Any
 
+from blip_core import strict_json
 from blip_core.records import Example, Prediction
 from blip_core.reporting.pictures import picture_uri
 
@@ -107,7 +107,7 @@ def draw(by_id: Mapping[str, _ById], pair: Pair, limit: int = SHOWN_ROWS) -> lis
 
 def as_script_data(values: Mapping[str, Any]) -> str:
     """JSON that may stand inside a `script` element of HTML: no text in it can end the element."""
-    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = strict_json.dumps(values, ensure_ascii=False, separators=(",", ":"))
     return text.translate(_ESCAPES)
 
 

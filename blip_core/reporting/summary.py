@@ -1,10 +1,10 @@
 """The one JSON object that a run hands to programs."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from blip_core import strict_json
 from blip_core.reporting.ladder import Ladder
 
 Interval = tuple[float, float]
@@ -95,12 +95,12 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """The object as JSON values."""
-        values: dict[str, Any] = json.loads(self.to_json())
+        values: dict[str, Any] = strict_json.loads(self.to_json())
         return values
 
     def to_json(self) -> str:
         """The object on one line; a number that JSON cannot hold is an error."""
-        return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
+        return strict_json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

@@ -1,12 +1,12 @@
 """Digests of picture files that somebody names: what changes when a picture does."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from blip_core import strict_json
 from blip_core.errors import TableError
 from blip_core.sources.folder import picture_names
 from blip_core.sources.pictures import read_below
@@ -27,7 +27,7 @@ def folder_digest(folder: Path, recursive: bool = True) -> str:
 
 def content_digest(content: Mapping[str, Any]) -> str:
     """sha256, in hex, of what JSON holds."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(strict_json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def picture_digest(folder: Path, name: str) -> str:

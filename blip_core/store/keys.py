@@ -1,9 +1,10 @@
 """Keys are content: the digest of all that decides what a stage makes."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
+
+from blip_core import strict_json
 
 FIRST_VERSION = 1
 _DIGEST_CHARS = 32  # 128 bits: ample against accidents, short enough to read in a path
@@ -19,7 +20,7 @@ def canonical_json(value: Any) -> str:
         ValueError: A number is not finite.
     """
     _check_keys(value)
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return strict_json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def content_key(stage: str, inputs: Mapping[str, Any], code_version: int) -> str:

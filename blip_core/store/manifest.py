@@ -1,12 +1,12 @@
 """Manifests: a JSON file in an artefact's folder that says what must be there. It is written last."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from blip_core import strict_json
 from blip_core.errors import CorruptArtifact, StoreError
 from blip_core.store.artifact import Artifact
 from blip_core.store.keys import canonical_json
@@ -62,7 +62,7 @@ class Manifest:
         """
         text = (folder / MANIFEST).read_bytes()
         try:
-            content = json.loads(text)
+            content = strict_json.loads(text)
             files = {name: FileRecord(**record) for name, record in content["files"].items()}
             fields = ("key", "kind", "rows", "metadata", "schema_version")
             manifest = cls(files=files, **{name: content[name] for name in fields})
@@ -75,7 +75,7 @@ class Manifest:
         return manifest
 
     def to_json(self) -> str:
-        return json.dumps(self._content(), indent=2, sort_keys=True, allow_nan=False)
+        return strict_json.dumps(self._content(), indent=2, sort_keys=True)
 
     def _content(self) -> dict[str, Any]:
         content = asdict(self) | {"digest": self.digest}

@@ -5,11 +5,12 @@ for what was missed need not open them again, however many there are.
 """
 
 import hashlib
-import json
 import logging
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from blip_core import strict_json
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def read_cursor(journal: Path, uri: str) -> Cursor:
     So does one that cannot be read, for instance after a power cut: sending twice adds nothing.
     """
     try:
-        cursor = Cursor(**json.loads(cursor_path(journal).read_text()))
+        cursor = Cursor(**strict_json.loads(cursor_path(journal).read_text()))
     except FileNotFoundError:
         return Cursor(uri)
     except (ValueError, TypeError) as error:
@@ -45,7 +46,7 @@ def write_cursor(journal: Path, cursor: Cursor) -> None:
     """Write a cursor so that a reader sees the old one or the new one, whole."""
     path = cursor_path(journal)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(asdict(cursor)))
+    temporary.write_text(strict_json.dumps(asdict(cursor)))
     temporary.replace(path)
 
 

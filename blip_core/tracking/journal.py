@@ -5,7 +5,6 @@ Beside `RUN.jsonl` lies the folder `RUN.files` with copies of files that MLflow 
 """
 
 import fcntl
-import json
 import os
 import shutil
 import time
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from blip_core import strict_json
 from blip_core.errors import TrackingError
 
 Kind = Literal["start", "params", "metrics", "tags", "artifact", "dataset", "table", "adapter", "finish"]
@@ -34,7 +34,9 @@ class Entry:
     data: dict[str, Any]
 
     def to_line(self) -> str:
-        return json.dumps({"kind": self.kind, "time_ms": self.time_ms, "data": self.data}, ensure_ascii=False)
+        return strict_json.dumps(
+            {"kind": self.kind, "time_ms": self.time_ms, "data": self.data}, ensure_ascii=False
+        )
 
 
 class Journal:
@@ -165,7 +167,7 @@ def files_folder(journal: Path) -> Path:
 
 def _parse(path: Path, number: int, line: bytes) -> Entry:
     try:
-        value = json.loads(line)
+        value = strict_json.loads(line)
         return Entry(number, value["kind"], value["time_ms"], value["data"])
     except (ValueError, TypeError, KeyError) as error:
         raise TrackingError(f"{path}: line {number + 1} is no entry: {error!r}") from error

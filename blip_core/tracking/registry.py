@@ -4,10 +4,11 @@ MLflow's own flavours cannot save BLIP-2 with an adapter, so the files that PEFT
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from blip_core import strict_json
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -106,7 +107,7 @@ def _create_version(
         data["name"], _source(client, model), run_id, tags={DIGEST_TAG: digest}, model_id=model.model_id
     )
     registered = [{"name": data["name"], "version": str(version.version)}]
-    client.set_logged_model_tags(model.model_id, {_VERSIONS_TAG: json.dumps(registered)})
+    client.set_logged_model_tags(model.model_id, {_VERSIONS_TAG: strict_json.dumps(registered)})
     return str(version.version)
 
 

@@ -1,12 +1,12 @@
 """A tracked run: every call is written to its journal, then handed to MLflow."""
 
-import json
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from blip_core import strict_json
 from blip_core.tracking.delivery import Delivery
 from blip_core.tracking.journal import SUFFIX, Journal, Kind
 
@@ -84,7 +84,7 @@ class JournalledRun:
     def table(self, rows: Sequence[Mapping[str, Any]], file: str) -> None:
         """Keep rows of JSON values as a table that MLflow shows; all rows have the columns of the first."""
         columns = list(rows[0]) if rows else []
-        text = json.dumps(
+        text = strict_json.dumps(
             {"columns": columns, "data": [[row[name] for name in columns] for row in rows]},
             ensure_ascii=False,
         )

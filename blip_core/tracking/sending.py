@@ -1,10 +1,10 @@
 """What each kind of journal entry becomes in MLflow."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blip_core import strict_json
 from blip_core.tracking.journal import Entry
 from blip_core.tracking.registry import register_adapter
 
@@ -71,10 +71,10 @@ def _slices(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 def _send_table(client: "MlflowClient", run_id: str, file: Path, folder: str) -> None:
     client.log_artifact(run_id, str(file), folder or None)
-    known = json.loads(client.get_run(run_id).data.tags.get(_TABLES_TAG, "[]"))
+    known = strict_json.loads(client.get_run(run_id).data.tags.get(_TABLES_TAG, "[]"))
     table = {"path": f"{folder}/{file.name}" if folder else file.name, "type": "table"}
     if table not in known:
-        client.set_tag(run_id, _TABLES_TAG, json.dumps([*known, table]))
+        client.set_tag(run_id, _TABLES_TAG, strict_json.dumps([*known, table]))
 
 
 def _send_dataset(client: "MlflowClient", run_id: str, data: dict[str, Any]) -> None:
@@ -84,8 +84,8 @@ def _send_dataset(client: "MlflowClient", run_id: str, data: dict[str, Any]) -> 
         name=data["name"],
         digest=data["digest"][:_DIGEST_CHARACTERS],
         source_type="local",
-        source=json.dumps({"uri": Path(data["path"]).as_uri()}),
-        profile=json.dumps({"num_rows": data["rows"], "digest": data["digest"]}),
+        source=strict_json.dumps({"uri": Path(data["path"]).as_uri()}),
+        profile=strict_json.dumps({"num_rows": data["rows"], "digest": data["digest"]}),
     )
     tags = [InputTag("mlflow.data.context", data["context"]), InputTag("foundry.digest", data["digest"])]
     client.log_inputs(run_id, [DatasetInput(dataset, tags)])

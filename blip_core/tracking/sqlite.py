@@ -1,6 +1,5 @@
 """MLflow's SQLite store on this machine: set up once, and served by one command."""
 
-import json
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from blip_core import strict_json
 from blip_core.errors import PlaceError, TrackingError
 
 DATABASE = "mlflow.db"
@@ -66,7 +66,7 @@ def _is_prepared(home: Path) -> bool:
     return (
         note.exists()
         and (home / DATABASE).exists()
-        and json.loads(note.read_text())["mlflow"] == version("mlflow")
+        and strict_json.loads(note.read_text())["mlflow"] == version("mlflow")
     )
 
 
@@ -79,7 +79,7 @@ def _set_up(home: Path, database: Path, uri: str) -> None:
     if upgrade.returncode:
         raise TrackingError(_broken(database, upgrade.stderr.strip()[-_SHOWN_CHARACTERS:]))
     _create_default_experiment(uri, artifact_root(home))
-    (home / _PREPARED).write_text(json.dumps({"mlflow": version("mlflow")}))
+    (home / _PREPARED).write_text(strict_json.dumps({"mlflow": version("mlflow")}))
 
 
 def _create_default_experiment(uri: str, root: Path) -> None:

@@ -13,7 +13,6 @@ One that is incomplete or no longer has its digests is as good as none.
 """
 
 import hashlib
-import json
 import logging
 import shutil
 from collections.abc import Iterator, Mapping
@@ -25,6 +24,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from blip_core import strict_json
 from blip_core.errors import TrainingFailure
 from blip_core.store.durable import explained, sync
 from blip_core.training.fingerprint import Fingerprint, differences
@@ -80,7 +80,7 @@ class Checkpoints:
     def __init__(self, root: Path, fingerprint: Fingerprint) -> None:
         self.root = root
         # As it comes back from JSON: tuples are lists there.
-        self._fingerprint = json.loads(json.dumps(fingerprint))
+        self._fingerprint = strict_json.loads(strict_json.dumps(fingerprint))
 
     def save(self, snapshot: Snapshot) -> Path:
         """Write one, and forget those that are too old.
@@ -176,7 +176,7 @@ def _files(record: Mapping[str, Any], snapshot: Snapshot) -> Iterator[tuple[str,
 
 
 def _as_json(values: Mapping[str, Any]) -> bytes:
-    return json.dumps(values, indent=1, allow_nan=False).encode() + b"\n"
+    return strict_json.dumps(values, indent=1).encode() + b"\n"
 
 
 def _write_file(path: Path, content: bytes) -> None:
@@ -187,7 +187,7 @@ def _write_file(path: Path, content: bytes) -> None:
 def _read(folder: Path) -> Snapshot | None:
     """A checkpoint, from the very bytes whose digests were compared; None where they do not hold."""
     try:
-        complete = json.loads((folder / COMPLETE).read_bytes())
+        complete = strict_json.loads((folder / COMPLETE).read_bytes())
         contents = {name: (folder / name).read_bytes() for name in complete["files"]}
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
         is_whole = complete["format"] == _FORMAT and digests == complete["files"]
@@ -203,5 +203,5 @@ def _snapshot(step: int, contents: Mapping[str, bytes]) -> Snapshot:
         part: safetensors.torch.load(contents[name]) if (name := f"{part}.safetensors") in contents else {}
         for part in _TENSOR_FILES
     }
-    trainer_state = json.loads(contents[TRAINER_STATE])
-    return Snapshot(step, **parts, trainer_state=trainer_state, record=json.loads(contents[RECORD]))
+    trainer_state = strict_json.loads(contents[TRAINER_STATE])
+    return Snapshot(step, **parts, trainer_state=trainer_state, record=strict_json.loads(contents[RECORD]))

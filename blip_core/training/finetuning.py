@@ -1,6 +1,5 @@
 """Tuning an adapter on BLIP-2: the Hugging Face Trainer over frozen vision features."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from blip_core import strict_json
 from blip_core.errors import TrainingFailure
 from blip_core.inference.predicting import describe
 from blip_core.inference.prompting import check_task
@@ -146,7 +146,7 @@ def finetune(
     own: dict[str, str] = {}
     if together.is_first:
         own = _own_descriptions(bundle, readable, states, settings, prompts, seed, resume_from)
-    own = json.loads(together.told(json.dumps(own)))
+    own = strict_json.loads(together.told(strict_json.dumps(own)))
     if settings.features == "cached":
         release_vision_tower(bundle)
 

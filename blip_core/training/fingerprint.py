@@ -1,13 +1,13 @@
 """Which tuning a checkpoint belongs to: what must be equal for its steps to be this tuning's steps."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
+from blip_core import strict_json
 from blip_core.modeling.features import picture_key
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.recipes.finetune import Finetune
@@ -64,7 +64,7 @@ def _told(name: str, before: Any, after: Any) -> str:
         return f"the {name} rows are others"
     if name == "base.weights":
         return "the base has other weights"
-    return f"{name} was {json.dumps(before)} and is {json.dumps(after)}"
+    return f"{name} was {strict_json.dumps(before)} and is {strict_json.dumps(after)}"
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -81,7 +81,7 @@ def _rows_digest(examples: Sequence[Example]) -> str:
     digest = hashlib.sha256()
     for example in examples:
         row = {**example.to_row(), "image": picture_key(example.image)}
-        digest.update(json.dumps(row, sort_keys=True).encode() + b"\n")
+        digest.update(strict_json.dumps(row, sort_keys=True).encode() + b"\n")
     return digest.hexdigest()
 
 

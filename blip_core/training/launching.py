@@ -1,6 +1,5 @@
 """A tuning by several processes: what they are told, and what comes back from them."""
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,6 +8,7 @@ from typing import Any, Self
 
 import torch
 
+from blip_core import strict_json
 from blip_core.launching import run_together
 from blip_core.modeling.manifest import ModuleDtype
 from blip_core.recipes.finetune import Finetune
@@ -78,8 +78,8 @@ class Job:
                 **paths,
                 "checkpoints": Path(values["checkpoints"]) if values["checkpoints"] else None,
                 # As JSON text: in strict mode lists are no tuples but there.
-                "settings": Finetune.model_validate_json(json.dumps(values["settings"])),
-                "prompts": Inference.model_validate_json(json.dumps(values["prompts"])),
+                "settings": Finetune.model_validate_json(strict_json.dumps(values["settings"])),
+                "prompts": Inference.model_validate_json(strict_json.dumps(values["prompts"])),
             }
         )
 

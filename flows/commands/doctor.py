@@ -1,6 +1,5 @@
 """`foundry doctor`: what is wrong with this machine, and how to mend it."""
 
-import json
 import shlex
 import sys
 from dataclasses import asdict
@@ -8,6 +7,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from blip_core import strict_json
 from blip_core.errors import PlaceError
 from blip_core.recipes import DEFAULT_PROFILE, Recipe, load_recipe
 from flows.commands.options import AsJson, Overrides, ProfileName, only_json
@@ -44,7 +44,7 @@ def doctor(
     else:
         with only_json() as output:
             told = _examine(plan, thorough, (prefect_port, mlflow_port), typed, sys.stderr)
-            output.write(json.dumps(told) + "\n")
+            output.write(strict_json.dumps(told) + "\n")
     if not told["ok"]:
         raise typer.Exit(1)
 

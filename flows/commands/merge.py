@@ -1,12 +1,12 @@
 """`foundry merge`: an adapter becomes part of a dense checkpoint."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from blip_core import strict_json
 from flows.commands.options import AsJson, only_json
 
 Dtype = Literal["float32", "bfloat16", "float16"]
@@ -36,7 +36,7 @@ def merge(
     """
     if as_json:
         with only_json() as output:
-            output.write(json.dumps(_merge(adapter, out, dtype)) + "\n")
+            output.write(strict_json.dumps(_merge(adapter, out, dtype)) + "\n")
         return
     told = _merge(adapter, out, dtype)
     typer.echo(

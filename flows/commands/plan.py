@@ -1,11 +1,11 @@
 """`foundry plan`: what a run would take, before anything is downloaded."""
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from blip_core import strict_json
 from blip_core.recipes import DEFAULT_PROFILE, Recipe, load_recipe
 from flows.commands.options import AsJson, Overrides, ProfileName, RecipeName, only_json
 
@@ -53,7 +53,7 @@ def plan(
         _show(_plan(planned, rows, card), sys.stdout)
         return
     with only_json() as output:
-        output.write(json.dumps(_plan(planned, rows, card).to_dict()) + "\n")
+        output.write(strict_json.dumps(_plan(planned, rows, card).to_dict()) + "\n")
 
 
 def _plan(recipe: Recipe, rows: int | None, card: str) -> "Plan":

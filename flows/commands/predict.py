@@ -1,6 +1,5 @@
 """`foundry predict`: a model answers somebody's table."""
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from blip_core import strict_json
 from blip_core.recipes import DEFAULT_PROFILE, load_recipe
 from flows.commands.options import AsJson, DryRun, Overrides, ProfileName, only_json
 from flows.forms import DEFAULT_RECIPE
@@ -111,7 +111,7 @@ def run_and_show(load: Callable[[], Callable[[], dict[str, Any]]], columns: "Col
 
     if as_json:
         with only_json() as output:
-            output.write(json.dumps(run_shown(load, Console(file=sys.stderr))) + "\n")
+            output.write(strict_json.dumps(run_shown(load, Console(file=sys.stderr))) + "\n")
         return
     console = Console(file=sys.stdout)
     show_columns(console, columns.describe())
@@ -130,7 +130,7 @@ def show_rows(path: Path, images: Path | None, columns: "Columns", as_json: bool
     if as_json:
         found = {field: getattr(columns, field) for field in FIELDS}
         told = {"columns": found, "rows": len(examples) + len(rejections), "usable": len(examples)}
-        typer.echo(json.dumps({**told, "refused": dict(refused)}))
+        typer.echo(strict_json.dumps({**told, "refused": dict(refused)}))
         return
     console = Console(file=sys.stdout)
     show_columns(console, columns.describe())

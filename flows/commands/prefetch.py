@@ -1,12 +1,12 @@
 """`foundry prefetch`: make a machine ready, so that runs need no network."""
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from blip_core import strict_json
 from blip_core.prefetching import Need, needs_of, read_lock
 from blip_core.recipes import DEFAULT_PROFILE, load_recipe
 from flows.commands.options import AsJson, DryRun, Overrides, ProfileName, RecipeName, only_json
@@ -47,7 +47,7 @@ def prefetch(
         _prefetch(needs, renew, offline, dry_run, sys.stdout)
         return
     with only_json() as output:
-        output.write(json.dumps(_prefetch(needs, renew, offline, dry_run, sys.stderr)) + "\n")
+        output.write(strict_json.dumps(_prefetch(needs, renew, offline, dry_run, sys.stderr)) + "\n")
 
 
 def _prefetch(

@@ -1,12 +1,12 @@
 """`foundry pretrain-pocket`: the bundled models, anew."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from blip_core import strict_json
 from flows.commands.options import AsJson, DryRun, only_json
 
 
@@ -29,7 +29,9 @@ def pretrain_pocket(
 
     if dry_run:
         plan = planned_pretraining(build, member or [])
-        typer.echo(json.dumps(plan) if as_json else "\n".join(f"{name:<12} {plan[name]}" for name in plan))
+        typer.echo(
+            strict_json.dumps(plan) if as_json else "\n".join(f"{name:<12} {plan[name]}" for name in plan)
+        )
         return
     if not as_json:
         for folder in run_pretraining(build, member or [], pace, sys.stdout):
@@ -37,4 +39,4 @@ def pretrain_pocket(
         return
     with only_json() as output:
         folders = run_pretraining(build, member or [], pace, sys.stderr)
-        output.write(json.dumps([str(folder) for folder in folders]) + "\n")
+        output.write(strict_json.dumps([str(folder) for folder in folders]) + "\n")

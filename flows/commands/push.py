@@ -1,6 +1,5 @@
 """`foundry push`: an adapter goes to the hub, if its owner says yes."""
 
-import json
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from blip_core import strict_json
 from blip_core.errors import UserMistake
 from flows.commands.merge import AdapterName
 from flows.commands.options import AsJson, only_json
@@ -37,7 +37,7 @@ def push(
     """
     if as_json:
         with only_json() as output:
-            output.write(json.dumps(_push(adapter, repository, private, yes)) + "\n")
+            output.write(strict_json.dumps(_push(adapter, repository, private, yes)) + "\n")
         return
     typer.echo(_push(adapter, repository, private, yes)["commit"])
 

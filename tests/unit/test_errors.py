@@ -21,6 +21,7 @@ def test_the_error_names_that_others_rely_on_are_these():
         "EmptyDataset",
         "FoundryError",
         "HubAway",
+        "NotANumber",
         "PlaceError",
         "RecipeError",
         "StageFailure",

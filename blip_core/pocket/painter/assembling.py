@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import CLIPTokenizer
 
+from blip_core import strict_json
 from blip_core.pocket.painter.denoiser import SCHEDULE, Denoiser
 from blip_core.pocket.painter.parts import replace_folder
 from blip_core.pocket.tokenizers import shorten_tokenizer
@@ -70,7 +71,7 @@ def publish_pipeline(pipeline: StableDiffusionPipeline, folder: Path) -> None:
     shorten_tokenizer(fresh / "tokenizer")
     config = fresh / "text_encoder" / "config.json"
     # Weights rest in half precision; without this line the text encoder alone would also compute in it.
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2))
+    config.write_text(strict_json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2))
     replace_folder(fresh, folder)
 
 

@@ -1,6 +1,5 @@
 """What the denoiser is trained on: latents, scenes and object maps, rendered once and kept on disk."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import torch
 from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 
+from blip_core import strict_json
 from blip_core.pocket.language import describe, read_scene
 from blip_core.pocket.painter.vae import LATENT_CHANNELS, LATENT_PX, to_tensor
 from blip_core.pocket.world import PICTURE_PX, PocketScene, Rendered, Split, Style, draw_scene, render
@@ -59,7 +59,9 @@ def open_latents(folder: Path) -> Latents:
     names = sorted(path.stem.split("-")[1] for path in folder.glob("scenes-*.json"))
     values = np.concatenate([np.load(folder / f"values-{name}.npy", mmap_mode="r") for name in names])
     maps = np.concatenate([np.load(folder / f"maps-{name}.npy", mmap_mode="r") for name in names])
-    texts = [text for name in names for text in json.loads((folder / f"scenes-{name}.json").read_text())]
+    texts = [
+        text for name in names for text in strict_json.loads((folder / f"scenes-{name}.json").read_text())
+    ]
     scenes = [scene for text in texts if (scene := read_scene(text)) is not None]
     return Latents(values, maps, scenes)
 
@@ -79,7 +81,7 @@ def _make_shard(vae: AutoencoderKL, folder: Path, shard: int, seed: int) -> None
     np.save(folder / f"values-{shard:03d}.npy", values)
     np.save(folder / f"maps-{shard:03d}.npy", maps)
     unfinished = folder / f"scenes-{shard:03d}.json.part"
-    unfinished.write_text(json.dumps(texts))
+    unfinished.write_text(strict_json.dumps(texts))
     unfinished.rename(folder / f"scenes-{shard:03d}.json")  # last: it says that the shard is whole
 
 

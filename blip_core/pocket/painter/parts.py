@@ -5,7 +5,6 @@ part ends with the weights of an undisturbed one. Checkpoints are safetensors an
 temporary folder and renamed.
 """
 
-import json
 import logging
 import math
 import shutil
@@ -20,6 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from blip_core import strict_json
 from blip_core.errors import CheckpointError
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ def load_trained(folder: Path, module: nn.Module) -> int:
     averaged = checkpoint / "average.safetensors"
     source = averaged if averaged.exists() else checkpoint / "weights.safetensors"
     module.load_state_dict(load_file(source))
-    return int(json.loads((checkpoint / "state.json").read_text())["step"])
+    return int(strict_json.loads((checkpoint / "state.json").read_text())["step"])
 
 
 def torch_generator(rng: np.random.Generator) -> torch.Generator:
@@ -172,7 +172,7 @@ def _resume(
     _mend(checkpoint)
     if not checkpoint.exists():
         return 0
-    state = json.loads((checkpoint / "state.json").read_text())
+    state = strict_json.loads((checkpoint / "state.json").read_text())
     weights = load_file(checkpoint / "weights.safetensors")
     own = {name: tensor.shape for name, tensor in module.state_dict().items()}
     if state["seed"] != seed or {name: tensor.shape for name, tensor in weights.items()} != own:
@@ -202,7 +202,7 @@ def _save(
     save_file(_flat_optimizer(optimizer), fresh / "optimizer.safetensors")
     if average:
         save_file(average, fresh / "average.safetensors")
-    (fresh / "state.json").write_text(json.dumps({"step": step, "seed": seed}))
+    (fresh / "state.json").write_text(strict_json.dumps({"step": step, "seed": seed}))
     replace_folder(fresh, checkpoint)
 
 
@@ -259,6 +259,6 @@ class _Meter:
         rate = round(len(self._facts) * self._batch / seconds, 1)
         row = {"step": step, "learning_rate": round(learning_rate, 7), "samples_per_s": rate, **means}
         with self._path.open("a") as stream:
-            stream.write(json.dumps(row) + "\n")
+            stream.write(strict_json.dumps(row) + "\n")
         log.info("%s", " ".join(f"{name}={value}" for name, value in row.items()))
         self._facts, self._since = [], time.monotonic()
