@@ -11,6 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from blip_core.errors import TableError
+from blip_core.lfs import ADVICE, is_lfs_pointer_file
+from blip_core.sources.column_types import ColumnType, schema_types
 
 JUDGED_SPLIT = "test"
 
@@ -28,7 +30,10 @@ def parquet_files(path: Path) -> list[Path]:
     """
     shards = _shards(path)
     split = _chosen(path, sorted(shards), "the Parquet file") if shards else ""
-    return shards.get(split, [])
+    files = shards.get(split, [])
+    for pointer in filter(is_lfs_pointer_file, files):
+        raise TableError(f"{pointer} {ADVICE}")
+    return files
 
 
 def arrow_folder(path: Path) -> Path:
@@ -51,6 +56,12 @@ def arrow_folder(path: Path) -> Path:
 def arrow_names(path: Path) -> list[str]:
     """Columns of a folder that `save_to_disk` wrote."""
     return list(_open(path).column_names)
+
+
+def arrow_types(path: Path) -> dict[str, ColumnType]:
+    """Types of the columns of a folder that `save_to_disk` wrote, with its features."""
+    rows = _open(path)
+    return schema_types(rows.features.arrow_schema, rows.features.to_dict())
 
 
 def arrow_batches(path: Path, columns: list[str] | None) -> Iterator[pa.RecordBatch]:

@@ -9,7 +9,7 @@ from typing import Any
 from blip_core import strict_json
 from blip_core.errors import TableError
 from blip_core.sources.folder import picture_names
-from blip_core.sources.pictures import read_below
+from blip_core.sources.pictures import find_below, read_below
 
 _UNREADABLE = "unreadable"
 _DIGESTS_KEPT = 100_000
@@ -36,8 +36,8 @@ def picture_digest(folder: Path, name: str) -> str:
     What `read_below` refuses has a digest of its own: once it can be read, the digest changes.
     """
     try:
-        size_bytes, modified_ns = version_of((folder / name).resolve())
-    except (OSError, ValueError, RuntimeError):
+        size_bytes, modified_ns = version_of(find_below(folder, name))
+    except (OSError, TableError):
         return _UNREADABLE
     return _picture_unchanged(folder, name, size_bytes, modified_ns)
 

@@ -13,12 +13,13 @@ from blip_core.records import Picture
 MAX_KEPT_SIDE_PX = 1_024  # three times what the models look at; a camera's pixels would fill disk and memory
 
 
-def read_below(folder: Path, name: str) -> bytes:
-    """Read a file that a table names, if it lies below `folder`.
+def find_below(folder: Path, name: str) -> Path:
+    """The file that a table names, links resolved, if it lies below `folder`.
+
+    Whatever opens or digests a named picture asks this, so that what is read is what was counted.
 
     Raises:
-        TableError: The name is absolute, leads out of the folder (over links, too), or is no file that can
-            be read, or the file is larger than `MAX_FILE_BYTES`.
+        TableError: The name is absolute, leads out of the folder (over links, too), or is no file.
     """
     if PurePath(name).is_absolute() or PureWindowsPath(name).anchor:
         raise TableError(f"{name!r} is an absolute path; pictures are named relative to {folder}")
@@ -28,9 +29,21 @@ def read_below(folder: Path, name: str) -> bytes:
             raise TableError(f"{name!r} leads out of {folder}; pictures must lie below it")
         if not path.is_file():  # a pipe or a device would never end
             raise TableError(f"{name!r} is no file below {folder}")
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError, RuntimeError) as error:  # names no file system takes; links in a circle
+        raise TableError(f"{name!r} cannot be read: {error}") from error
+    return path
+
+
+def read_below(folder: Path, name: str) -> bytes:
+    """Read a file that a table names, if it lies below `folder`.
+
+    Raises:
+        TableError: See `find_below`; or the file cannot be read, or is larger than `MAX_FILE_BYTES`.
+    """
+    try:
+        with find_below(folder, name).open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
         raise TableError(f"{name!r} cannot be read: {error}") from error
     if len(data) > MAX_FILE_BYTES:
         raise TableError(f"{name!r} is larger than {MAX_FILE_BYTES >> 20} MiB")

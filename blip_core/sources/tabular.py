@@ -18,7 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from blip_core.errors import TableError
+from blip_core.lfs import ADVICE, is_lfs_pointer_file
 from blip_core.sources import dataset_folders
+from blip_core.sources.column_types import ANY, UNTYPED, ColumnType, schema_types, value_of
 
 MAX_ROWS = 100_000
 MAX_COLUMNS = 1_000
@@ -54,6 +56,16 @@ def column_names(path: Path) -> list[str]:
     return names
 
 
+def column_types(path: Path) -> Mapping[str, ColumnType]:
+    """Types of a table's columns, by name: what its format says of the values that `raw_rows` hands on.
+
+    Raises:
+        TableError: See `column_names`.
+    """
+    types: Mapping[str, ColumnType] = _guarded(path, lambda: _format_of(path).types(path))
+    return types
+
+
 def raw_rows(path: Path, columns: Sequence[str]) -> Iterator[RawRow]:
     """The rows of a table, in order; blank lines are none.
 
@@ -79,6 +91,8 @@ def _guarded(path: Path, read: Callable[[], Any]) -> Any:
 
 
 def _format_of(path: Path) -> "_Format":
+    if is_lfs_pointer_file(path):
+        raise TableError(f"{path} {ADVICE}")
     if path.is_dir():
         return _FOLDER
     if path.suffix.lower() in _FORMATS:
@@ -164,6 +178,10 @@ def _csv_names(path: Path) -> list[str]:
         return _csv_header(path, _Lines(file))[0]
 
 
+def _csv_types(path: Path) -> Mapping[str, ColumnType]:
+    return dict.fromkeys(_csv_names(path), UNTYPED)
+
+
 def _csv_header(path: Path, lines: _Lines) -> tuple[list[str], str]:
     """Names of the columns, and what parts them."""
     first = next(lines, "")
@@ -231,6 +249,10 @@ def _jsonl_names(path: Path) -> list[str]:
     return list(names)
 
 
+def _jsonl_types(path: Path) -> Mapping[str, ColumnType]:
+    return dict.fromkeys(_jsonl_names(path), ANY)
+
+
 def _jsonl_rows(path: Path, columns: Sequence[str]) -> Iterator[RawRow]:
     with _open_text(path, newline="\n") as file:
         yield from _limited(path, _json_objects(_Lines(file)))
@@ -272,20 +294,38 @@ def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[RawRow]:
             raise _too_many(path)
         dotted = any("." in name for name in columns)  # Arrow would take it for a field of a struct
         chosen = None if dotted else list(columns)
-        yield from _limited(path, _arrow_rows(file.iter_batches(batch_size=_BATCH_ROWS, columns=chosen)))
+        types = schema_types(file.schema_arrow)
+        yield from _limited(
+            path, _arrow_rows(file.iter_batches(batch_size=_BATCH_ROWS, columns=chosen), types)
+        )
 
 
-def _arrow_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[RawRow]:
-    return (_arrow_row(batch.slice(place, 1)) for batch in batches for place in range(batch.num_rows))
+def _parquet_types(path: Path) -> Mapping[str, ColumnType]:
+    with pq.ParquetFile(path) as file:
+        return schema_types(file.schema_arrow)
 
 
-def _arrow_row(one: pa.RecordBatch) -> RawRow:
-    try:
-        row: Mapping[str, Any] = one.to_pylist()[0]
-    except UnicodeDecodeError as error:
-        return Broken("not-utf-8", f"a text cannot be read: {error.reason}")
-    except (ValueError, OverflowError) as error:  # a date beyond what Python counts
-        return Broken("unreadable-row", f"a value cannot be read: {error}")
+def _arrow_rows(batches: Iterable[pa.RecordBatch], types: Mapping[str, ColumnType]) -> Iterator[RawRow]:
+    return (_arrow_row(batch, place, types) for batch in batches for place in range(batch.num_rows))
+
+
+def _arrow_row(batch: pa.RecordBatch, place: int, types: Mapping[str, ColumnType]) -> RawRow:
+    row: dict[str, Any] = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            row[name] = value_of(types[name], column[place].as_py(maps_as_pydicts="lossy"))
+        except UnicodeDecodeError as error:
+            return Broken("not-utf-8", f"a text of {name!r} cannot be read: {error.reason}")
+        except (ValueError, OverflowError) as error:  # a date beyond what Python counts
+            return Broken("unreadable-row", f"a value of {name!r} cannot be read: {error}")
+        except (
+            LookupError,
+            NotImplementedError,
+            TypeError,
+        ) as error:  # of types that Python has no value for
+            raise TableError(
+                f"column {name!r} is of type {column.type}, which cannot be read: {error}"
+            ) from error
     return row
 
 
@@ -308,7 +348,15 @@ def _folder_rows(path: Path, columns: Sequence[str]) -> Iterator[RawRow]:
     if dataset_folders.arrow_rows(split) > MAX_ROWS:
         raise _too_many(path)
     dotted = any("." in name for name in columns)
-    yield from _arrow_rows(dataset_folders.arrow_batches(split, None if dotted else list(columns)))
+    types = dataset_folders.arrow_types(split)
+    yield from _arrow_rows(dataset_folders.arrow_batches(split, None if dotted else list(columns)), types)
+
+
+def _folder_types(path: Path) -> Mapping[str, ColumnType]:
+    files = dataset_folders.parquet_files(path)
+    return (
+        _parquet_types(files[0]) if files else dataset_folders.arrow_types(dataset_folders.arrow_folder(path))
+    )
 
 
 def _limited(path: Path, rows: Iterator[Any]) -> Iterator[Any]:
@@ -324,13 +372,14 @@ def _too_many(path: Path) -> TableError:
 @dataclass(frozen=True, slots=True)
 class _Format:
     names: Callable[[Path], list[str]]
+    types: Callable[[Path], Mapping[str, ColumnType]]
     rows: Callable[[Path, Sequence[str]], Iterator[RawRow]]
 
 
 _FORMATS: Mapping[str, _Format] = {
-    ".csv": _Format(_csv_names, _csv_rows),
-    ".tsv": _Format(_csv_names, _csv_rows),
-    ".jsonl": _Format(_jsonl_names, _jsonl_rows),
-    ".parquet": _Format(_parquet_names, _parquet_rows),
+    ".csv": _Format(_csv_names, _csv_types, _csv_rows),
+    ".tsv": _Format(_csv_names, _csv_types, _csv_rows),
+    ".jsonl": _Format(_jsonl_names, _jsonl_types, _jsonl_rows),
+    ".parquet": _Format(_parquet_names, _parquet_types, _parquet_rows),
 }
-_FOLDER = _Format(_folder_names, _folder_rows)
+_FOLDER = _Format(_folder_names, _folder_types, _folder_rows)
