@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 def clustered_interval(
-    gains: NDArray[np.int64], clusters: Sequence[str], seed: int
+    gains: NDArray[np.int64] | Floats, clusters: Sequence[str], seed: int
 ) -> tuple[float, float, int]:
     """95 % percentile interval of the mean gain a row, clusters resampled (Efron 1979; Field and Welsh 2007).
 
@@ -53,7 +53,7 @@ def _mean_gain(sums: Floats, sizes: Floats, axis: int) -> Floats:
     return means
 
 
-def _by_cluster(gains: NDArray[np.int64], clusters: Sequence[str]) -> tuple[Floats, Floats]:
+def _by_cluster(gains: NDArray[np.int64] | Floats, clusters: Sequence[str]) -> tuple[Floats, Floats]:
     """Sum gains and count rows by cluster: two float64 arrays, (clusters,)."""
     _, index = np.unique(np.array(clusters), return_inverse=True)
     return np.bincount(index, weights=gains).astype(np.float64), np.bincount(index).astype(np.float64)

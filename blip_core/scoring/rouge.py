@@ -1,12 +1,13 @@
 """ROUGE-1, ROUGE-2 and ROUGE-L (Lin 2004), as the library rouge-score counts them, without stemming."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from rouge_score.rouge_scorer import RougeScorer
+    from rouge_score.scoring import Score
 
 _WORD = re.compile(r"[^\W_]+")
 _TYPES = ("rouge1", "rouge2", "rougeL")
@@ -30,16 +31,30 @@ class _Words:
         return _WORD.findall(text.lower())
 
 
+OverlapScores = Mapping[str, "Score"]
+"""Precision, recall and F-measure, 0 to 1, of `rouge1`, `rouge2` and `rougeL`."""
+
+
 def rouge(text: str, references: Sequence[str]) -> Rouge:
     """Score a text against the reference that suits it best, for each measure by itself.
 
     Raises:
         ValueError: when there is no reference.
     """
+    scores = overlap(text, references)
+    return Rouge(*(float(scores[name].fmeasure) for name in _TYPES))
+
+
+def overlap(text: str, references: Sequence[str]) -> OverlapScores:
+    """All that is counted of a text and the reference that suits it best, for each measure by itself.
+
+    Raises:
+        ValueError: when there is no reference.
+    """
     if not references:
         raise ValueError("a text can be scored against one reference at least; got none")
-    scores = _scorer().score_multi(list(references), text)
-    return Rouge(*(float(scores[name].fmeasure) for name in _TYPES))
+    scores: OverlapScores = _scorer().score_multi(list(references), text)
+    return scores
 
 
 @cache

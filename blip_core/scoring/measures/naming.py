@@ -1,0 +1,24 @@
+"""Whether a text names what is right, whatever else it says."""
+
+from collections.abc import Sequence
+
+from blip_core.scoring.measures.measure import Measure, referenced
+from blip_core.scoring.measures.wording import words_of
+
+
+def names(text: str, references: Sequence[str]) -> float:
+    """1 where the words of a right text stand in this one, side by side and in their order."""
+    said = words_of(text)
+    return float(any(_holds(said, words_of(reference)) for reference in references))
+
+
+def _holds(words: Sequence[str], phrase: Sequence[str]) -> bool:
+    size = len(phrase)
+    return bool(size) and any(list(words[at : at + size]) == list(phrase) for at in range(len(words)))
+
+
+MEASURES = (
+    Measure(
+        "named", "share of texts that name what is right", referenced(names), frozenset({"caption", "vqa"})
+    ),
+)

@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from blip_core.errors import RecipeError
+from blip_core.recipes.findings import Finding as Declared
+from blip_core.scoring.findings import adjusted, find, paired_p
+from blip_core.scoring.measurement import Measurement
+from blip_core.scoring.measures import MEASURES
+
+BY_NAME = {one.name: one for one in MEASURES}
+VALUES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=12)
+
+
+def measured(pairs, measure="anls", rows="own"):
+    return [
+        Measurement(f"r{row}", f"p{row // 2}", variant, rows, measure, value / 4)
+        for row, pair in enumerate(pairs)
+        for variant, value in zip("ab", pair, strict=True)
+    ]
+
+
+def declared(**fields):
+    return Declared(**{"name": "gain", "measure": "anls", "a": "a", "b": "b", **fields})
+
+
+def one(pairs, **fields):
+    measure = fields.get("measure", "anls")
+    return find([declared(**fields)], measured(pairs, measure), BY_NAME, "own")[0]
+
+
+@settings(max_examples=25)
+@given(pairs=VALUES)
+def test_swapping_the_variants_flips_the_sign_and_nothing_else(pairs):
+    there, back = one(pairs), one(pairs, a="b", b="a")
+    assert back.difference == pytest.approx(-there.difference)
+    assert back.p_value == pytest.approx(there.p_value)
+    assert back.ci95 == pytest.approx((-there.ci95[1], -there.ci95[0]), abs=0.02)
+
+
+@settings(max_examples=25)
+@given(pairs=VALUES, data=st.data())
+def test_the_order_of_measurements_changes_nothing(pairs, data):
+    rows = measured(pairs)
+    shuffled = data.draw(st.permutations(rows))
+    assert find([declared()], shuffled, BY_NAME, "own") == find([declared()], rows, BY_NAME, "own")
+
+
+@settings(max_examples=25)
+@given(pairs=VALUES, margin=st.floats(0, 0.5), measure=st.sampled_from(["anls", "repetition"]))
+def test_no_worse_never_holds_where_the_interval_passes_the_margin(pairs, margin, measure):
+    found = one(pairs, expect="no_worse", margin=margin, measure=measure)
+    low, high = found.ci95
+    passed = high > margin if measure == "repetition" else low < -margin
+    assert found.holds is not passed
+
+
+def test_yes_and_no_are_compared_by_mcnemar():
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    a = np.array([1, 1, 0, 0, 0, 0, 0, 0, 0, 1.0])
+    b = np.array([1, 0, 1, 1, 1, 1, 1, 1, 0, 1.0])
+    expected = mcnemar([[2, 1], [6, 1]], exact=True).pvalue
+    assert paired_p(a, b, [str(row) for row in range(10)]) == pytest.approx(expected)
+
+
+def test_other_values_are_compared_by_flipping_signs_as_scipy_does():
+    from scipy.stats import permutation_test
+
+    rng = np.random.default_rng(3)
+    a, b = rng.random(9), rng.random(9) + 0.2
+    exact = permutation_test((b, a), lambda x, y: np.mean(x - y), permutation_type="samples", n_resamples=1e6)
+    assert paired_p(a, b, [str(row) for row in range(9)]) == pytest.approx(exact.pvalue, rel=1e-6)
+
+
+def test_rows_about_one_picture_count_as_one():
+    a, b = np.zeros(8), np.full(8, 0.5)
+    assert paired_p(a, b, ["same"] * 8) == 1.0
+    assert paired_p(a, b, [str(row) for row in range(8)]) == pytest.approx(2 / 2**8)
+
+
+def test_p_values_are_corrected_over_all_findings_of_a_recipe():
+    assert adjusted([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert adjusted([]) == []
+
+
+@pytest.mark.parametrize(
+    ("expect", "margin", "holds"),
+    [
+        ("more", 0.0, True),
+        ("more", 0.6, False),
+        ("less", 0.0, False),
+        ("at_least", 0.4, True),
+        ("at_least", 0.6, False),
+    ],
+)
+def test_a_finding_holds_where_interval_and_p_agree_with_what_was_expected(expect, margin, holds):
+    pairs = [(0, 2)] * 40  # b has half more on every row
+    assert one(pairs, expect=expect, margin=margin).holds is holds
+
+
+def test_one_picture_alone_shows_nothing():
+    found = one([(0, 4), (0, 4)])
+    assert (found.ci95, found.holds) == ((-1.0, 1.0), False)
+
+
+@pytest.mark.parametrize("fields", [{"b": "c"}, {"set": "elsewhere"}, {"measure": "cider"}])
+def test_a_finding_over_what_was_not_judged_is_refused_by_name(fields):
+    with pytest.raises(RecipeError, match="finding gain"):
+        find([declared(**fields)], measured([(1, 2), (2, 3)]), BY_NAME, "own")
+
+
+def test_a_variant_is_not_compared_with_itself():
+    with pytest.raises(ValidationError, match="name two variants"):
+        declared(b="a")
