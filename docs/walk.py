@@ -298,9 +298,9 @@ def pair_words(run: Run) -> str:
 
 def draw(run: Run) -> None:
     """Draw what is not about one row: the dataset's pictures, the loss, the ladder."""
+    from blip_core.reporting.curves import CURVE, read_curve
     from tasks.compare import read_scores
     from tasks.stage import path_of
-    from tasks.tune_adapter import CURVE, read_curve
 
     rows = {row.picture_id: row for row in reversed(list(read_split(path_of(run.dataset), "train")))}
     shown = list(rows.values())[::-1][:SHEET_PICTURES]

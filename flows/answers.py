@@ -26,11 +26,11 @@ from blip_core.reporting.submission import (
     write_problems,
     write_submission,
 )
+from blip_core.scoring import score
 from blip_core.store import ArtifactRef, write_rows
 from flows.recording import Recorder
 from flows.results import TABLE_ROWS, keep_recipe, link_mlflow, variant_metrics
 from tasks.answer_table import QuestionTable, read_answers
-from tasks.compare import score
 
 
 def keep_answers(

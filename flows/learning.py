@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from blip_core import figures
+from blip_core.reporting.curves import CURVE, SAMPLES, read_curve, read_samples
 from blip_core.store import ArtifactRef
 from blip_core.tracking.runs import JournalledRun
 from flows.recording import SAMPLES as SAMPLES_TABLE
 from flows.recording import Recorder
 from tasks.stage import metadata_of, path_of
-from tasks.tune_adapter import CURVE, SAMPLES, read_curve, read_samples
 
 MANIFEST_TABLE = "manifest.json"
 QUARANTINED_TABLE = "quarantined.json"

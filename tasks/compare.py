@@ -1,26 +1,23 @@
 """Stage 7: the variants' answers become a ladder of scores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from blip_core import scoring, strict_json
+from blip_core.dataset import read_split
 from blip_core.errors import TableError
 from blip_core.recipes import AnyVariant, Recipe
 from blip_core.recipes.variants import CHAMPION, REGISTRY_SCHEME
-from blip_core.records import Prediction
 from blip_core.store import ArtifactRef
 from blip_core.wiring import workplace
-from tasks.captions import labelled_descriptions, score_captions
 from tasks.predict_variant import read_ablations, read_predictions
 from tasks.stage import metadata_of, path_of, stage, watcher
 
 VERSION = 3
 FILE = "scores.json"
 _SHOWN_CHARS = 18  # of an identity: enough to tell two apart
-
-Rows = Sequence[Prediction]
 
 
 def key(recipe: Recipe, predictions: Sequence[ArtifactRef]) -> str:
@@ -50,12 +47,14 @@ def compare(recipe: Recipe, predictions: Sequence[ArtifactRef]) -> ArtifactRef:
         described = labelled_descriptions(predictions[0])
         scores = {
             "variants": {
-                name: score(rows, is_free, ablations[name]) | score_captions(rows, described)
+                name: scoring.score(rows, is_free, ablations[name]) | scoring.score_captions(rows, described)
                 for name, rows in answers.items()
             },
             "guessing": asdict(scoring.guessing(next(iter(answers.values())))),
-            "comparisons": compare_pairs(recipe, answers),
-            "ablation_comparisons": compare_ablations(answers, ablations, recipe.seed),
+            "comparisons": scoring.compare_pairs(
+                answers, candidates(recipe), recipe.seed, watcher().progress
+            ),
+            "ablation_comparisons": scoring.compare_ablations(answers, ablations, recipe.seed),
             "candidates": candidates(recipe),
         }
         (folder / FILE).write_text(strict_json.dumps(scores, indent=1), encoding="utf-8")
@@ -84,6 +83,15 @@ def check_same_evaluation(predictions: Sequence[ArtifactRef]) -> None:
             )
 
 
+def labelled_descriptions(predictions: ArtifactRef) -> dict[str, str]:
+    """The labeller's descriptions by row; none where the rows are no split of a dataset."""
+    dataset = metadata_of(predictions).get("made_from", {}).get("dataset")
+    found = workplace().store.find(dataset) if dataset else None
+    if found is None:
+        return {}
+    return {row.id: row.description for row in read_split(found.path, "test") if row.description}
+
+
 def candidates(recipe: Recipe) -> list[tuple[str, str]]:
     """Whom each variant that carries this run's adapter has to beat to become champion, by name.
 
@@ -97,74 +105,6 @@ def candidates(recipe: Recipe) -> list[tuple[str, str]]:
 
 def _is_champion(recipe: Recipe, variant: AnyVariant) -> bool:
     return variant.adapter in (CHAMPION, f"{REGISTRY_SCHEME}{recipe.name}-adapter@{CHAMPION}")
-
-
-def compare_pairs(recipe: Recipe, answers: Mapping[str, Rows]) -> list[dict[str, Any]]:
-    """All comparisons between variants, corrected for their number, as JSON values."""
-    names = list(answers)
-    pairs = [(names[a], names[b]) for a, b in pairs_to_compare(len(names))]
-    pairs += [pair for pair in candidates(recipe) if pair not in pairs and set(pair) <= set(names)]
-    comparisons = []
-    for done, (a, b) in enumerate(pairs, start=1):
-        comparisons.append(scoring.compare(answers[a], answers[b], recipe.seed))
-        watcher().progress(done, len(pairs))
-    return [asdict(one) for one in scoring.holm(comparisons)]
-
-
-def compare_ablations(
-    answers: Mapping[str, Rows], ablations: Mapping[str, Rows], seed: int
-) -> dict[str, list[dict[str, Any]]]:
-    """Each mode with the answers where all was shown, by variant; corrected over all of them together."""
-    found = {name: scoring.compare_modes(rows, ablations[name], seed) for name, rows in answers.items()}
-    corrected = iter(scoring.holm([one for several in found.values() for one in several]))
-    return {name: [asdict(next(corrected)) for _ in several] for name, several in found.items() if several}
-
-
-def pairs_to_compare(count: int) -> list[tuple[int, int]]:
-    """Each variant with its forerunner, then each from the third on with the first."""
-    neighbours = [(index, index + 1) for index in range(count - 1)]
-    return neighbours + [(0, index) for index in range(2, count)]
-
-
-def score(rows: Rows, is_free: bool, ablations: Rows = ()) -> dict[str, Any]:
-    """All scores of one variant, as JSON values; what was not asked for is absent.
-
-    Args:
-        rows: its answers, everything shown.
-        is_free: whether answers were written freely, too; those of a server always are.
-        ablations: its answers in other modes.
-    """
-    return {
-        "accuracy": asdict(scoring.accuracy(rows)),
-        **(_written(rows) if is_free or any(row.generated for row in rows) else {}),
-        **_rotated(rows),
-        "calibration": _calibration(rows),
-        **({"ablations": _values(scoring.by_mode(ablations))} if ablations else {}),
-        "by_kind": _values(scoring.by_kind(rows)),
-        "by_category": _values(scoring.by_category(rows)),
-        "per_letter": _values(scoring.per_letter(rows)),
-    }
-
-
-def _written(rows: Rows) -> dict[str, Any]:
-    return {
-        "free_generation": scoring.free_generation(rows)._asdict(),
-        "invalid": asdict(scoring.invalid_rate(rows)),
-    }
-
-
-def _calibration(rows: Rows) -> dict[str, Any]:
-    found = scoring.calibration(rows)
-    return {"ece": found.ece, "brier": found.brier, "bins": [asdict(one) for one in found.bins]}
-
-
-def _rotated(rows: Rows) -> dict[str, Any]:
-    found = {"circular": scoring.circular_accuracy(rows), "averaged": scoring.averaged_accuracy(rows)}
-    return {name: asdict(value) for name, value in found.items() if value is not None}
-
-
-def _values(scores: Any) -> dict[str, Any]:
-    return {name: asdict(value) for name, value in scores.items()}
 
 
 def _short(identity: str) -> str:

@@ -1,10 +1,9 @@
 """Stage 6: a variant answers the evaluation rows."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from blip_core.errors import EmptyDataset
 from blip_core.ports import Progress
@@ -30,9 +29,7 @@ from tasks.stage import path_of, stage
 from tasks.tune_adapter import ADAPTER
 
 if TYPE_CHECKING:
-    from blip_core.inference import Answers
-    from blip_core.modeling import Blip2Bundle
-    from blip_core.modeling.features import VisionStates
+    from blip_core.inference.loaded import Answerer
 
 VERSION = 4
 FILE = "predictions.parquet"
@@ -78,50 +75,17 @@ def who_answers(
     }
 
 
-@dataclass(frozen=True)
-class Answering:
-    """A variant that is ready to answer.
-
-    Attributes:
-        bundle: the model, with the adapter that it carries.
-        states: where it takes outputs of the vision tower from; None, it encodes what it answers itself.
-        unpacking: whether its language model was unpacked, and why.
-    """
-
-    bundle: "Blip2Bundle"
-    states: "VisionStates | None"
-    unpacking: str
-
-    def answer(
-        self, rows: Sequence[Example], settings: Inference, variant: str, on_progress: Progress
-    ) -> "Answers":
-        """Answer rows; see `inference.answer`."""
-        from blip_core.inference import answer
-
-        return answer(self.bundle, rows, settings, variant, on_progress, states=self.states)
-
-
-class Answerer(Protocol):
-    """Who answers rows: a model that is loaded here, or one behind a server."""
-
-    @property
-    def unpacking(self) -> str: ...
-
-    def answer(
-        self, rows: Sequence[Example], settings: Inference, variant: str, on_progress: Progress, /
-    ) -> "Answers": ...
-
-
-def load_answering(recipe: Recipe, variant: AnyVariant, adapter: ArtifactRef | None) -> Answerer:
+def load_answering(recipe: Recipe, variant: AnyVariant, adapter: ArtifactRef | None) -> "Answerer":
     """Load a variant, unpacked where the recipe allows it and memory suffices; or find its server."""
     if isinstance(variant, ServerVariant):
         return connect_served(recipe, variant)
+    from blip_core.inference.loaded import LoadedModel
     from blip_core.inference.unpacking import unpack_if_roomy
 
     tuned = path_of(adapter) / ADAPTER if adapter else None
     loaded = load_variant(recipe, variant, adapter_folder(variant, tuned))
     bundle, unpacking = unpack_if_roomy(loaded, recipe.inference)
-    return Answering(bundle, variant_states(recipe, variant, bundle), unpacking.reason)
+    return LoadedModel(bundle, variant_states(recipe, variant, bundle), unpacking.reason)
 
 
 @stage("predict {variant.name}", key)
@@ -173,7 +137,7 @@ def answer_in_shards(
     variant: str,
     examples: Iterable[Example],
     settings: Inference,
-    load: Callable[[], Answerer],
+    load: Callable[[], "Answerer"],
     total: int | None = None,
     rows_per_shard: int | None = None,
 ) -> list[Artifact]:

@@ -1,6 +1,5 @@
 """Stage 5: an adapter is tuned on the dataset."""
 
-import csv
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -8,10 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blip_core import strict_json
 from blip_core.dataset import read_split
 from blip_core.recipes import Recipe
 from blip_core.records import Example
+from blip_core.reporting.curves import CURVE, SAMPLES, write_curve, write_samples
 from blip_core.store import ArtifactRef
 from blip_core.wiring import (
     Workplace,
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 VERSION = 3
 STEPS_SHOWN_ONE_IN = 10  # one batch says little: the loss told is the mean of a tenth of the steps
 ADAPTER = "adapter"
-CURVE = "curve.csv"
-SAMPLES = "samples.jsonl"
 
 
 def key(recipe: Recipe, dataset: ArtifactRef) -> str:
@@ -70,7 +67,7 @@ def tune_adapter(recipe: Recipe, dataset: ArtifactRef) -> ArtifactRef:
             )
         result = tuned.result
         write_curve(folder / CURVE, result.curve)
-        _write_samples(folder / SAMPLES, result.samples)
+        write_samples(folder / SAMPLES, [sample.to_row() for sample in result.samples])
         return {
             **_learnt(result),
             "rows": len(train),
@@ -183,30 +180,3 @@ def _forget_finished(place: Workplace) -> None:
 
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
-
-
-def read_curve(path: Path) -> list[dict[str, float]]:
-    """Metrics by step; a step holds only what was measured then."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
-
-
-def write_curve(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def read_samples(path: Path) -> list[dict[str, Any]]:
-    """What the model said of a few rows after every epoch; none where the adapter has none with it."""
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8") as file:
-        return [strict_json.loads(line) for line in file]
-
-
-def _write_samples(path: Path, samples: "Sequence[Sample]") -> None:
-    lines = [strict_json.dumps(sample.to_row(), ensure_ascii=False) + "\n" for sample in samples]
-    path.write_text("".join(lines), encoding="utf-8")

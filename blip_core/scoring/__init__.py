@@ -12,6 +12,7 @@ from blip_core.scoring.free_generation import FreeGeneration, free_generation, i
 from blip_core.scoring.guessing import Guessing, guessing
 from blip_core.scoring.modes import by_mode, compare_modes
 from blip_core.scoring.power import questions_needed
+from blip_core.scoring.summary import compare_ablations, compare_pairs, score, score_captions
 
 __all__ = [
     "Accuracy",
@@ -33,7 +34,9 @@ __all__ = [
     "caption_scores",
     "circular_accuracy",
     "compare",
+    "compare_ablations",
     "compare_modes",
+    "compare_pairs",
     "decide",
     "free_generation",
     "guessing",
@@ -41,5 +44,7 @@ __all__ = [
     "invalid_rate",
     "per_letter",
     "questions_needed",
+    "score",
+    "score_captions",
     "verdict",
 ]

@@ -8,10 +8,11 @@ import pytest
 from blip_core.errors import TableError
 from blip_core.recipes import load_recipe
 from blip_core.records import EXAMPLE_SCHEMA, PREDICTION_SCHEMA, Prediction
+from blip_core.scoring import score, score_captions
+from blip_core.scoring.summary import pairs_to_compare
 from blip_core.store import ArtifactRef, write_rows
 from blip_core.wiring import workplace
-from tasks.captions import score_captions
-from tasks.compare import candidates, compare, pairs_to_compare, read_scores, score
+from tasks.compare import candidates, compare, read_scores
 from tasks.predict_variant import ABLATIONS, FILE, read_ablations
 
 ROTATED = {"rotations_right": 4, "mean_a": 0.7, "mean_b": 0.1, "mean_c": 0.1, "mean_d": 0.1}

@@ -2,10 +2,11 @@
 
 import pytest
 
+from blip_core.inference.loaded import LoadedModel
 from blip_core.records import Prediction
 from blip_core.store import read_rows
 from tasks import predict_variant
-from tasks.predict_variant import ABLATIONS, FILE, Answering, answer_in_shards, what_it_took
+from tasks.predict_variant import ABLATIONS, FILE, answer_in_shards, what_it_took
 from tasks.shards import whole_batches
 from tests.campaigns.inference.rows import MIB, MemoryOverRows, stream_rows
 
@@ -31,7 +32,7 @@ def loads(tiny_blip2):
     loaded = []
 
     def load():
-        loaded.append(Answering(load_blip2(tiny_blip2("t5")), None, "whole"))
+        loaded.append(LoadedModel(load_blip2(tiny_blip2("t5")), None, "whole"))
         return loaded[-1]
 
     load.models = loaded

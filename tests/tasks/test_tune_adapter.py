@@ -13,6 +13,7 @@ from blip_core.recipes import Recipe, load_recipe
 from blip_core.recipes.device import Device
 from blip_core.records import Example
 from blip_core.reporting import stage_words
+from blip_core.reporting.curves import CURVE, SAMPLES, read_curve, read_samples
 from blip_core.store import Artifact, ArtifactRef
 from blip_core.tracking import JournalTracker, MlflowTracker
 from blip_core.tracking.journal import read_journal
@@ -109,11 +110,11 @@ def test_beside_the_adapter_rests_how_it_came_to_be(tune: Tune, rows: list[Examp
     assert "thread" in told["device_name"]
     parts = {(part["module"], part["dtype"]): part["parameters"] for part in told["manifest"]}
     assert parts[("qformer", "float32")] > 0
-    assert len(stage.read_curve(adapter.path / stage.CURVE)) == STEPS + 1
+    assert len(read_curve(adapter.path / CURVE)) == STEPS + 1
 
 
 def test_samples_are_of_the_same_few_rows_from_before_the_first_step(tune: Tune, rows: list[Example]):
-    samples = stage.read_samples(tune().path / stage.SAMPLES)
+    samples = read_samples(tune().path / SAMPLES)
     assert [sample["step"] for sample in samples] == [0, 0, 3, 3, 6, 6]
     assert {sample["id"] for sample in samples[:2]} == {sample["id"] for sample in samples[-2:]}
     truth = {row.id: row.answer for row in rows[TRAINED:]}

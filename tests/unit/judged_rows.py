@@ -15,10 +15,8 @@ from blip_core.reporting import (
     summarise_comparisons,
     summarise_variants,
 )
-from tasks.compare import compare_ablations, score
-from tasks.compare import compare_pairs as compare_by_recipe
+from blip_core.scoring import compare_ablations, compare_pairs, score
 from tests.unit.examples import example, png, world_pixels
-from tests.unit.grown_store import small_recipe
 
 VARIANTS = ("baseline", "flan-t5", "finetuned")
 KINDS, CATEGORIES = ("count", "object", "time"), ("food", "nature", "travel", "casual")
@@ -80,7 +78,7 @@ def scores_of(answers, ablations=None, is_free: bool = True) -> dict:
     ablations = ablations or {}
     return {
         "variants": {name: score(rows, is_free, ablations.get(name, ())) for name, rows in answers.items()},
-        "comparisons": compare_by_recipe(small_recipe(), answers),
+        "comparisons": compare_pairs(answers, [("flan-t5", "finetuned")]),
         "ablation_comparisons": compare_ablations(
             answers, {name: [] for name in answers} | ablations, seed=0
         ),

@@ -5,10 +5,11 @@ import sys
 import time
 
 from blip_core.inference import InferenceCounts
+from blip_core.inference.loaded import LoadedModel
 from blip_core.modeling import load_blip2
 from blip_core.records import Prediction
 from blip_core.store import iter_rows
-from tasks.predict_variant import FILE, Answering, answer_in_shards, what_it_took
+from tasks.predict_variant import FILE, answer_in_shards, what_it_took
 from tests.campaigns.inference.rows import MemoryOverRows, resident_mib, stream_rows
 
 ROWS = int(os.environ.get("ROWS") or 100_000)
@@ -22,7 +23,7 @@ def test_memory_stays_flat_whatever_the_number_of_rows(
 ):
     monkeypatch.setenv("FOUNDRY_HOME", str(tmp_path))
     settings = inference_settings.model_copy(update={"batch_size": 64})
-    answering = Answering(load_blip2(tiny_blip2("t5")), None, "whole")
+    answering = LoadedModel(load_blip2(tiny_blip2("t5")), None, "whole")
     rows = MemoryOverRows(stream_rows(ROWS, PICTURE_PX), EVERY)
     started = time.perf_counter()
 
