@@ -20,6 +20,7 @@ FOREIGN = {  # what they read was written by other programs, which may have an I
     "blip_core/prefetching/converting.py",
     "blip_core/prefetching/remote_code.py",
     "blip_core/prefetching/selecting.py",
+    "blip_core/sources/column_types.py",
     "blip_core/sources/tabular.py",
     "blip_core/wiring/readiness.py",
 }
