@@ -5,6 +5,7 @@ FoundryError                 exit code 1
 |   |-- RecipeError          unknown recipe, profile or field; a value out of bounds
 |   |-- CheckpointError      a model that is missing, unsafe to load or of the wrong architecture
 |   |-- TableError           a table or picture that was handed in and cannot be read
+|   |   `-- PictureError     the picture, with a reason that counts can be made by
 |   |-- UnknownArtifact      a dataset, adapter or row that was named and is not in the store
 |   `-- PlaceError           a folder that cannot be written, a port that is taken
 |-- StoreError               an artefact that is damaged or contested
@@ -16,6 +17,11 @@ FoundryError                 exit code 1
 |-- TrackingError            the tracking server refused what it was sent
 `-- HubAway                  the hub of checkpoints cannot be reached, or broke off
 """
+
+UNREADABLE_PICTURE = "unreadable-picture"
+LFS_POINTER = "git-lfs-pointer"
+NO_DECODER = "no-decoder"
+LEADS_OUT = "leads-out"
 
 
 class FoundryError(Exception):
@@ -47,6 +53,14 @@ class CheckpointError(UserMistake):
 
 class TableError(UserMistake):
     """A table, dataset folder or picture that cannot be read."""
+
+
+class PictureError(TableError):
+    """A picture that cannot be read, with a short stable reason."""
+
+    def __init__(self, message: str, reason: str = UNREADABLE_PICTURE) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class UnknownArtifact(UserMistake):

@@ -1,38 +1,32 @@
 """Decoding of pictures that may come from anywhere.
 
-PNG, JPEG and WebP are read, one still picture a file, told by their content and never by their names.
-Whatever a file costs is known from its first bytes: pixels, proportions, frames and the number of passes that
-a decoder would make are checked before anything is decoded.
+What a file is says its content and never its name. Whatever it costs is known from its first bytes: pixels,
+proportions and the number of steps that a decoder would make are checked before anything is decoded. Of an
+animation or of several pages the first is read, and said to be one of several.
 """
 
 import io
-import re
 import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from blip_core.errors import TableError
+from blip_core.errors import LFS_POINTER, NO_DECODER, PictureError
+from blip_core.images import heif
+from blip_core.images.colours import in_srgb, is_srgb, parts
+from blip_core.images.limits import MAX_ASPECT_RATIO, MAX_FILE_BYTES, MAX_PICTURE_PX, check_parts
+from blip_core.images.tiff import check_tiff, has_more_pages, is_tiff
+from blip_core.lfs import ADVICE, is_lfs_pointer
 
-FORMATS = ("PNG", "JPEG", "WEBP")
-MAX_FILE_BYTES = 64 * 1024 * 1024
-MAX_PICTURE_PX = 50_000_000  # a phone's largest pictures; beyond, a small file may fill the memory
-MAX_ASPECT_RATIO = 32  # a labeller enlarges the shorter side to 336 px: a strip would fill the memory
-# Progressive JPEGs of cameras and editors have about ten scans; each costs a pass over all pixels, however
-# few its bytes ("Two Issues with the JPEG Standard", libjpeg-turbo.org).
-MAX_JPEG_SCANS = 100
-# Every chunk costs a step of an interpreted loop, and up to a mebibyte to inflate; encoders write a dozen.
-MAX_PNG_CHUNKS = 100
-_SMALL_CHUNK_BYTES = 256  # pixels come in chunks of 4 KiB and more, but for the last
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
+VERSION = 2
+"""Of the pixels that come of a file: raised where they change."""
 
-_PNG_START = b"\x89PNG\r\n\x1a\n"
-_JPEG_START = b"\xff\xd8"
-# A marker in a JPEG: neither a stuffed byte, nor a restart inside a scan, nor a fill byte.
-_JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
-_JPEG_END, _JPEG_SCAN = b"\xd9", b"\xda"
+_KEPT_AS_THEY_ARE = ("PNG", "JPEG", "MPO", "WEBP")  # by every reader of a dataset
+_KEPT_MODES = ("RGB", "L", "P", "1")
 
 _ORIENTATION = 0x0112  # EXIF tag; its values, after EXIF 2.32, table 4
 _TURNS = {
@@ -47,102 +41,158 @@ _TURNS = {
 _DAMAGED_NOTE = (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error)
 
 
-def decode_picture(data: bytes, name: str) -> Image.Image:
+class Opened(NamedTuple):
+    """A picture that was decoded, and whether its file holds more: frames, pages, other pictures."""
+
+    image: Image.Image
+    is_first_of_several: bool
+
+
+def decoding_key() -> str:
+    """What of the decoding changes the pixels of a file, or whether it is read at all: belongs in keys."""
+    return f"{VERSION}{'' if heif.can_read_heif() else ' without HEIC'}"
+
+
+def decode_picture(data: bytes, name: str, max_side_px: int | None = None) -> Image.Image:
     """Decode an encoded picture to RGB, as a viewer shows it.
 
-    It is turned as its camera noted, transparent parts are white, and 16-bit grey is scaled to 8.
+    It is turned as its camera noted, its colours are sRGB, transparent parts are white, and more than 8 bits
+    are scaled to 8.
 
     Args:
-        data: a whole PNG, JPEG or WebP file.
+        data: a whole file of one of `FORMATS`, or HEIC where pillow-heif is installed.
         name: what an error calls it.
+        max_side_px: a picture with a longer side is made smaller.
 
     Raises:
-        TableError: It is no such picture, cut short, animated, a strip of more than `MAX_ASPECT_RATIO`, or
-            larger than `MAX_PICTURE_PX` or `MAX_FILE_BYTES`.
+        PictureError: It is no such picture, cut short, a strip of more than `MAX_ASPECT_RATIO`, or larger
+            than `MAX_PICTURE_PX` or `MAX_FILE_BYTES`.
     """
     with open_picture(data, name) as opened:
-        return as_shown(opened)
+        return as_shown(opened, max_side_px)
 
 
 @contextmanager
-def open_picture(data: bytes, name: str) -> Iterator[Image.Image]:
-    """Open an encoded picture that is safe to decode; whatever its bytes lead to is a `TableError`.
+def open_picture(data: bytes, name: str) -> Iterator[Opened]:
+    """Open an encoded picture that is safe to decode; whatever its bytes lead to is a `PictureError`.
 
     Raises:
-        TableError: See `decode_picture`.
+        PictureError: See `decode_picture`.
     """
+    _check_kind(data, name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks on metadata; the limits that matter are checked here
             _check_bytes(data)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-                _check_header(opened)
+            with Image.open(io.BytesIO(data), formats=_formats(data)) as opened:
+                _check_size(opened)
+                is_first_of_several = _holds_several(opened, data)
                 opened.load()
-                yield opened
+                _check_size(opened)  # of a HEIC the pixels have the last word
+                yield Opened(opened, is_first_of_several)
     except MemoryError:
         raise  # says something of this machine, not of the picture
     except UnidentifiedImageError as error:  # its own text names an address in memory
-        raise _unreadable(name, "it is no whole file of these formats") from error
+        raise _unreadable(name, f"it is no whole file of these formats{_perhaps(data)}") from error
     except Exception as error:  # decoders raise whatever damaged bytes lead them to
-        raise _unreadable(name, str(error) or type(error).__name__) from error
+        raise _unreadable(name, str(error).strip() or type(error).__name__) from error
 
 
-def as_shown(image: Image.Image) -> Image.Image:
-    """An opened picture as RGB, turned and on white."""
+def as_shown(opened: Opened, max_side_px: int | None = None) -> Image.Image:
+    """An opened picture as RGB: turned, in sRGB, on white, with no side longer than `max_side_px`.
+
+    Raises:
+        ValueError: Its numbers are no shades.
+    """
+    image = opened.image
     turn = _turn(image)
-    flat = _flat(image)
-    return flat if turn is None else flat.transpose(turn)
+    colours, opaque = parts(image)
+    if turn is not None:
+        colours = colours.transpose(turn)
+        opaque = opaque.transpose(turn) if opaque is not None else None
+    if opaque is None:
+        # Colours take longer than anything else: they are worked out where the pixels are few.
+        return in_srgb(_reduced(colours, max_side_px), image.info.get("icc_profile"))
+    shown = Image.new("RGB", colours.size, "white")
+    shown.paste(in_srgb(colours, image.info.get("icc_profile")), mask=opaque)
+    return _reduced(shown, max_side_px)
 
 
-def is_plain(image: Image.Image) -> bool:
-    """Whether every reader shows an opened picture alike, whatever it makes of EXIF and transparency."""
-    return _turn(image) is None and not image.has_transparency_data and not image.mode.startswith("I")
+def is_plain(opened: Opened) -> bool:
+    """Whether every reader shows a picture alike: what readers differ in, such as EXIF, it has none of."""
+    image = opened.image
+    return (
+        image.format in _KEPT_AS_THEY_ARE
+        and image.mode in _KEPT_MODES
+        and not opened.is_first_of_several
+        and not image.has_transparency_data
+        and _turn(image) is None
+        and is_srgb("L" if image.mode in ("L", "1") else "RGB", image.info.get("icc_profile"))
+    )
 
 
-def _unreadable(name: str, why: str) -> TableError:
-    return TableError(f"{name} cannot be read as a picture: {why}; {', '.join(FORMATS)} are understood")
+def _reduced(image: Image.Image, max_side_px: int | None) -> Image.Image:
+    if max_side_px is not None:
+        image.thumbnail((max_side_px, max_side_px), Image.Resampling.LANCZOS)
+    return image
+
+
+def _formats(data: bytes) -> tuple[str, ...]:
+    return (heif.FORMAT,) if heif.is_heif(data) else FORMATS
+
+
+def _unreadable(name: str, why: str) -> PictureError:
+    return PictureError(
+        f"{name} cannot be read as a picture: {why}; {', '.join(FORMATS)}, HEIC are understood"
+    )
+
+
+def _check_kind(data: bytes, name: str) -> None:
+    if is_lfs_pointer(data):
+        raise PictureError(f"{name} {ADVICE}", LFS_POINTER)
+    if heif.is_heif(data) and not heif.can_read_heif():
+        raise PictureError(
+            f"{name} is a HEIC picture, as phones write them, which takes a package that is not installed: "
+            f"`{heif.INSTALL}`, or save it as JPEG",
+            NO_DECODER,
+        )
+
+
+def _perhaps(data: bytes) -> str:
+    """What people often have in place of a picture."""
+    if not data:
+        return ": it is empty"
+    if data.startswith(b"%PDF"):
+        return ": it is a PDF"
+    if data.lstrip()[:1] == b"<":
+        return ": it begins as a web page or an SVG does"
+    return ""
 
 
 def _check_bytes(data: bytes) -> None:
     if len(data) > MAX_FILE_BYTES:
         raise ValueError(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")
-    if data.startswith(_PNG_START) and _has_too_many_chunks(data):
-        raise ValueError(f"it has more than {MAX_PNG_CHUNKS:,} chunks")
-    if data.startswith(_JPEG_START) and _has_too_many_scans(data):
-        raise ValueError(f"it has more than {MAX_JPEG_SCANS} scans")
+    check_parts(data)
+    if is_tiff(data):
+        check_tiff(data)
+    if heif.is_heif(data):
+        heif.check_whole(data)
 
 
-def _has_too_many_chunks(data: bytes) -> bool:
-    """Walk a PNG's chunks: length, name, content, checksum."""
-    position, chunks = len(_PNG_START), 0
-    while position + 8 <= len(data) and chunks <= MAX_PNG_CHUNKS:
-        length, kind = struct.unpack_from(">I4s", data, position)
-        chunks += kind != b"IDAT" or length < _SMALL_CHUNK_BYTES
-        position += length + 12
-    return chunks > MAX_PNG_CHUNKS
-
-
-def _has_too_many_scans(data: bytes) -> bool:
-    """Walk a JPEG's segments to its end; what is embedded in one, such as a thumbnail, does not count."""
-    position, scans = len(_JPEG_START), 0
-    while scans <= MAX_JPEG_SCANS:
-        marker = _JPEG_MARKER.search(data, position)
-        if marker is None or marker.group(1) == _JPEG_END:
-            break
-        scans += marker.group(1) == _JPEG_SCAN
-        position = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
-    return scans > MAX_JPEG_SCANS
-
-
-def _check_header(image: Image.Image) -> None:
+def _check_size(image: Image.Image) -> None:
     shape = f"{image.width} x {image.height}"
     if image.width * image.height > MAX_PICTURE_PX:
         raise ValueError(f"it has {shape} pixels and at most {MAX_PICTURE_PX:,} are read: make it smaller")
     if max(image.size) > MAX_ASPECT_RATIO * min(image.size):
         raise ValueError(f"it is a strip of {shape} pixels: cut out what is meant")
-    # Phones keep a depth map or a second view behind the first in an MPO, which is no animation.
-    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-        raise ValueError("it is animated: save the frame that is meant")
+
+
+def _holds_several(image: Image.Image, data: bytes) -> bool:
+    if image.format == "MPO":  # phones keep a depth map or a second view behind the picture
+        return False
+    if image.format == "TIFF":
+        return has_more_pages(data)
+    return bool(getattr(image, "is_animated", False))
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
@@ -150,14 +200,3 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
         return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     except _DAMAGED_NOTE:  # the note is lost, the picture is not: it stands as its pixels do
         return None
-
-
-def _flat(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # Pillow would cut 16-bit grey off at 255 instead of scaling it
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    seen = image.convert("RGBA")
-    white = Image.new("RGB", image.size, "white")
-    white.paste(seen, mask=seen.getchannel("A"))
-    return white

@@ -8,6 +8,7 @@ from typing import Any
 
 from blip_core import strict_json
 from blip_core.errors import TableError
+from blip_core.images import decoding_key
 from blip_core.sources.folder import picture_names
 from blip_core.sources.pictures import find_below, read_below
 
@@ -16,13 +17,16 @@ _DIGESTS_KEPT = 100_000
 
 
 def folder_digest(folder: Path, recursive: bool = True) -> str:
-    """Digest of the names and bytes of a folder's pictures; where the folder lies does not enter.
+    """Digest of the names and bytes of a folder's pictures, and of what decodes them.
+
+    Where the folder lies does not enter.
 
     Raises:
         TableError: See `read_folder`.
     """
     names = picture_names(folder, recursive)
-    return content_digest({ascii(name): picture_digest(folder, name) for name in names})
+    pictures = {ascii(name): picture_digest(folder, name) for name in names}
+    return content_digest({"decoding": decoding_key(), "pictures": pictures})
 
 
 def content_digest(content: Mapping[str, Any]) -> str:

@@ -3,8 +3,6 @@
 import hashlib
 from pathlib import Path, PurePath, PureWindowsPath
 
-from PIL import Image
-
 from blip_core.errors import TableError
 from blip_core.images import MAX_FILE_BYTES, as_shown, decode_picture, is_plain, open_picture
 from blip_core.painting import encode_png
@@ -59,7 +57,7 @@ def upright(data: bytes, name: str) -> bytes:
         TableError: The bytes are no picture, see `images.decode_picture`.
     """
     with open_picture(data, name) as opened:
-        return data if is_plain(opened) else encode_png(as_shown(opened))
+        return data if is_plain(opened) else encode_png(as_shown(opened, MAX_KEPT_SIDE_PX))
 
 
 def outside_picture(data: bytes, picture_id: str, category: str) -> Picture:
@@ -70,8 +68,7 @@ def outside_picture(data: bytes, picture_id: str, category: str) -> Picture:
     Raises:
         TableError: The bytes are no picture.
     """
-    image = decode_picture(data, picture_id)
-    image.thumbnail((MAX_KEPT_SIDE_PX, MAX_KEPT_SIDE_PX), Image.Resampling.LANCZOS)
+    image = decode_picture(data, picture_id, MAX_KEPT_SIDE_PX)
     png = encode_png(image)
     return Picture(
         id=picture_id,

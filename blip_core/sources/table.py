@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from blip_core.errors import TableError
+from blip_core.images import decoding_key
 from blip_core.recipes.evaluation import TableEvaluation
 from blip_core.recipes.source import TableSource
 from blip_core.records import LETTERS, OPTION_LETTERS, Example, Picture, Rejection
@@ -203,7 +204,7 @@ def read_table_pictures(
 
 
 def table_digest(path: Path, images: Path | None = None, columns: Columns | None = None) -> str:
-    """Digest of all that a table's rows are made of: its own bytes and those of every picture it names.
+    """Digest of all that a table's rows are made of: its bytes, those of every picture, what decodes them.
 
     Where the files lie does not enter; a picture that cannot be read does, as such.
 
@@ -215,6 +216,7 @@ def table_digest(path: Path, images: Path | None = None, columns: Columns | None
     content = {
         "table": table_file_digest(path),
         "columns": _columns_told(columns),
+        "decoding": decoding_key(),
         "pictures": {
             ascii(name): picture_digest(folder, name)
             for name in _pictures_named(path, *version_of(path), columns.image)

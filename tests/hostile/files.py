@@ -6,6 +6,9 @@ import zlib
 
 import numpy as np
 from PIL import Image
+from pillow_heif import register_heif_opener
+
+register_heif_opener()
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 SIDE_PX = 24
@@ -68,9 +71,68 @@ def webp_claiming(width: int, height: int) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-def animated(kind: str) -> bytes:
-    frames = [Image.new("RGB", (SIDE_PX, SIDE_PX), colour) for colour in ("red", "green", "blue")]
-    return encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=50)
+def animated(kind: str, frames: int = 3) -> bytes:
+    """An animation, or pages, of which each is of another colour, red first."""
+    colours = ["red", *[f"hsl({360 * frame // frames}, 80%, 50%)" for frame in range(1, frames)]]
+    first, *others = [Image.new("RGB", (SIDE_PX, SIDE_PX), colour) for colour in colours]
+    timing = {} if kind in ("TIFF", "HEIF") else {"duration": 50}
+    return encoded(first, kind, save_all=True, append_images=others, **timing)
+
+
+def gif_claiming(width: int, height: int) -> bytes:
+    whole = encoded(noise("L"), "GIF")
+    return whole[:6] + struct.pack("<HH", width, height) + whole[10:]
+
+
+def bmp_claiming(width: int, height: int) -> bytes:
+    whole = encoded(noise(), "BMP")
+    return whole[:18] + struct.pack("<ii", width, height) + whole[26:]
+
+
+_TIFF_USUAL = {
+    256: (4, 1, SIDE_PX),
+    257: (4, 1, SIDE_PX),
+    258: (3, 1, 8),
+    259: (3, 1, 1),
+    262: (3, 1, 1),
+    273: (4, 1, 8 + 2 + 12 * 10 + 4),  # right behind a directory of ten entries, which is filled up to them
+    277: (3, 1, 1),
+    278: (4, 1, SIDE_PX),
+    279: (4, 1, SIDE_PX * SIDE_PX),
+    305: (2, 4, 0),
+}
+"""Tag -> type, number of values, value: a picture in grey."""
+
+
+def tiff_of(entries: dict[int, tuple[int, int, int]], pixels: bytes = bytes(SIDE_PX * SIDE_PX)) -> bytes:
+    """A TIFF whose directory stands before its pixels; `entries` take the place of usual ones."""
+    rows = {279: (4, 1, len(pixels)), **entries}
+    rows = _TIFF_USUAL | rows
+    for spare in (305, 277, 278):
+        if len(rows) > len(_TIFF_USUAL) and spare not in entries:
+            del rows[spare]
+    packed = b"".join(_tiff_entry(tag, *rows[tag]) for tag in sorted(rows))
+    return b"II*\0" + struct.pack("<IH", 8, len(rows)) + packed + bytes(4) + pixels
+
+
+def _tiff_entry(tag: int, kind: int, count: int, value: int) -> bytes:
+    is_short = kind == 3 and count == 1
+    return struct.pack("<HHI", tag, kind, count) + struct.pack(
+        "<HH" if is_short else "<I", value, *[0] * is_short
+    )
+
+
+def tiff_claiming(width: int, height: int) -> bytes:
+    return tiff_of({256: (4, 1, width), 257: (4, 1, height)})
+
+
+def box_claiming(data: bytes, width: int, height: int) -> bytes:
+    """An AVIF or HEIC whose boxes of extents (`ispe`) claim another size than its pixels have."""
+    claimed, position = bytearray(data), 0
+    while (position := claimed.find(b"ispe", position)) >= 0:
+        claimed[position + 8 : position + 16] = struct.pack(">II", width, height)
+        position += 4
+    return bytes(claimed)
 
 
 def sound_files() -> dict[str, bytes]:
@@ -93,4 +155,32 @@ def sound_files() -> dict[str, bytes]:
         "mpo": encoded(noise(), "MPO", save_all=True, append_images=[noise("L").convert("RGB")]),
         "webp": encoded(noise(), "WEBP", exif=exif),
         "webp-lossless": encoded(noise("RGBA"), "WEBP", lossless=True),
+        "webp-animated": animated("WEBP"),
+        "png-animated": animated("PNG"),
+        "gif": encoded(palette, "GIF"),
+        "gif-animated": animated("GIF"),
+        "gif-transparent": encoded(palette, "GIF", transparency=3),
+        "bmp": encoded(noise(), "BMP"),
+        "bmp-palette": encoded(palette, "BMP"),
+        "tiff": encoded(noise(), "TIFF", tiffinfo={0x0112: 6}),
+        "tiff-alpha": encoded(noise("RGBA"), "TIFF"),
+        "tiff-pages": animated("TIFF"),
+        "tiff-lzw": encoded(noise(), "TIFF", compression="tiff_lzw"),
+        "tiff-deflate": encoded(noise("L"), "TIFF", compression="tiff_adobe_deflate"),
+        "tiff-jpeg": encoded(noise(), "TIFF", compression="jpeg"),
+        "tiff-fax": encoded(noise("1"), "TIFF", compression="group4"),
+        "tiff-cmyk": encoded(noise("CMYK"), "TIFF"),
+        "tiff-lab": encoded(noise().convert("LAB"), "TIFF"),
+        "tiff-grey-16": encoded(
+            Image.fromarray(np.arange(576, dtype=np.uint16).reshape(24, 24) * 100), "TIFF"
+        ),
+        "tiff-fractions": encoded(
+            Image.fromarray(np.linspace(0, 1, 576, dtype=np.float32).reshape(24, 24)), "TIFF"
+        ),
+        "tiff-directory-first": tiff_of({}, noise("L").tobytes()),
+        "avif": encoded(noise(), "AVIF", exif=exif),
+        "avif-alpha": encoded(noise("RGBA"), "AVIF"),
+        "heic": encoded(noise(), "HEIF", exif=exif.tobytes()),
+        "heic-alpha": encoded(noise("RGBA"), "HEIF"),
+        "heic-grid": encoded(noise(), "HEIF", tile_size=16),
     }

@@ -12,7 +12,17 @@ from PIL import Image
 from blip_core.errors import TableError
 from blip_core.images import decode_picture
 from blip_core.sources.pictures import outside_picture, upright
-from tests.hostile.files import SIDE_PX, png_claiming, sound_files, webp_claiming
+from tests.hostile.files import (
+    SIDE_PX,
+    bmp_claiming,
+    box_claiming,
+    gif_claiming,
+    png_claiming,
+    sound_files,
+    tiff_claiming,
+    tiff_of,
+    webp_claiming,
+)
 from tests.hostile.mutations import damaged
 
 SOUND = sound_files()
@@ -46,7 +56,21 @@ def test_damaged_files_are_read_or_refused_in_words_that_name_no_address(kind: s
 
 
 @given(
-    st.binary(max_size=200), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF____WEBP"])
+    st.binary(max_size=200),
+    st.sampled_from(
+        [
+            b"",
+            b"\x89PNG\r\n\x1a\n",
+            b"\xff\xd8\xff",
+            b"RIFF____WEBP",
+            b"GIF89a",
+            b"BM",
+            b"II*\0\x08\0\0\0",
+            b"MM\0*\0\0\0\x08",
+            b"\0\0\0\x18ftypavif",
+            b"\0\0\0\x18ftypheic",
+        ]
+    ),
 )
 def test_no_bytes_break_the_reader(rest: bytes, start: bytes):
     assert isinstance(read(start + rest), str | Image.Image)
@@ -74,6 +98,18 @@ BOMBS = {
     "png-below-the-limits-of-the-decoder": png_claiming(9_000, 9_000),
     "webp": webp_claiming(1 << 24, 1 << 24),
     "webp-below-the-limits-of-the-decoder": webp_claiming(13_000, 13_000),
+    "gif": gif_claiming(65_535, 65_535),
+    "gif-below-the-limits-of-the-decoder": gif_claiming(9_000, 9_000),
+    "bmp": bmp_claiming(60_000, 60_000),
+    "bmp-below-the-limits-of-the-decoder": bmp_claiming(9_000, 9_000),
+    "tiff": tiff_claiming(60_000, 60_000),
+    "tiff-below-the-limits-of-the-decoder": tiff_claiming(9_000, 9_000),
+    "tiff-of-one-tile": tiff_of({322: (4, 1, 2**15), 323: (4, 1, 2**15), 259: (3, 1, 8)}),
+    "tiff-of-many-strips": tiff_of({273: (4, 2**24, 8), 279: (4, 2**24, 8)}, bytes(2**26 - 2**10)),
+    "avif": box_claiming(SOUND["avif"], 60_000, 60_000),
+    "avif-below-the-limits-of-the-decoder": box_claiming(SOUND["avif"], 9_000, 9_000),
+    "heic": box_claiming(SOUND["heic"], 60_000, 60_000),
+    "heic-below-the-limits-of-the-decoder": box_claiming(SOUND["heic"], 9_000, 9_000),
 }
 CHILD = """
 import resource, sys

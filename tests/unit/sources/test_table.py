@@ -12,6 +12,7 @@ from PIL import Image
 
 from blip_core.errors import TableError
 from blip_core.images import decoding as picture_room
+from blip_core.images import decoding_key
 from blip_core.sources import (
     PICTURE_FIELDS,
     Columns,
@@ -179,6 +180,7 @@ def test_columns_of_fewer_options_keep_the_digest_they_had(folder: Path):
     content = {
         "table": hashlib.sha256(path.read_bytes()).hexdigest(),
         "columns": told,
+        "decoding": decoding_key(),
         "pictures": {"'pictures/one.png'": picture},
     }
     assert table_digest(path) == content_digest(content)
