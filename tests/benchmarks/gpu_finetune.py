@@ -1,6 +1,7 @@
 """Tuning at the published size on a GPU: speed and memory of every stage, and of the sources' loop.
 
-Nothing is downloaded: the checkpoint is random. The same functions run on a CPU at tiny size, in tests.
+Nothing is downloaded: the model is random, and made where it runs. The same functions run on a CPU at tiny
+size, in tests.
 """
 
 import gc
@@ -8,16 +9,18 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from blip_core.inference.prompting import answer_prompt
-from blip_core.modeling import Blip2Bundle, load_blip2
+from blip_core.modeling import Blip2Bundle
 from blip_core.modeling.features import VisionCache, VisionStates, distinct_pictures
 from blip_core.modeling.fresh_features import FreshVisionStates
 from blip_core.modeling.quantisation import Quantisation
+from blip_core.planning.footprint import Footprint
 from blip_core.planning.stages import CUBLAS_WORKSPACE_BYTES
 from blip_core.planning.tuning import TrainingRows, tune
 from blip_core.recipes import load_recipe
@@ -29,7 +32,7 @@ from tests.benchmarks import device as on
 from tests.benchmarks import measuring
 from tests.benchmarks.oracle_finetune import BATCH_SIZE, OracleSettings, TextRow, tune_through_pixels
 from tests.benchmarks.questions import prompt_settings, random_examples
-from tests.benchmarks.random_blip2 import save_random_blip2
+from tests.benchmarks.random_blip2 import make_random_blip2, prepared_config
 from tests.benchmarks.shapes import SHAPES
 
 LETTER_TOKENS = 2  # a letter and the end
@@ -74,9 +77,10 @@ class GpuCase:
     def examples(self) -> list[Example]:
         return random_examples(self.pictures, self.questions, self.picture_px)
 
-    def load(self, folder: Path) -> Blip2Bundle:
+    def make(self) -> Blip2Bundle:
+        """The model, anew: tuning changes it."""
         gc.collect()
-        return load_blip2(folder, self.quantisation, self.device, self.dtype)
+        return make_random_blip2(SHAPES[self.size], self.quantisation, self.device, self.dtype)
 
     def settings(self, batch_size: int, steps: int, **changes: object) -> Finetune:
         """The gallery recipe's tuning for so many steps, letters only, so that every row is of one kind."""
@@ -119,7 +123,7 @@ def encode_pictures(bundle: Blip2Bundle, case: GpuCase) -> tuple[VisionCache, di
     return states, {
         "what": "vision tower, 8 pictures a batch",
         "samples_per_second": round(rate, 1),
-        "peak_gb": _rounded(peak.gb),
+        "peak_gb": rounded(peak.gb),
     }
 
 
@@ -138,48 +142,57 @@ def train(
     return result, clock.seconds_a_step(case.warm_up), peak.gb
 
 
-def training_speed(folder: Path, case: GpuCase, tflops: float) -> list[dict[str, Any]]:
-    """Encoding, then training on kept features, then training on pixels."""
-    prompts, examples = prompt_settings(), case.examples()
-    bundle = case.load(folder)
-    config = bundle.blip2.config
-    states: VisionStates
+def kept_features_speed(case: GpuCase, tflops: float | None) -> list[dict[str, Any]]:
+    """Encoding every picture once, then training on what is kept."""
+    bundle = case.make()
     states, encoding = encode_pictures(bundle, case)
-    stages = [encoding]
-    for what, features in (("kept features", "cached"), ("pixels in every step", "fresh")):
-        settings = case.settings(case.batch_size, case.warm_up + case.steps, features=features)
-        if features == "fresh":
-            del bundle, states
-            bundle = case.load(folder)
-            states = FreshVisionStates(bundle)
-        result, seconds, peak = train(bundle, examples, settings, prompts, states, case)
-        rate = case.batch_size / seconds
-        tokens = result.counts.tokens / (result.steps * case.batch_size)
-        flops = _flops_a_row(config, settings, round(tokens), case)
-        stages.append(
-            {
-                "what": f"training, {what}, {case.batch_size} rows a batch",
-                "samples_per_second": round(rate, 1),
-                "tokens_per_second": round(rate * tokens),
-                "share_of_peak": round(rate * flops / (tflops * 1e12), 3),
-                "peak_gb": _rounded(peak),
-            }
-        )
-    return stages
+    settings = case.settings(case.batch_size, case.warm_up + case.steps, features="cached")
+    return [encoding, _speed("kept features", bundle, settings, states, case, tflops)]
 
 
-def _flops_a_row(config: Any, settings: Finetune, tokens: int, case: GpuCase) -> float:
-    """What the planner counts for a row of so many tokens, image tokens and target among them."""
+def fresh_features_speed(case: GpuCase, tflops: float | None) -> dict[str, Any]:
+    """Training that sends every picture through the tower in every step."""
+    bundle = case.make()
+    settings = case.settings(case.batch_size, case.warm_up + case.steps, features="fresh")
+    return _speed("pixels in every step", bundle, settings, FreshVisionStates(bundle), case, tflops)
+
+
+def _speed(
+    what: str,
+    bundle: Blip2Bundle,
+    settings: Finetune,
+    states: VisionStates,
+    case: GpuCase,
+    tflops: float | None,
+) -> dict[str, Any]:
+    result, seconds, peak = train(bundle, case.examples(), settings, prompt_settings(), states, case)
+    rate = case.batch_size / seconds
+    tokens = result.counts.tokens / (result.steps * case.batch_size)
+    flops = planned(case, settings, case.batch_size, round(tokens)).work.flops / case.batch_size
+    return {
+        "what": f"training, {what}, {case.batch_size} rows a batch",
+        "samples_per_second": round(rate, 1),
+        "tokens_per_second": round(rate * tokens),
+        "share_of_peak": round(rate * flops / (tflops * 1e12), 3) if tflops else None,
+        "peak_gb": rounded(peak),
+    }
+
+
+def planned(case: GpuCase, settings: Finetune, rows: int, tokens: int) -> Footprint:
+    """What the planner says of a pass over rows of so many tokens, image tokens and target among them."""
+    return _planned(case.size, settings.model_dump_json(), rows, tokens, case.device)
+
+
+@cache
+def _planned(size: str, settings: str, rows: int, tokens: int, device: str) -> Footprint:
+    config = prepared_config(SHAPES[size])
     text = max(1, tokens - config.num_query_tokens - LETTER_TOKENS)
-    batch = TrainingRows(case.batch_size, text, LETTER_TOKENS)
-    return float(tune(config, settings, batch, _where(case)).work.flops) / case.batch_size
+    where: Any = "cuda" if device == "cuda" else "cpu"
+    asked = Finetune.model_validate_json(settings)
+    return tune(config, asked, TrainingRows(rows, text, LETTER_TOKENS), where)
 
 
-def _where(case: GpuCase) -> Any:
-    return "cuda" if case.device == "cuda" else "cpu"
-
-
-def small_card_memory(folder: Path, case: GpuCase) -> dict[str, Any]:
+def small_card_memory(case: GpuCase) -> dict[str, Any]:
     """Peak of training for a small card: few rows, all of one length, activations computed twice.
 
     Returns:
@@ -189,24 +202,23 @@ def small_card_memory(folder: Path, case: GpuCase) -> dict[str, Any]:
     settings = case.settings(
         case.small_batch, case.warm_up + 2, max_text_tokens=case.text_tokens, gradient_checkpointing=True
     )
-    bundle = case.load(folder)
-    config = bundle.blip2.config
+    bundle = case.make()
     states, _ = encode_pictures(bundle, case)
     _, seconds, peak = train(bundle, examples, settings, prompt_settings(), states, case)
-    batch = TrainingRows(case.small_batch, case.text_tokens, LETTER_TOKENS)
-    planned = tune(config, settings, batch, _where(case)).keeping(CUBLAS_WORKSPACE_BYTES)
+    tokens = case.text_tokens + bundle.query_count + LETTER_TOKENS
+    footprint = planned(case, settings, case.small_batch, tokens).keeping(CUBLAS_WORKSPACE_BYTES)
     return {
         "what": f"training, kept features, {case.small_batch} rows of {case.text_tokens} tokens, "
         "activations computed twice",
         "samples_per_second": round(case.small_batch / seconds, 1),
-        "peak_gb": _rounded(peak),
-        "planned_gb": round(planned.total / on.GIGABYTE, 2),
+        "peak_gb": rounded(peak),
+        "planned_gb": round(footprint.total / on.GIGABYTE, 2),
     }
 
 
-def oracle_speed(folder: Path, case: GpuCase) -> dict[str, Any]:
+def oracle_speed(case: GpuCase) -> dict[str, Any]:
     """The sources' loop, three rows a step."""
-    bundle = case.load(folder)
+    bundle = case.make()
     examples, prompts = case.examples(), prompt_settings()
     rows = [
         TextRow(example.image, answer_prompt(prompts, example, example.description), example.answer)
@@ -225,21 +237,23 @@ def oracle_speed(folder: Path, case: GpuCase) -> dict[str, Any]:
     return {
         "what": f"the sources' loop, {BATCH_SIZE} rows a batch",
         "samples_per_second": round(rate, 1),
-        "peak_gb": _rounded(peak.gb),
+        "peak_gb": rounded(peak.gb),
     }
 
 
-def _rounded(gb: float | None) -> float | None:
+def rounded(gb: float | None) -> float | None:
+    """For a report: nothing where the device does not tell."""
     return None if gb is None else round(gb, 2)
 
 
-def measure_on(folder: Path, case: GpuCase) -> dict[str, Any]:
+def measure_on(case: GpuCase) -> dict[str, Any]:
     """All figures of a device."""
     tflops = on.matmul_tflops(case.device, case.matmul_side, repeats=10)
     stages = [
-        *training_speed(folder, case, tflops),
-        small_card_memory(folder, case),
-        oracle_speed(folder, case),
+        *kept_features_speed(case, tflops),
+        fresh_features_speed(case, tflops),
+        small_card_memory(case),
+        oracle_speed(case),
     ]
     _, cached, *_, oracle = (stage["samples_per_second"] for stage in stages)
     return {
@@ -262,6 +276,4 @@ def measure_on_gpu() -> dict[str, Any]:
     """
     if not torch.cuda.is_available():
         raise SystemExit("there is no CUDA device here; without --gpu the CPU is measured")
-    case = GpuCase()
-    with tempfile.TemporaryDirectory() as place:
-        return measure_on(save_random_blip2(SHAPES[case.size], Path(place), device="cuda"), case)
+    return measure_on(GpuCase())

@@ -1,25 +1,27 @@
 """Answering at the published size on a GPU: rows a second, and whether bfloat16 gives the letters of float32.
 
-Nothing is downloaded: the checkpoint is random. The same functions run on a CPU at tiny size, in tests.
+Nothing is downloaded: the model is random, and made where it runs. The same functions run on a CPU at tiny
+size, in tests.
 """
 
 import gc
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from blip_core.inference import predict, predict_row_by_row
-from blip_core.modeling import load_blip2
+from blip_core.modeling import Blip2Bundle
+from blip_core.modeling.features import VisionCache
+from blip_core.modeling.quantisation import Quantisation
+from blip_core.modeling.stored_features import TOWER_BATCH
 from blip_core.records import Example, Prediction
 from tests.benchmarks import device as on
 from tests.benchmarks import measuring
 from tests.benchmarks.questions import prompt_settings, random_examples
-from tests.benchmarks.random_blip2 import save_random_blip2
+from tests.benchmarks.random_blip2 import make_random_blip2
 from tests.benchmarks.shapes import SHAPES
 
 _WARM_UP_PART = 8  # of the rows, so many times fewer are answered first, untimed
@@ -55,16 +57,25 @@ class GpuCase:
     letter_rows: int = 2048
     margin_bound: float = 0.02
 
+    def make(self, dtype: str, quantisation: Quantisation = "none") -> Blip2Bundle:
+        """The model in a type."""
+        gc.collect()
+        return make_random_blip2(SHAPES[self.size], quantisation, self.device, dtype)
 
-def compare_letters(folder: Path, case: GpuCase) -> dict[str, Any]:
+    def examples(self, rows: int) -> list[Example]:
+        """So many questions, neighbours about the same picture."""
+        return random_examples(-(-rows // self.questions), self.questions, self.picture_px)[:rows]
+
+
+def compare_letters(case: GpuCase) -> dict[str, Any]:
     """Rank letters in both types, the descriptions being given: stage two alone.
 
     Returns:
         Rows above the margin bound, the share of them whose letters agree, and every flip of any row with
         its margin in float32.
     """
-    examples = [_told(one) for one in _examples(case, case.letter_rows)]
-    exact, rounded = (_rank(folder, examples, dtype, case) for dtype in ("float32", case.dtype))
+    examples = [_told(one) for one in case.examples(case.letter_rows)]
+    exact, rounded = (_rank(examples, dtype, case) for dtype in ("float32", case.dtype))
     pairs = list(zip(exact, rounded, strict=True))
     sure = [pair for pair in pairs if margin(pair[0]) > case.margin_bound]
     flips = [
@@ -91,33 +102,30 @@ def _told(example: Example) -> Example:
     return replace(example, question=f"{example.description} {example.question}")
 
 
-def _rank(folder: Path, examples: Sequence[Example], dtype: str, case: GpuCase) -> list[Prediction]:
-    gc.collect()
-    bundle = load_blip2(folder, "none", case.device, dtype)
+def _rank(examples: Sequence[Example], dtype: str, case: GpuCase) -> list[Prediction]:
     settings = prompt_settings(describe_prompt="", free_generation=False, batch_size=case.batch_size)
-    return predict(bundle, examples, settings, dtype)
+    return predict(case.make(dtype), examples, settings, dtype)
 
 
-def _examples(case: GpuCase, rows: int) -> list[Example]:
-    return random_examples(-(-rows // case.questions), case.questions, case.picture_px)[:rows]
-
-
-def compare_speed(folder: Path, case: GpuCase) -> list[dict[str, Any]]:
-    """Rows a second of our side and of the row-by-row way, descriptions of full length."""
-    bundle = load_blip2(folder, "none", case.device, case.dtype)
+def compare_speed(case: GpuCase) -> Iterator[dict[str, Any]]:
+    """Rows a second, descriptions of full length: ours, the row-by-row way, ours on kept features."""
+    bundle = case.make(case.dtype)
     settings = prompt_settings(
         max_new_tokens=case.description_tokens, batch_size=case.batch_size, free_generation=False
     )
     ours = partial(predict, bundle, settings=settings, variant="ours")
     oracle = partial(predict_row_by_row, bundle, settings=settings, variant="oracle")
-    return [
-        _side(f"ours, up to {case.batch_size} rows a batch", ours, case.rows, case),
-        _side("row by row", oracle, case.oracle_rows, case),
-    ]
+    what = f"ours, up to {case.batch_size} rows a batch"
+    yield answering_side(what, ours, case.rows, case)
+    yield answering_side("row by row", oracle, case.oracle_rows, case)
+    states = VisionCache(bundle, TOWER_BATCH)
+    states.add(case.examples(case.rows))
+    yield answering_side(f"{what}, kept features", partial(ours, states=states), case.rows, case)
 
 
-def _side(what: str, answer: Callable[..., object], rows: int, case: GpuCase) -> dict[str, Any]:
-    examples = _examples(case, rows)
+def answering_side(what: str, answer: Callable[..., object], rows: int, case: GpuCase) -> dict[str, Any]:
+    """Rows a second of some way of answering, after some rows that are not timed."""
+    examples = case.examples(rows)
     answer(examples=examples[: max(1, rows // _WARM_UP_PART)])
     with on.peak_memory(case.device) as peak:
         seconds = on.seconds_on(case.device, lambda: answer(examples=examples))
@@ -129,10 +137,10 @@ def _side(what: str, answer: Callable[..., object], rows: int, case: GpuCase) ->
     }
 
 
-def measure_on(folder: Path, case: GpuCase) -> dict[str, Any]:
+def measure_on(case: GpuCase) -> dict[str, Any]:
     """All figures of a device."""
-    sides = compare_speed(folder, case)
-    ours, oracle = (side["rows_per_second"] for side in sides)
+    sides = list(compare_speed(case))
+    ours, oracle, _ = (side["rows_per_second"] for side in sides)
     return {
         "device": on.device_name(case.device),
         "versions": measuring.versions(),
@@ -141,7 +149,7 @@ def measure_on(folder: Path, case: GpuCase) -> dict[str, Any]:
         "description_tokens": case.description_tokens,
         "ratio": round(ours / oracle, 1),
         "sides": sides,
-        "letters": compare_letters(folder, case),
+        "letters": compare_letters(case),
     }
 
 
@@ -153,6 +161,4 @@ def measure_on_gpu() -> dict[str, Any]:
     """
     if not torch.cuda.is_available():
         raise SystemExit("there is no CUDA device here; without --gpu the CPU is measured")
-    case = GpuCase()
-    with tempfile.TemporaryDirectory() as place:
-        return measure_on(save_random_blip2(SHAPES[case.size], Path(place), device="cuda"), case)
+    return measure_on(GpuCase())

@@ -1,7 +1,8 @@
-"""BLIP-2 checkpoints with random weights, of any size, written tensor by tensor and never held whole.
+"""BLIP-2 with random weights, of any size: in memory, or as a checkpoint that is never held whole.
 
 `python -m tests.benchmarks.random_blip2 flan-t5-xl FOLDER` leaves a folder that loads as the published one
-does, so that a machine which reaches no hub measures the real shapes. What its models say means nothing.
+does, so that a machine which reaches no hub measures the real shapes. `make_random_blip2` gives what loading
+that folder would, in seconds, where only memory is at hand. What such models say means nothing.
 
 Weights are normal with a standard deviation of one over the root of what a unit reads, so that activations
 stay near 1 through all layers; T5 does not scale its attention, hence its smaller queries. Random texts
@@ -26,8 +27,17 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import Blip2Processor, PreTrainedTokenizerFast
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
+from blip_core.modeling import Blip2Bundle
 from blip_core.modeling.architecture import meta_blip2
-from blip_core.modeling.loading import Family
+from blip_core.modeling.loading import Blip2, Family
+from blip_core.modeling.manifest import assert_manifest
+from blip_core.modeling.quantisation import (
+    Quantisation,
+    keep_weights_unpacked,
+    quantisation_config,
+    quieten_int8,
+)
+from tests.benchmarks.drawn import drawn
 from tests.benchmarks.questions import sentences
 from tests.benchmarks.shapes import SHAPES, Shape
 
@@ -77,12 +87,46 @@ def save_random_blip2(
         shard_bytes: largest file, unless a single tensor is larger.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    config = _prepared(shape, dropout)
-    _save_processor(config, shape.family, folder)
+    config = prepared_config(shape, dropout)
+    _processor(config, shape.family).save_pretrained(folder)
     config.save_pretrained(folder)
     draw = partial(_draw, seed=seed, device=torch.device(device), end_scale=end_scale)
     _save_shards(planned_weights(config), draw, _DTYPES[shape.dtype], folder, shard_bytes)
     return folder
+
+
+def make_random_blip2(
+    shape: Shape,
+    quantisation: Quantisation = "none",
+    device: str = "cpu",
+    dtype: str = "float32",
+    *,
+    dropout: float = 0.1,
+    seed: int = 0,
+) -> Blip2Bundle:
+    """What loading the checkpoint of `save_random_blip2` gives, without a file: drawn where it will be used.
+
+    It takes the loader's own way through transformers, which asks for one weight after the other and
+    quantises it before the next, so that the most that is held besides the model is one weight.
+    """
+    config = prepared_config(shape, dropout)
+    draw = partial(_draw, seed=seed, device=torch.device(device), end_scale=1.0)
+    stored = _DTYPES[shape.dtype]
+    weights = {weight.name: partial(draw, weight) for weight in planned_weights(config)}
+    model = drawn(
+        Blip2,
+        config,
+        {name: lambda one=one: one().to(stored) for name, one in weights.items()},
+        _DTYPES[dtype],
+        device,
+        quantization_config=quantisation_config(quantisation),
+    )
+    keep_weights_unpacked(model)
+    quieten_int8()
+    processor = _processor(config, shape.family)
+    processor.tokenizer.padding_side = "right" if shape.family == "t5" else "left"
+    manifest = assert_manifest(model, quantisation, dtype)
+    return Blip2Bundle(model.eval().requires_grad_(False), processor, shape.family, manifest, quantisation)
 
 
 def planned_weights(config: Any) -> list[Weight]:
@@ -115,7 +159,7 @@ def _std(name: str, shape: tuple[int, ...], config: Any) -> float:
     return float(torch.Size(shape[1:]).numel() ** -0.5)
 
 
-def _prepared(shape: Shape, dropout: float) -> Any:
+def prepared_config(shape: Shape, dropout: float = 0.1) -> Any:
     """The config of a shape, with the tokens of our tokenizer."""
     config = shape.config()
     config.architectures = ["Blip2ForConditionalGeneration"]
@@ -131,11 +175,11 @@ def _prepared(shape: Shape, dropout: float) -> Any:
     return config
 
 
-def _save_processor(config: Any, family: Family, folder: Path) -> None:
+def _processor(config: Any, family: Family) -> Any:
     side = config.vision_config.image_size
     pictures = BlipImageProcessorPil(size={"height": side, "width": side})
     tokenizer = make_tokenizer(sentences(), family, config.text_config.vocab_size)
-    Blip2Processor(pictures, tokenizer, num_query_tokens=config.num_query_tokens).save_pretrained(folder)
+    return Blip2Processor(pictures, tokenizer, num_query_tokens=config.num_query_tokens)
 
 
 def make_tokenizer(texts: Sequence[str], family: Family, vocabulary: int) -> Any:

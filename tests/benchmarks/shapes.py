@@ -32,6 +32,13 @@ def flan_t5_xl() -> Any:
     )
 
 
+def flan_t5_xl_eyes() -> Any:
+    """All that sees of flan-t5-xl, before one layer of its language model."""
+    config = flan_t5_xl()
+    config.text_config.num_layers = config.text_config.num_decoder_layers = 1
+    return config
+
+
 def opt_2_7b() -> Any:
     """Salesforce/blip2-opt-2.7b."""
     text = OPTConfig(
@@ -150,5 +157,6 @@ SHAPES: Mapping[str, Shape] = {
         "float32",
     ),
     "flan-t5-xl": Shape(flan_t5_xl, "t5", "bfloat16"),
+    "flan-t5-xl-eyes": Shape(flan_t5_xl_eyes, "t5", "bfloat16"),
     "opt-2.7b": Shape(opt_2_7b, "opt", "bfloat16"),
 }

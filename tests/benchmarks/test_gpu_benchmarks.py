@@ -1,12 +1,6 @@
 """What runs on a GPU at full size runs here on the CPU at tiny size."""
 
-from pathlib import Path
-
-import pytest
-
 from tests.benchmarks import finetune_page, gpu_finetune, gpu_inference, inference_page
-from tests.benchmarks.random_blip2 import save_random_blip2
-from tests.benchmarks.shapes import SHAPES
 
 TUNING = gpu_finetune.GpuCase(
     size="tiny-t5",
@@ -36,13 +30,8 @@ ANSWERING = gpu_inference.GpuCase(
 )
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_random_blip2(SHAPES["tiny-t5"], tmp_path_factory.mktemp("tiny"))
-
-
-def test_tuning_reports_every_stage_and_the_planned_memory(folder: Path) -> None:
-    results = gpu_finetune.measure_on(folder, TUNING)
+def test_tuning_reports_every_stage_and_the_planned_memory() -> None:
+    results = gpu_finetune.measure_on(TUNING)
 
     assert [stage["what"].partition(",")[0] for stage in results["stages"]] == [
         "vision tower",
@@ -57,10 +46,10 @@ def test_tuning_reports_every_stage_and_the_planned_memory(folder: Path) -> None
     assert results["stages"][0]["what"] in finetune_page.page({"gpu": results})
 
 
-def test_answering_reports_both_sides_and_the_letters(folder: Path) -> None:
-    results = gpu_inference.measure_on(folder, ANSWERING)
+def test_answering_reports_both_sides_and_the_letters() -> None:
+    results = gpu_inference.measure_on(ANSWERING)
 
-    assert [side["rows"] for side in results["sides"]] == [8, 2]
+    assert [side["rows"] for side in results["sides"]] == [8, 2, 8]
     assert results["letters"]["all_rows"] == 8
     assert results["letters"]["agreeing_share"] is None or results["letters"]["agreeing_share"] > 0.5
     assert "row by row" in inference_page.page({"gpu": results})

@@ -7,8 +7,9 @@ from safetensors import safe_open
 from blip_core.inference import predict
 from blip_core.modeling import load_blip2
 from blip_core.modeling.loading import Family
+from blip_core.modeling.quantisation import Quantisation
 from tests.benchmarks.questions import prompt_settings, random_examples
-from tests.benchmarks.random_blip2 import planned_weights, save_random_blip2
+from tests.benchmarks.random_blip2 import make_random_blip2, planned_weights, save_random_blip2
 from tests.benchmarks.shapes import SHAPES
 
 FLAN_T5_XL = 3_942_446_592
@@ -35,6 +36,20 @@ def test_it_loads_as_a_saved_checkpoint_does_and_answers(folder: Path, family: F
     assert bundle.family == family
     assert len({row.description for row in answers}) > 1
     assert all(0.0 < row.p_a < 1.0 for row in answers)
+
+
+@pytest.mark.parametrize("quantisation", ["none", "int8", "nf4"])
+def test_made_in_memory_it_is_what_the_saved_one_is_when_it_was_loaded(
+    folder: Path, family: Family, quantisation: Quantisation
+) -> None:
+    made = make_random_blip2(SHAPES[f"tiny-{family}"], quantisation, dtype="bfloat16")
+
+    loaded = load_blip2(folder, quantisation, dtype="bfloat16")
+    weights, saved = made.model.state_dict(), loaded.model.state_dict()
+    assert weights.keys() == saved.keys()
+    assert all(torch.equal(weights[name], saved[name]) for name in weights)
+    assert made.manifest == loaded.manifest
+    assert made.tokenizer.padding_side == loaded.tokenizer.padding_side
 
 
 def test_shards_stay_below_their_limit(folder: Path) -> None:

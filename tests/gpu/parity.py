@@ -1,6 +1,5 @@
 """NF4 against its dequantised twin, on any device."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,16 +7,18 @@ from bitsandbytes.functional import dequantize_4bit
 from bitsandbytes.nn import Linear4bit
 from torch import Tensor, nn
 
-from blip_core.modeling import Blip2Bundle, load_blip2
+from blip_core.modeling import Blip2Bundle
 from blip_core.modeling.features import decode_picture, image_features, prompt_embeddings, vision_states
 from blip_core.modeling.text import pad_prompts, prompt_ids
 from tests.benchmarks.questions import random_examples
 
 
 @torch.no_grad()
-def nf4_distance(folder: Path, device: str, dtype: str) -> float:
-    """How far the logits of the two lie apart, relative to their size; both multiply in bfloat16."""
-    bundle = load_blip2(folder, "nf4", device, dtype)
+def nf4_distance(bundle: Blip2Bundle) -> float:
+    """How far the logits of the two lie apart, relative to their size; both multiply in bfloat16.
+
+    The model is its twin afterwards.
+    """
     packed = _logits(bundle)
     if not _dequantise(bundle.blip2):
         raise AssertionError("nothing was quantised")
