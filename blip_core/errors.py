@@ -91,7 +91,14 @@ class NotANumber(StageFailure, ValueError):
     """A value that is NaN or infinite where a number is owed; names the row and the part.
 
     Also a `ValueError`, as Python has it for JSON with such a value.
+
+    Attributes:
+        place: of the row in its batch, from 0, where only the caller knows the row's name.
     """
+
+    def __init__(self, message: str, place: int | None = None) -> None:
+        super().__init__(message)
+        self.place = place
 
 
 class TrainingFailure(StageFailure):

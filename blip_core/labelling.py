@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from blip_core.errors import StageFailure, TableError
-from blip_core.ports import Labeller, Progress, no_progress, row_seed
+from blip_core.ports import Labeller, Progress, no_progress, row_seed, rows_named
 from blip_core.recipes.labels import Labels
 from blip_core.records import LETTERS, Label, Letter, Picture, Rejection, sum_up
 
@@ -121,6 +121,7 @@ def label_pictures(
 
     Raises:
         StageFailure: when hardly any row can be read.
+        NotANumber: when the labeller's logits are no numbers; the message names the row.
         TableError: when a picture's bytes cannot be decoded.
     """
     numbers = range(settings.per_picture)
@@ -174,7 +175,8 @@ def _attempt(
 ) -> None:
     images = [_decode(row.picture) for row in batch]
     seeds = [row_seed(seed, STAGE, row.id, attempt) for row in batch]
-    texts = labeller.label(images, [settings.prompt] * len(batch), seeds)
+    with rows_named([row.id for row in batch]):
+        texts = labeller.label(images, [settings.prompt] * len(batch), seeds)
     for row, text in zip(batch, texts, strict=True):
         row.text, row.attempt = text[:_EXCERPT_CHARS], attempt
         parsed = parse_label(text)

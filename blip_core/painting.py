@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from blip_core.errors import StageFailure
-from blip_core.ports import Painter, Progress, no_progress, row_seed
+from blip_core.ports import NoPicture, Painter, Progress, no_progress, row_seed
 from blip_core.recipes.pictures import Pictures
 from blip_core.records import Picture, Rejection, Scene, sum_up
 
@@ -32,8 +32,9 @@ def paint_pictures(
     """Paint scenes in batches of `settings.batch_size`, in the order given.
 
     Returns:
-        Pictures, and rejections of those that the painter's safety check refused (`refused-by-painter`) or
-        that show one single colour (`blank`); each rejection bears the id that the picture would have had.
+        Pictures, and rejections of those that the painter's safety check refused (`refused-by-painter`),
+        whose pixels are no numbers (`no-numbers`) or that show one single colour (`blank`); each rejection
+        bears the id that the picture would have had.
 
     Raises:
         StageFailure: when most pictures are refused.
@@ -45,9 +46,10 @@ def paint_pictures(
         seeds = [row_seed(seed, STAGE, scene.id) for scene in batch]
         images = painter.paint([picture_prompt(scene, settings) for scene in batch], seeds)
         for scene, image, image_seed in zip(batch, images, seeds, strict=True):
-            reason = _refusal(image)
-            if image is None or reason:
-                rejections.append(Rejection(_picture_id(scene), STAGE, reason, scene.text))
+            if isinstance(image, NoPicture):
+                rejections.append(_rejection(scene, image.value))
+            elif _is_blank(image):
+                rejections.append(_rejection(scene, "blank"))
             else:
                 pictures.append(_picture(scene, image, image_seed))
         _check_painter(pictures, rejections)
@@ -70,7 +72,7 @@ def _check_painter(pictures: Sequence[Picture], rejections: Sequence[Rejection])
         return
     raise StageFailure(
         f"The painter gave a usable picture for {len(pictures)} of the first {seen} scenes: "
-        f"{sum_up(rejections)}. A painter whose pictures are all blank often needs "
+        f"{sum_up(rejections)}. A painter whose pictures are blank or no numbers often needs "
         'pictures.model.dtype = "float32"; one that refuses needs other scenes (scenes.categories) '
         "or another pictures.model."
     )
@@ -80,11 +82,13 @@ def _picture_id(scene: Scene) -> str:
     return f"{scene.id}-p0"
 
 
-def _refusal(image: Image.Image | None) -> str:
-    if image is None:
-        return "refused-by-painter"
+def _rejection(scene: Scene, reason: str) -> Rejection:
+    return Rejection(_picture_id(scene), STAGE, reason, scene.text)
+
+
+def _is_blank(image: Image.Image) -> bool:
     pixels = np.asarray(image.convert("RGB"))
-    return "blank" if (pixels == pixels[0, 0]).all() else ""
+    return bool((pixels == pixels[0, 0]).all())
 
 
 def _picture(scene: Scene, image: Image.Image, seed: int) -> Picture:

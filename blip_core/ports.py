@@ -3,15 +3,20 @@
 The three model ports share a contract. Every row comes with its own seed: on the same machine and in the same
 batch a row's output depends on its prompt and its seed alone, never on what its neighbours drew. An empty
 batch gives an empty list. Sequences of different lengths raise `ValueError`. `close` may be called twice, and
-a closed model refuses work with `StageFailure`.
+a closed model refuses work with `StageFailure`. A text that would be chosen by logits that are no numbers is
+refused with `NotANumber`, which tells the row's place in the batch.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from PIL.Image import Image
+
+from blip_core.errors import NotANumber
 
 Progress = Callable[[int, int], None]  # rows done, rows in all
 _SEED_BYTES = 6  # fits exactly into the integers of JSON, Arrow and every random generator in use
@@ -25,6 +30,30 @@ def row_seed(seed: int, *parts: str | int) -> int:
 
 def no_progress(done: int, total: int) -> None:
     """Report nothing."""
+
+
+class NoPicture(Enum):
+    """Why a painter gives no picture of a prompt; the value is the reason of a rejection."""
+
+    REFUSED = "refused-by-painter"
+    """A safety check refused it."""
+    NO_NUMBERS = "no-numbers"
+    """Its pixels are NaN."""
+
+
+@contextmanager
+def rows_named(names: Sequence[str]) -> Iterator[None]:
+    """Add the name of a row to what a model says of its place in the batch that is worked on inside.
+
+    Raises:
+        NotANumber: As the model raised it, with the row's name in front.
+    """
+    try:
+        yield
+    except NotANumber as error:
+        if error.place is None:
+            raise
+        raise NotANumber(f"{names[error.place]}: {error}") from error
 
 
 @runtime_checkable
@@ -44,8 +73,8 @@ class TextWriter(Protocol):
 class Painter(Protocol):
     """Paints pictures of prompts: a diffusion model."""
 
-    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image | None]:
-        """Paint each prompt under its own seed; RGB pictures in order, None where a safety check refused."""
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image | NoPicture]:
+        """Paint each prompt under its own seed; RGB pictures in order, or why there is none."""
         ...
 
     def close(self) -> None:

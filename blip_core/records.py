@@ -8,11 +8,12 @@ that every row can be walked back to the prompt that started it: scene `nature-0
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import isfinite
 from typing import Any, Literal, Self, get_args
 
 import pyarrow as pa
 
-from blip_core.errors import escaped
+from blip_core.errors import NotANumber, escaped
 
 Letter = Literal["A", "B", "C", "D", "E", "F", "G", "H", "I", "J"]
 LETTERS: tuple[Letter, ...] = ("A", "B", "C", "D")
@@ -177,6 +178,9 @@ class Prediction(Row):
     `mean_a` ... `mean_d` and `mean_more` are the options' probabilities averaged over the rotations, under
     the letters of the unrotated question.
     `flags` holds slugs of what is odd about the row, parted by spaces.
+
+    Raises:
+        NotANumber: A probability is none: the largest of such would be the first letter's.
     """
 
     id: str
@@ -203,6 +207,13 @@ class Prediction(Row):
     offered: int = 4
     p_more: tuple[float, ...] = ()
     mean_more: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not all(map(isfinite, (*self.probabilities, *(self.means or ())))):
+            raise NotANumber(
+                f"the probabilities of row {self.id} are no numbers where {self.variant!r} answered it: "
+                f"{self.probabilities}; let it answer again, in bfloat16 or float32"
+            )
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from blip_core.errors import StageFailure
-from blip_core.ports import Progress, TextWriter, no_progress, row_seed
+from blip_core.ports import Progress, TextWriter, no_progress, row_seed, rows_named
 from blip_core.recipes.scenes import Category, Scenes
 from blip_core.records import Scene
 
@@ -102,6 +102,7 @@ def write_scenes(
 
     Raises:
         StageFailure: when the count is not reached within the bounded number of calls.
+        NotANumber: when the writer's logits are no numbers; the message names the call.
     """
     max_calls = ceil(settings.count / settings.per_call * settings.max_calls_factor)
     collected = _Collected(settings)
@@ -111,7 +112,9 @@ def write_scenes(
         calls = range(collected.calls, min(collected.calls + wanted, max_calls))
         categories = [_draw_category(settings, seed, call) for call in calls]
         prompts = [scene_prompt(category, settings) for category in categories]
-        texts = writer.write(prompts, [row_seed(seed, "scenes", call) for call in calls])
+        named = zip(calls, categories, strict=True)
+        with rows_named([f"call {call} for {category.name}" for call, category in named]):
+            texts = writer.write(prompts, [row_seed(seed, "scenes", call) for call in calls])
         for category, prompt, text in zip(categories, prompts, texts, strict=True):
             collected.add(category, prompt, text)
         example = example or texts[0]

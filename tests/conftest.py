@@ -4,6 +4,8 @@ import os
 import shutil
 import tempfile
 
+import hypothesis
+
 _HOME = tempfile.mkdtemp(prefix="foundry-tests-")
 
 # Read by libraries when they are imported, hence before any test module is.
@@ -14,6 +16,10 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # threads of two workers would wait for each other's cores
+
+# How long an example takes says something of the machine, not of the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 pytest_plugins = ["tests.tiny_blip2"]
 

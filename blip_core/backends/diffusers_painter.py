@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL.Image import Image
 
 from blip_core.backends.loading import DTYPES, loading
 from blip_core.backends.memory import release_memory, still_open
 from blip_core.errors import CheckpointError
-from blip_core.modeling.checkpoints import check_safetensors, read_json
+from blip_core.modeling.checkpoints import check_safetensors, read_json, weight_files
+from blip_core.modeling.finite import FETCH_AGAIN, check_weights
+from blip_core.ports import NoPicture
 from blip_core.recipes.checkpoint import Dtype
 from blip_core.recipes.pictures import Pictures
 
@@ -43,27 +47,41 @@ class DiffusersPainter:
         self, folder: Path, settings: Pictures, device: str = "cpu", dtype: Dtype = "float32"
     ) -> None:
         components = check_pipeline_folder(folder)
+        for name in components.intersection(_WEIGHTED):
+            check_weights(weight_files(folder / name), f"the checkpoint in {folder / name}", FETCH_AGAIN)
         self._settings = settings
         pipe = _load(folder, DTYPES[dtype], has_safety_checker="safety_checker" in components)
         self._pipe = pipe.to(torch.device(device))
 
-    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image | None]:
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image | NoPicture]:
         """Paint each prompt under its own seed; see `Painter`."""
         pipe = still_open(self._pipe, self)
         streams = [torch.Generator("cpu").manual_seed(seed) for _, seed in zip(prompts, seeds, strict=True)]
         if not streams:
             return []
-        output = pipe(
-            prompt=list(prompts),
-            negative_prompt=[self._settings.negative_prompt] * len(streams),
-            width=self._settings.width_px,
-            height=self._settings.height_px,
-            num_inference_steps=self._settings.steps,
-            guidance_scale=self._settings.guidance_scale,
-            generator=streams,
-        )
+        with np.errstate(invalid="ignore"):  # a safety check turns pixels that are no numbers into bytes
+            output = pipe(
+                prompt=list(prompts),
+                negative_prompt=[self._settings.negative_prompt] * len(streams),
+                width=self._settings.width_px,
+                height=self._settings.height_px,
+                num_inference_steps=self._settings.steps,
+                guidance_scale=self._settings.guidance_scale,
+                generator=streams,
+                output_type="np",
+            )
         flags = output.nsfw_content_detected or [False] * len(streams)
-        return [None if flag else image for image, flag in zip(output.images, flags, strict=True)]
+        return [
+            NoPicture.REFUSED if flag else self._picture(pixels)
+            for pixels, flag in zip(output.images, flags, strict=True)
+        ]
+
+    def _picture(self, pixels: NDArray[np.float32]) -> Image | NoPicture:
+        """A picture of pixels (height, width, 3) from 0 to 1, as the pipeline itself would make it."""
+        if not np.isfinite(pixels).all():
+            return NoPicture.NO_NUMBERS
+        (picture,) = self._pipe.image_processor.numpy_to_pil(pixels)
+        return cast(Image, picture)
 
     def close(self) -> None:
         """Release the model's memory."""

@@ -17,7 +17,8 @@ from blip_core.backends.sampling import (
     prepare_tokenizer,
 )
 from blip_core.errors import RecipeError
-from blip_core.modeling.checkpoints import check_checkpoint_folder
+from blip_core.modeling.checkpoints import check_checkpoint_folder, weight_files
+from blip_core.modeling.finite import FETCH_AGAIN, check_weights
 from blip_core.recipes.checkpoint import Dtype
 
 ARCHITECTURES = ("LlavaForConditionalGeneration",)
@@ -41,6 +42,7 @@ class LlavaLabeller:
         self, folder: Path, sampling: Sampling, device: str = "cpu", dtype: Dtype = "float32"
     ) -> None:
         check_checkpoint_folder(folder, ARCHITECTURES)
+        check_weights(weight_files(folder), f"the checkpoint in {folder}", FETCH_AGAIN)
         local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         self._sampling = sampling
         auto_processor: Any = AutoProcessor

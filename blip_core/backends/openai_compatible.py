@@ -298,15 +298,20 @@ def _asked_wait(response: httpx.Response) -> float:
 
 
 def _first_token(choice: Mapping[str, Any]) -> dict[str, float]:
-    """Probabilities of the first token's alternatives; tokens that read the same are one."""
+    """Probabilities of the first token's alternatives; tokens that read the same are one.
+
+    Empty where any is NaN or infinite: of the others nobody knows how much they are worth beside it.
+    """
     try:
         alternatives = choice["logprobs"]["content"][0]["top_logprobs"]
-        told = [(str(one["token"]), math.exp(min(float(one["logprob"]), 0.0))) for one in alternatives]
+        told = [(str(one["token"]), float(one["logprob"])) for one in alternatives]
     except (KeyError, IndexError, TypeError, ValueError):
         return {}
+    if not all(math.isfinite(logprob) or logprob == -math.inf for _, logprob in told):
+        return {}
     chances: dict[str, float] = {}
-    for token, chance in told:
-        chances[token] = chances.get(token, 0.0) + chance
+    for token, logprob in told:
+        chances[token] = chances.get(token, 0.0) + math.exp(min(logprob, 0.0))
     return chances
 
 

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
+from blip_core.modeling.finite import LogitsWatch
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -95,8 +97,12 @@ def generate_texts(
 
     Returns:
         One text a row, without prompt and special tokens.
+
+    Raises:
+        NotANumber: A token would be chosen by logits that are no numbers.
     """
-    processors = LogitsProcessorList()
+    watch = LogitsWatch()
+    processors = LogitsProcessorList([watch])
     if sampling.temperature > 0:
         processors.append(SeededSampler(seeds, sampling))
     with torch.inference_mode():
@@ -106,6 +112,7 @@ def generate_texts(
             max_new_tokens=sampling.max_new_tokens,
             logits_processor=processors,
         )
+    watch.refuse([f"{place} of {len(seeds)} in a batch" for place in range(1, len(seeds) + 1)], "the model")
     added = tokens[:, inputs["input_ids"].shape[1] :]
     texts: list[str] = tokenizer.batch_decode(added, skip_special_tokens=True)
     return [text.strip() for text in texts]

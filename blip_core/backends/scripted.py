@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from PIL.Image import Image
 
 from blip_core.errors import StageFailure
+from blip_core.ports import NoPicture
 
 Line = TypeVar("Line")
 
@@ -69,11 +70,11 @@ class ScriptedPainter:
         StageFailure: when the script runs out.
     """
 
-    def __init__(self, pictures: Iterable[Image | None]) -> None:
+    def __init__(self, pictures: Iterable[Image | NoPicture]) -> None:
         self._script = _Script(self, pictures)
         self.calls: list[tuple[str, int]] = []
 
-    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image | None]:
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image | NoPicture]:
         """Give the next pictures; see `Painter`."""
         rows = list(zip(prompts, seeds, strict=True))
         pictures = self._script.take(len(rows))

@@ -17,7 +17,8 @@ from blip_core.backends.sampling import (
     prepare_tokenizer,
 )
 from blip_core.errors import CheckpointError
-from blip_core.modeling.checkpoints import check_checkpoint_folder
+from blip_core.modeling.checkpoints import check_checkpoint_folder, weight_files
+from blip_core.modeling.finite import FETCH_AGAIN, check_weights
 from blip_core.recipes.checkpoint import Dtype
 
 ARCHITECTURES = tuple(sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()))
@@ -97,6 +98,7 @@ class TransformersWriter:
 def _check(folder: Path, gguf: str | None) -> None:
     if gguf is None:
         check_checkpoint_folder(folder, ARCHITECTURES)
+        check_weights(weight_files(folder), f"the checkpoint in {folder}", FETCH_AGAIN)
         return
     path = folder / gguf
     if not path.is_file():

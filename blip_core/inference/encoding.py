@@ -8,6 +8,7 @@ from torch import Tensor
 from blip_core.inference.batching import windows, work_in_batches
 from blip_core.inference.counting import InferenceCounts
 from blip_core.modeling.features import (
+    VISION_TOWER,
     VisionStates,
     add_all,
     decode_picture,
@@ -15,6 +16,7 @@ from blip_core.modeling.features import (
     image_features,
     vision_states,
 )
+from blip_core.modeling.finite import finite_rows, refuse_rows
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.multiplying import quick_linears
 from blip_core.records import Example
@@ -54,6 +56,7 @@ class PictureEncoder:
 
         Raises:
             TableError: A picture cannot be read.
+            NotANumber: What the model makes of a picture is none.
         """
         found = distinct_pictures(examples)
         self._features = {key: one for key, one in self._features.items() if key in found}
@@ -77,7 +80,13 @@ class PictureEncoder:
 
     @torch.inference_mode()
     def _encode(self, batch: Sequence[tuple[str, Example]]) -> None:
-        encoded = image_features(self._bundle, self._states_of(batch))
+        states = self._states_of(batch)
+        encoded = image_features(self._bundle, states)
+        are_finite = finite_rows(encoded)
+        if not bool(are_finite.all()):
+            names = [example.id for _, example in batch]
+            refuse_rows(finite_rows(states), names, VISION_TOWER)
+            refuse_rows(are_finite, names, "the Q-Former")
         self._features.update({key: one.clone() for (key, _), one in zip(batch, encoded, strict=True)})
 
     def _states_of(self, batch: Sequence[tuple[str, Example]]) -> Tensor:

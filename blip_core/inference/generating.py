@@ -1,11 +1,15 @@
 """Texts written after prompts: greedy in a lean loop of our own, with beams by transformers."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
-from transformers import GenerationConfig
+from transformers import GenerationConfig, LogitsProcessorList
 
 from blip_core.inference.counting import InferenceCounts
+from blip_core.inference.letters import LANGUAGE_MODEL
 from blip_core.inference.reading import Reader
+from blip_core.modeling.finite import LogitsWatch, refuse_rows
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.text import pad_token_id
 
@@ -28,7 +32,12 @@ def generation_config(bundle: Blip2Bundle, max_new_tokens: int, beams: int = 1) 
 
 
 def write_texts(
-    bundle: Blip2Bundle, reader: Reader, max_new_tokens: int, beams: int, counts: InferenceCounts
+    bundle: Blip2Bundle,
+    reader: Reader,
+    max_new_tokens: int,
+    beams: int,
+    counts: InferenceCounts,
+    names: Sequence[str],
 ) -> list[str]:
     """Write a text after each prompt that was read: stripped, without special tokens.
 
@@ -40,30 +49,39 @@ def write_texts(
         max_new_tokens: longest text.
         beams: 1 is greedy.
         counts: told of steps and tokens.
+        names: of the rows.
+
+    Raises:
+        NotANumber: A token would be chosen by logits that are no numbers; the message names its row.
     """
     if beams > 1:
-        written = _write_with_beams(bundle, reader, max_new_tokens, beams)
+        written = _write_with_beams(bundle, reader, max_new_tokens, beams, names)
     else:
-        written = _write_greedily(bundle, reader, max_new_tokens, counts)
+        written = _write_greedily(bundle, reader, max_new_tokens, counts, names)
     texts = bundle.tokenizer.batch_decode(written, skip_special_tokens=True)
     return [str(text).strip() for text in texts]
 
 
-def _write_with_beams(bundle: Blip2Bundle, reader: Reader, max_new_tokens: int, beams: int) -> Tensor:
-    config = generation_config(bundle, max_new_tokens, beams)
+def _write_with_beams(
+    bundle: Blip2Bundle, reader: Reader, max_new_tokens: int, beams: int, names: Sequence[str]
+) -> Tensor:
+    watch = LogitsWatch()
     written: Tensor = bundle.blip2.language_model.generate(
-        **reader.generation_inputs(), generation_config=config
+        **reader.generation_inputs(),
+        generation_config=generation_config(bundle, max_new_tokens, beams),
+        logits_processor=LogitsProcessorList([watch]),
     )
+    watch.refuse(names, LANGUAGE_MODEL)
     return written
 
 
 def _write_greedily(
-    bundle: Blip2Bundle, reader: Reader, max_new_tokens: int, counts: InferenceCounts
+    bundle: Blip2Bundle, reader: Reader, max_new_tokens: int, counts: InferenceCounts, names: Sequence[str]
 ) -> Tensor:
     """Token ids (B, at most max_new_tokens), padded after a row's end."""
     device = reader.first_logits.device
     pad, ends = pad_token_id(bundle), _end_ids(bundle, device)
-    tokens = reader.first_logits.argmax(dim=-1)
+    tokens, are_finite = _likeliest(reader.first_logits)
     written = torch.full((len(tokens), max_new_tokens), pad, device=device)
     rows = torch.arange(len(tokens), device=device)  # where in `written` each row of the reader stands
     going_on = torch.ones_like(rows, dtype=torch.bool)
@@ -80,9 +98,17 @@ def _write_greedily(
             staying = going_on.nonzero()[:, 0]
             reader.keep(staying)
             rows, tokens, going_on = rows[staying], tokens[staying], going_on[staying]
-        tokens = reader.step(tokens[:, None])[:, 0].argmax(dim=-1)
+        tokens, still_finite = _likeliest(reader.step(tokens[:, None])[:, 0])
+        are_finite[rows] &= still_finite | ~going_on
         counts.decoder_steps += 1
+    refuse_rows(are_finite, names, LANGUAGE_MODEL)
     return written
+
+
+def _likeliest(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, V) -> the likeliest token of each row, and whether its logit is a number: NaN comes before all."""
+    tokens = logits.argmax(dim=-1)
+    return tokens, logits.gather(-1, tokens[:, None])[:, 0].isfinite()
 
 
 def _end_ids(bundle: Blip2Bundle, device: torch.device) -> Tensor:

@@ -3,12 +3,17 @@
 import re
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
-from blip_core.records import LETTERS, OPTION_LETTERS, Letter, NoLetter
+from blip_core.modeling.finite import refuse_rows
+from blip_core.records import LETTERS, OPTION_LETTERS, Example, Letter, NoLetter
 
 # A letter alone, or one set off as options are: "B", "(B)", "B.", "B) the park", "B: the park".
 _LETTER = re.compile(r"\(?([A-J])(?:$|[.):])")
+
+
+LANGUAGE_MODEL = "the language model"  # the part that gave logits, as an error names it
 
 
 def read_letter(text: str, offered: int = len(LETTERS)) -> str:
@@ -34,22 +39,26 @@ def best_letter(probabilities: Sequence[float]) -> Letter:
     return OPTION_LETTERS[max(range(len(probabilities)), key=lambda index: (probabilities[index], -index))]
 
 
-def chances_of(scores: Tensor, offered: Sequence[int]) -> list[list[float]]:
+def chances_of(scores: Tensor, asked: Sequence[Example]) -> list[list[float]]:
     """Probabilities of the options of some questions: the softmax of their scores.
 
     A function of the scores alone: options that change places take their probabilities with them.
 
     Args:
         scores: (B, letters), logarithms up to a constant a row.
-        offered: how many options each question has.
+        asked: B questions.
 
     Returns:
         As many numbers a question as it has options, but four at least: those beyond are 0. They sum to 1.
+
+    Raises:
+        NotANumber: The score of an option is none; the message names its row.
     """
+    offered = [question.offered for question in asked]
     wide = scores.detach().cpu().double()
-    for row, count in enumerate(offered):
-        wide[row, count:] = float("-inf")
-    chances = wide.softmax(dim=-1).tolist()
+    beyond = torch.arange(wide.shape[1]) >= torch.tensor(offered)[:, None]
+    refuse_rows((wide.isfinite() | beyond).all(dim=1), [question.id for question in asked], LANGUAGE_MODEL)
+    chances = wide.masked_fill(beyond, float("-inf")).softmax(dim=-1).tolist()
     return [
         [*row[:count], *[0.0] * (len(LETTERS) - count)] for row, count in zip(chances, offered, strict=True)
     ]

@@ -91,7 +91,7 @@ def _chances(bundle: Blip2Bundle, inputs: dict[str, Any], settings: Inference, a
         scores = torch.stack([_text_score(bundle, inputs, option) for option in options])
     else:
         scores = _logits(bundle, inputs, [])[-1, letter_ids(bundle, asked.offered)]
-    return chances_of(scores[None], [asked.offered])[0]
+    return chances_of(scores[None], [asked])[0]
 
 
 def _text_score(bundle: Blip2Bundle, inputs: dict[str, Any], text: str) -> Tensor:

@@ -224,7 +224,10 @@ def _describe(work: _Work, rows: Sequence[Example]) -> tuple[list[str], list[boo
         groups = [alike[place] for place in batch]
         pictures = [work.features_of(rows[group[0]]) for group in groups]
         reader = work.read([prompts[group[0]] for group in groups], pictures, settings.max_new_tokens)
-        written = write_texts(work.bundle, reader, settings.max_new_tokens, settings.beams, work.counts)
+        names = [rows[group[0]].id for group in groups]
+        written = write_texts(
+            work.bundle, reader, settings.max_new_tokens, settings.beams, work.counts, names
+        )
         for group, text in zip(groups, written, strict=True):
             for row in group:
                 texts[row] = text
@@ -256,8 +259,8 @@ def _answer_questions(work: _Work, questions: Sequence[Question]) -> tuple[list[
         candidates = _candidates(work, asked)
         room = max([ANSWER_TOKENS, *(len(one) for of_prompt in candidates for one in of_prompt)])
         reader = work.read([question.prompt for question in asked], pictures, room)
-        offered = [question.asked.offered for question in asked]
-        ranked = chances_of(_scores(work, reader, candidates, max(offered)), offered)
+        rows = [question.asked for question in asked]
+        ranked = chances_of(_scores(work, reader, candidates, most_offered(rows)), rows)
         texts = _write_answers(work, reader, asked)
         for index, row in zip(batch, ranked, strict=True):
             chances[index] = row
@@ -292,5 +295,6 @@ def _write_answers(work: _Work, reader: Reader, asked: Sequence[Question]) -> di
         return {}
     if len(main) < len(asked):
         reader.keep(torch.tensor(main, device=reader.first_logits.device))
-    texts = write_texts(work.bundle, reader, ANSWER_TOKENS, work.settings.beams, work.counts)
+    names = [asked[place].asked.id for place in main]
+    texts = write_texts(work.bundle, reader, ANSWER_TOKENS, work.settings.beams, work.counts, names)
     return {asked[place].row: text for place, text in zip(main, texts, strict=True)}

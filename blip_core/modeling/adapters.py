@@ -38,6 +38,7 @@ from blip_core.modeling.adapter_targets import (
     targeted_linears,
 )
 from blip_core.modeling.checkpoints import check_safetensors
+from blip_core.modeling.finite import check_weights
 from blip_core.modeling.loading import Blip2Bundle, Family
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.finetune import Adapter
@@ -204,18 +205,21 @@ def load_adapter(bundle: Blip2Bundle, folder: Path) -> Blip2Bundle:
 
 
 def check_adapter_folder(folder: Path) -> None:
-    """Refuse a folder that holds no adapter in safetensors.
+    """Refuse a folder that holds no adapter in safetensors, or one of weights that are no numbers.
 
     Raises:
-        CheckpointError: A file is missing or damaged.
+        CheckpointError: A file is missing or damaged, or a weight is NaN or infinite.
     """
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder} has no {name}; an adapter folder holds {CONFIG} and {WEIGHTS}")
-    check_safetensors(folder / WEIGHTS)
     facts = read_facts(folder)
+    files = [folder / WEIGHTS]
     if (facts is not None and QUERY_TOKENS in facts.full) or (folder / SIDECAR).exists():
-        check_safetensors(folder / SIDECAR)
+        files.append(folder / SIDECAR)
+    for path in files:
+        check_safetensors(path)
+    check_weights(files, f"the adapter in {folder}", "train it again with a lower finetune.learning_rate")
 
 
 def _load_sidecar(bundle: Blip2Bundle, folder: Path) -> tuple[str, ...]:

@@ -108,8 +108,13 @@ def _refuse_remote_code(path: Path) -> None:
         )
 
 
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors that a model is loaded from: those of its index, or all that lie there."""
+    return _indexed_shards(folder) or sorted(folder.glob("*.safetensors"))
+
+
 def _check_weights(folder: Path) -> None:
-    shards = _indexed_shards(folder) or sorted(folder.glob("*.safetensors"))
+    shards = weight_files(folder)
     if not shards:
         pickled = sorted(path.name for path in folder.glob("*.bin"))
         seen = (

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from blip_core import images
 from blip_core.errors import TableError
+from blip_core.modeling.finite import finite_rows, refuse_rows
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.multiplying import quick_linears
 from blip_core.modeling.text import TokenBatch
@@ -25,6 +26,7 @@ from blip_core.modeling.vision_tower import refuse_training_tower
 from blip_core.records import Example, Rejection
 
 UNREADABLE = "unreadable-picture"
+VISION_TOWER = "the vision tower"  # the part that gave states, as an error names it
 _STAGE = "finetune"
 _PIXEL_DIMENSIONS = 4  # B, channels, height, width; states have three
 
@@ -124,6 +126,7 @@ class VisionStates(Protocol):
 
         Raises:
             RecipeError: The vision tower carries an adapter, and states would be kept.
+            NotANumber: The states of a picture are none; nothing of its batch is kept.
         """
 
     def stack(self, keys: Sequence[str], turn: int = 0) -> Tensor:
@@ -204,11 +207,12 @@ class VisionCache:
             pictures, refused = readable_pictures(batch)
             rejections += refused
             if pictures:
-                self._keep(pictures)
+                self._keep(pictures, [batch[key].id for key in pictures])
         return rejections
 
-    def _keep(self, pictures: Mapping[str, Image.Image]) -> None:
+    def _keep(self, pictures: Mapping[str, Image.Image], names: Sequence[str]) -> None:
         states = vision_states(self._bundle, list(pictures.values())).cpu()
+        refuse_rows(finite_rows(states), names, VISION_TOWER)
         self._states.update({key: one.clone() for key, one in zip(pictures, states, strict=True)})
         self._forwards += len(pictures)
 

@@ -8,6 +8,7 @@ from PIL import Image, ImageEnhance
 from torch import Tensor
 
 from blip_core.modeling.features import (
+    VISION_TOWER,
     decode_picture,
     distinct_pictures,
     parted,
@@ -15,6 +16,7 @@ from blip_core.modeling.features import (
     readable_pictures,
     untrained_states,
 )
+from blip_core.modeling.finite import finite_rows, refuse_rows
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.vision_tower import is_trained
 from blip_core.records import Example, Rejection
@@ -70,7 +72,9 @@ class FreshVisionStates:
         self._forwards += len(keys)
         if is_trained(self._bundle):
             return pixels.cpu()
-        return untrained_states(self._bundle, pixels).cpu()
+        states = untrained_states(self._bundle, pixels).cpu()
+        refuse_rows(finite_rows(states), [self._examples[key].id for key in keys], VISION_TOWER)
+        return states
 
     def _picture(self, key: str, turn: int) -> Image.Image:
         picture = decode_picture(self._examples[key])

@@ -13,7 +13,8 @@ from transformers.models.blip.image_processing_pil_blip import BlipImageProcesso
 from transformers.utils import logging
 
 from blip_core.errors import CheckpointError
-from blip_core.modeling.checkpoints import check_checkpoint_folder
+from blip_core.modeling.checkpoints import check_checkpoint_folder, weight_files
+from blip_core.modeling.finite import FETCH_AGAIN, check_weights
 from blip_core.modeling.manifest import ModuleDtype, assert_manifest
 from blip_core.modeling.quantisation import (
     Quantisation,
@@ -98,10 +99,11 @@ def load_blip2(
         The bundle, in evaluation mode, without gradients.
 
     Raises:
-        CheckpointError: The folder is unsafe, incomplete or of another architecture, or a part came out in
-            another type than asked.
+        CheckpointError: The folder is unsafe, incomplete or of another architecture, a weight is NaN or
+            infinite, or a part came out in another type than asked.
     """
     config = check_checkpoint_folder(folder)
+    check_weights(weight_files(folder), f"the checkpoint in {folder}", FETCH_AGAIN)
     family = _family(folder, config)
     model = _load_model(folder, quantisation, torch.device(device), _DTYPES[dtype])
     keep_weights_unpacked(model)

@@ -17,13 +17,16 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from blip_core.errors import NotANumber
 from blip_core.modeling.features import (
+    VISION_TOWER,
     distinct_pictures,
     parted,
     pixel_values,
     readable_pictures,
     untrained_states,
 )
+from blip_core.modeling.finite import finite_rows, refuse_rows
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.vision_tower import refuse_tuned_tower
 from blip_core.records import Example, Rejection
@@ -116,7 +119,7 @@ class StoredVisionStates:
         self._list_new()
         for block in {self._places[key][0] for key in wanted if key in self._places}:
             if block not in self._blocks:
-                self._open(block)
+                self._open(block, wanted)
         return {key: example for key, example in wanted.items() if key not in self._places}
 
     def _list_new(self) -> None:
@@ -132,13 +135,24 @@ class StoredVisionStates:
         for row, picture in enumerate(artifact.metadata[_PICTURES]):
             self._places.setdefault(picture, (artifact.key, row))
 
-    def _open(self, block: str) -> None:
+    def _open(self, block: str, wanted: Mapping[str, Example]) -> None:
         artifact = self._store.find(block)
         if artifact is not None:
+            self._refuse_no_numbers(artifact, wanted)
             self._blocks[block] = _mapped(artifact.path / _FILE)
             return
         self._listed.discard(block)  # it is listed again once it was made anew
         self._places = {key: place for key, place in self._places.items() if place[0] != block}
+
+    def _refuse_no_numbers(self, block: Artifact, wanted: Mapping[str, Example]) -> None:
+        """A block may be older than this check, whose own mapping ends with it: rows are read one by one."""
+        are_finite = finite_rows(_mapped(block.path / _FILE)).tolist()
+        bad = {key for key, fine in zip(block.metadata[_PICTURES], are_finite, strict=True) if not fine}
+        for example in (example for key, example in wanted.items() if key in bad):
+            raise NotANumber(
+                f"the states that were kept of the picture of row {example.id} are NaN or infinite, in "
+                f"{block.path}: forget kept states with `make clean-features`, and run again"
+            )
 
     def _encode(self, missing: Mapping[str, Example]) -> list[Rejection]:
         """Make a block of those pictures that can be read."""
@@ -150,7 +164,9 @@ class StoredVisionStates:
             rejections += refused
             if pictures:
                 kept += pictures
-                states.append(_states_of(self._bundle, list(pictures.values())))
+                encoded = _states_of(self._bundle, list(pictures.values()))
+                refuse_rows(finite_rows(encoded), [batch[key].id for key in pictures], VISION_TOWER)
+                states.append(encoded)
         if kept:
             self._publish(kept, torch.cat(states))
         return rejections

@@ -8,6 +8,7 @@ from PIL import Image
 from blip_core.errors import StageFailure
 from blip_core.pocket.language import read_scene
 from blip_core.pocket.world import Style, draw_scene, render
+from blip_core.ports import NoPicture
 
 
 class Composer:
@@ -21,7 +22,7 @@ class Composer:
         self._style = Style(style)
         self._is_closed = False
 
-    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image.Image | None]:
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image.Image | NoPicture]:
         """Compose each prompt under its own seed; see `Painter`."""
         if self._is_closed:
             raise StageFailure("Composer was closed and takes no more work.")

@@ -416,7 +416,8 @@ def score_labels(shots: list[Shot], texts: list[str]) -> dict[str, float]:
     asked = [question_kind(label.question) for _, label in distinct]
     for kind in Kind:
         chosen = [ok for ok, other in zip(right, asked, strict=True) if other is kind]
-        scores[f"right {kind.value}"] = float(np.mean(chosen)) if chosen else float("nan")
+        if chosen:
+            scores[f"right {kind.value}"] = float(np.mean(chosen))
         scores[f"asked {kind.value}"] = len(chosen) / max(1, len(distinct))
     return {name: round(value, 3) for name, value in scores.items()}
 

@@ -19,6 +19,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from blip_core.finite import check_finite
+
 STATE_NAME = "state.safetensors"
 _STEP_KEY = "step"
 _GRADIENT_CLIP = 1.0
@@ -131,9 +133,11 @@ def _take_step(
     loss = loss_at(step)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    nn.utils.clip_grad_norm_([p for g in optimiser.param_groups for p in g["params"]], _GRADIENT_CLIP)
+    norm = nn.utils.clip_grad_norm_([p for g in optimiser.param_groups for p in g["params"]], _GRADIENT_CLIP)
+    taken = float(loss.detach())
+    check_finite(f"step {step + 1}", {"loss": taken, "gradient norm": float(norm)})
     optimiser.step()
-    return float(loss.detach())
+    return taken
 
 
 def save_state(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, step: int) -> None:

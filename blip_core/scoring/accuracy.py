@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from blip_core.errors import EmptyDataset
+from blip_core.finite import check_finite
 from blip_core.records import Prediction
 
 SIGNIFICANCE = 0.05  # every interval of this package covers 95 %
@@ -17,6 +18,9 @@ class Accuracy:
     low: float
     high: float
     n: int
+
+    def __post_init__(self) -> None:
+        check_finite("a share", {"value": self.value, "low": self.low, "high": self.high})
 
 
 def accuracy(predictions: Sequence[Prediction]) -> Accuracy:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blip_core.errors import EmptyDataset
+from blip_core.finite import check_finite
 from blip_core.records import Letter, Prediction
 from blip_core.scoring.breakdown import letters_of
 
@@ -47,6 +48,9 @@ class Calibration:
     ece: float
     brier: float
     bins: tuple[Bin, ...]
+
+    def __post_init__(self) -> None:
+        check_finite("a calibration", {"ece": self.ece, "brier": self.brier})
 
 
 def calibration(predictions: Sequence[Prediction], bins: int = BINS) -> Calibration:

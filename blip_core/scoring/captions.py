@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from blip_core.errors import EmptyDataset
+from blip_core.finite import check_finite
 from blip_core.scoring.bleu import Bleu, corpus_bleu, sentence_bleu
 from blip_core.scoring.rouge import rouge
 
@@ -29,6 +30,9 @@ class CaptionScore:
     rouge_1: float
     rouge_2: float
     rouge_l: float
+
+    def __post_init__(self) -> None:
+        check_finite(f"the text of row {self.id}", {name: getattr(self, name) for name in METRICS})
 
 
 @dataclass(frozen=True, slots=True)

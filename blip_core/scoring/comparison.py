@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from blip_core.finite import check_finite
 from blip_core.records import Prediction
 from blip_core.scoring.accuracy import SIGNIFICANCE
 from blip_core.scoring.bootstrap import clustered_interval
@@ -40,6 +41,10 @@ class Comparison:
     clusters: int
     p_adjusted: float | None = None
     family: int = 1
+
+    def __post_init__(self) -> None:
+        names = ("difference", "low", "high", "p_value", "p_adjusted")
+        check_finite(f"{self.b} against {self.a}", {name: getattr(self, name) for name in names})
 
     @property
     def p(self) -> float:

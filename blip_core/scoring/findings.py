@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blip_core.errors import RecipeError
+from blip_core.finite import check_finite
 from blip_core.recipes.findings import Expectation
 from blip_core.recipes.findings import Finding as Declared
 from blip_core.scoring.accuracy import SIGNIFICANCE
@@ -61,6 +62,11 @@ class Finding:
     expect: Expectation
     margin: float
     holds: bool
+
+    def __post_init__(self) -> None:
+        low, high = self.ci95
+        told = {"difference": self.difference, "low end": low, "high end": high, "p": self.p_value}
+        check_finite(f"finding {self.name}", told | {"adjusted p": self.p_adjusted})
 
 
 def find(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from blip_core.finite import check_finite
 from blip_core.records import Row
 from blip_core.scoring.measures import Answer, Measure
 
@@ -19,6 +20,9 @@ class Measurement(Row):
     set: str
     measure: str
     value: float
+
+    def __post_init__(self) -> None:
+        check_finite(f"row {self.row}, answered by {self.variant!r}", {self.measure: self.value})
 
 
 MEASUREMENT_SCHEMA = pa.schema(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from blip_core import strict_json
+from blip_core.finite import check_finite
 from blip_core.tracking.delivery import Delivery
 from blip_core.tracking.journal import SUFFIX, Journal, Kind
 
@@ -60,7 +61,12 @@ class JournalledRun:
         self._write("params", {"values": {name: str(value) for name, value in values.items()}})
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Record values of one step."""
+        """Record values of one step.
+
+        Raises:
+            NotANumber: One is none; nothing of the step is recorded.
+        """
+        check_finite(f"metrics of step {step}", values)
         self._write(
             "metrics", {"values": {name: float(value) for name, value in values.items()}, "step": step}
         )
@@ -103,7 +109,11 @@ class JournalledRun:
 
         Returns:
             The version; empty as long as no server has heard of it.
+
+        Raises:
+            NotANumber: A metric is none.
         """
+        check_finite(f"metrics of {name}", metrics)
         with self._lock:
             values = {"name": name, "metrics": dict(metrics), "digest": digest, "champion": champion}
             number = self._write("adapter", {"file": self._journal.keep(path), **values})

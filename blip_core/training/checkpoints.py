@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import torch
 from torch import Tensor
 
 from blip_core import strict_json
 from blip_core.errors import TrainingFailure
+from blip_core.modeling.finite import is_finite
 from blip_core.store.durable import explained, sync
 from blip_core.training.fingerprint import Fingerprint, differences
 
@@ -146,7 +146,7 @@ class Checkpoints:
 def _refuse_what_is_no_number(snapshot: Snapshot) -> None:
     for part in ("adapter", "best", "optimiser"):
         for name, tensor in getattr(snapshot, part).items():
-            if not bool(torch.isfinite(tensor).all()):
+            if not is_finite(tensor):
                 raise TrainingFailure(
                     f"{name} ({part}) holds values that are no numbers after step {snapshot.step}: nothing "
                     "is saved, earlier checkpoints are kept; lower finetune.learning_rate"

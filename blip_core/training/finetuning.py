@@ -1,6 +1,6 @@
 """Tuning an adapter on BLIP-2: the Hugging Face Trainer over frozen vision features."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from blip_core import strict_json
-from blip_core.errors import TrainingFailure
+from blip_core.errors import NotANumber, TrainingFailure
 from blip_core.inference.predicting import describe
 from blip_core.inference.prompting import check_task
 from blip_core.modeling.adapter_targets import check_adapter
-from blip_core.modeling.adapters import attach_adapter, restore_adapter, save_adapter
+from blip_core.modeling.adapters import adapter_state, attach_adapter, restore_adapter, save_adapter
 from blip_core.modeling.dropping import quick_dropout
 from blip_core.modeling.features import VisionCache, VisionStates, distinct_pictures, image_features
+from blip_core.modeling.finite import is_finite
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.multiplying import quick_linears
 from blip_core.modeling.vision_tower import release_vision_tower
@@ -30,6 +31,7 @@ from blip_core.training.progress import Progress
 from blip_core.training.results import TrainingCounts, TrainingResult
 from blip_core.training.rows import (
     RowSource,
+    TrainingRow,
     check_stages,
     draw_own_descriptions,
     plan_batches,
@@ -285,11 +287,28 @@ def _look(tuning: _Tuning, learner: Learner) -> Look | None:
     batches = validation_batches(tuning.validation, tuning.settings.batch_size)
     shared = tuning.together.share(batches)
 
+    def tallied(parts: Iterable[list[TrainingRow]]) -> Tensor:
+        return learner.tallies(collate(tuning.bundle, tuning.states, rows) for rows in parts)
+
     def look() -> dict[str, float]:
-        own = learner.tallies(collate(tuning.bundle, tuning.states, rows) for rows in shared)
+        own = tallied(shared)
+        for rows, tally in zip(shared, own, strict=True):
+            if not bool(tally.isfinite().all()):
+                _refuse_rows_without_a_loss(rows, tallied([row] for row in rows))
         return validation_metrics(tuning.together.in_turn(own, len(batches)))
 
     return look
+
+
+def _refuse_rows_without_a_loss(rows: Sequence[TrainingRow], tallies: Tensor) -> None:
+    """Name the rows of a batch whose own loss is no number; all of them where it takes the batch.
+
+    Raises:
+        NotANumber: Always.
+    """
+    bad = [row for row, tally in zip(rows, tallies, strict=True) if not bool(tally.isfinite().all())]
+    ids = ", ".join(dict.fromkeys(row.example for row in bad or rows))
+    raise NotANumber(f"the validation loss is NaN or infinite for row {ids}")
 
 
 @contextmanager
@@ -306,17 +325,18 @@ def _activations_computed_twice(bundle: Blip2Bundle, is_asked: bool) -> Iterator
 
 
 def _save(tuning: _Tuning) -> None:
-    """Save the adapter; one whose every validation loss was no number is none.
+    """Save the adapter, unless its last update made it one of weights that are no numbers.
 
     Raises:
         TrainingFailure: There is nothing that could be published.
     """
     progress = tuning.progress
-    if tuning.validation.examples and progress.best_loss is None:
-        raise TrainingFailure(
-            f"the validation loss was no number at every look in {progress.step} steps; no adapter is saved: "
-            "lower finetune.learning_rate, or load finetune.base in float32"
-        )
+    for name, weights in adapter_state(tuning.bundle).items():
+        if not is_finite(weights):
+            raise TrainingFailure(
+                f"{name} holds NaN or infinity after step {progress.step}; no adapter is saved: lower "
+                "finetune.learning_rate, or load finetune.base in float32"
+            )
     notes = (
         f"Tuned for {progress.step} steps on {len(tuning.train.examples)} rows, seed {tuning.seed}; "
         f"saved from step {progress.best_step or progress.step}."

@@ -1,14 +1,13 @@
 """What is watched while training: metrics, validation, the best adapter, whether anything moves at all."""
 
-import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from blip_core.errors import TrainingFailure
+from blip_core.errors import NotANumber, TrainingFailure
 from blip_core.modeling.adapters import adapter_state
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.recipes.finetune import Finetune
@@ -18,6 +17,7 @@ from blip_core.training.together import ALONE, Together
 
 OnStep = Callable[[int, Mapping[str, float]], None]
 Look = Callable[[], dict[str, float]]
+Measure = TypeVar("Measure")
 
 _STEPS_TO_MOVE = 3  # the first step of a warm-up has a learning rate of 0
 
@@ -70,7 +70,7 @@ class Watch(TrainerCallback):
         if state.global_step:
             return
         if self._look and not self._progress.curve:
-            self._report(0, self._look())
+            self._report(0, self._measured(0, self._look))
         self._show_samples(0, False)
 
     def on_log(
@@ -107,13 +107,27 @@ class Watch(TrainerCallback):
         if step not in self._progress.bad_steps:
             metrics |= {"loss": float(logs["loss"]), "grad_norm": float(logs["grad_norm"])}
         if self._look and (step % self._settings.eval_every_steps == 0 or is_last):
-            metrics |= self._compare(step, self._look())
+            metrics |= self._compare(step, self._measured(step, self._look))
         return metrics
+
+    def _measured(self, step: int, measure: Callable[[], Measure]) -> Measure:
+        """What is measured after a step; numbers that are none end the tuning before it is saved.
+
+        Raises:
+            TrainingFailure: A loss, a state or a logit is NaN or infinite.
+        """
+        try:
+            return measure()
+        except NotANumber as error:
+            raise TrainingFailure(
+                f"after step {step}: {error}. No adapter is saved, and checkpoints of steps before are kept: "
+                "lower finetune.learning_rate, load finetune.base in float32, or take these rows out"
+            ) from error
 
     def _compare(self, step: int, metrics: dict[str, float]) -> dict[str, float]:
         progress, loss = self._progress, metrics["validation_loss"]
         progress.looks_without_better += 1
-        if math.isfinite(loss) and (progress.best_loss is None or loss < progress.best_loss):
+        if progress.best_loss is None or loss < progress.best_loss:
             progress.best_loss, progress.best_step, progress.looks_without_better = loss, step, 0
             self.best_state = adapter_state(self._bundle)
         return metrics
@@ -124,7 +138,7 @@ class Watch(TrainerCallback):
     def _show_samples(self, step: int, is_last: bool) -> None:
         if not self._together.is_first or (step % self._steps_per_epoch and not is_last):
             return
-        samples = self._sampler.sample(step)
+        samples = self._measured(step, lambda: self._sampler.sample(step))
         if samples:
             self._progress.samples += samples
             self._on_samples(samples)
@@ -142,7 +156,5 @@ class Watch(TrainerCallback):
             )
 
     def _report(self, step: int, metrics: Mapping[str, float]) -> None:
-        """What is no number is left out: a curve goes into files that have no word for it."""
-        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-        self._progress.curve.append({"step": step, **finite})
-        self._on_step(step, finite)
+        self._progress.curve.append({"step": step, **metrics})
+        self._on_step(step, metrics)

@@ -9,7 +9,7 @@ from PIL import Image
 from blip_core.backends.diffusers_painter import DiffusersPainter
 from blip_core.backends.scripted import ScriptedPainter
 from blip_core.errors import StageFailure
-from blip_core.ports import Painter
+from blip_core.ports import NoPicture, Painter
 from blip_core.recipes.pictures import Pictures
 
 PROMPTS = ["a dog", "a cat on a mat", "a bird"]
@@ -91,6 +91,6 @@ def test_the_prompt_matters(model_painter):
     assert first.tobytes() != second.tobytes()
 
 
-def test_what_the_safety_check_flags_comes_back_as_none(flagging_painter_folder):
+def test_what_the_safety_check_flags_comes_back_as_refused(flagging_painter_folder):
     painter = DiffusersPainter(flagging_painter_folder, SETTINGS)
-    assert painter.paint(PROMPTS, [1, 2, 3]) == [None, None, None]
+    assert painter.paint(PROMPTS, [1, 2, 3]) == [NoPicture.REFUSED] * 3

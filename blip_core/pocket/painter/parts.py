@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from blip_core import strict_json
 from blip_core.errors import CheckpointError
+from blip_core.finite import check_finite
 
 log = logging.getLogger(__name__)
 
@@ -128,9 +129,11 @@ def _one_step(part: Part, optimizer: torch.optim.Optimizer, course: Course, step
     loss, facts = part.loss(rng)
     loss.backward()
     norm = nn.utils.clip_grad_norm_(part.module.parameters(), _MAX_GRAD_NORM)
+    taken = {"loss": float(loss.detach()), "gradient_norm": float(norm), **facts}
+    check_finite(f"step {step + 1}", taken)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return {"loss": float(loss.detach()), "gradient_norm": float(norm), **facts}
+    return taken
 
 
 def _schedule(step: int, course: Course) -> float:

@@ -2,6 +2,7 @@ import pytest
 
 from blip_core.backends.scripted import ScriptedLabeller, ScriptedPainter, ScriptedWriter
 from blip_core.errors import StageFailure
+from blip_core.ports import NoPicture
 
 
 def test_a_writer_gives_its_texts_in_order_and_remembers_what_was_asked():
@@ -15,7 +16,7 @@ def test_a_writer_gives_its_texts_in_order_and_remembers_what_was_asked():
     "ask",
     [
         lambda: ScriptedWriter(["only"]).write(["a", "b"], [1, 2]),
-        lambda: ScriptedPainter([None]).paint(["a", "b"], [1, 2]),
+        lambda: ScriptedPainter([NoPicture.REFUSED]).paint(["a", "b"], [1, 2]),
         lambda: ScriptedLabeller(["only"]).label([None, None], ["a", "b"], [1, 2]),
     ],
 )

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -5,6 +6,7 @@ from hypothesis import strategies as st
 
 from blip_core.inference.letters import best_letter, chances_of, read_letter
 from blip_core.records import LETTERS
+from tests.tiny_blip2 import make_example
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,8 @@ SCORES = st.lists(st.floats(-50, 50), min_size=4, max_size=4)
 def test_options_that_change_places_take_their_probabilities_with_them(
     scores: list[float], order: list[int]
 ) -> None:
-    before, after = chances_of(torch.tensor([scores, [scores[place] for place in order]]), [4, 4])
+    asked = make_example(0, b"", np.random.default_rng(0))
+    before, after = chances_of(torch.tensor([scores, [scores[place] for place in order]]), [asked, asked])
 
     assert after == pytest.approx([before[place] for place in order])
     assert sum(before) == pytest.approx(1.0)
@@ -62,7 +65,9 @@ def test_options_that_change_places_take_their_probabilities_with_them(
 
 @given(SCORES, st.integers(2, 3))
 def test_an_option_that_is_not_offered_has_no_chance(scores: list[float], offered: int) -> None:
-    chances = chances_of(torch.tensor([scores]), [offered])[0]
+    asked = make_example(0, b"", np.random.default_rng(0))
+    fewer = asked.with_options([*asked.options[:offered], *[""] * (4 - offered)])
+    chances = chances_of(torch.tensor([scores]), [fewer])[0]
 
     assert chances[offered:] == [0.0] * (4 - offered)
     assert sum(chances) == pytest.approx(1.0)

@@ -3,15 +3,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import torch
 from torch import Tensor
 
-from blip_core.errors import RecipeError, StoreError
+from blip_core.errors import NotANumber, RecipeError, StoreError
 from blip_core.modeling import attach_adapter, load_blip2
 from blip_core.modeling.features import UNREADABLE, VisionCache, picture_key
+from blip_core.modeling.fresh_features import FreshVisionStates
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.stored_features import KIND, TOWER_BATCH, StoredVisionStates
 from blip_core.modeling.vision_tower import release_vision_tower
@@ -286,3 +288,41 @@ def test_states_of_a_tuned_tower_are_not_kept(
         run(tuned, store).add(make_examples(1))
     with pytest.raises(RecipeError, match="kept features are those of the untuned tower"):
         VisionCache(tuned, 2).add(make_examples(1))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_kept_block_with_a_value_that_is_none_is_refused_for_the_row_that_wants_it(
+    value: float, bundle: Blip2Bundle, make_examples: MakeExamples, store: Store
+) -> None:
+    examples = make_examples(8)
+    states = in_memory(bundle, examples[::2])
+    states[1, 2, 3] = value
+    run(bundle, store)._publish(keys(examples[::2]), states)
+
+    sound = examples[:2] + examples[4:]
+    run(bundle, store).add(sound)
+    with pytest.raises(
+        NotANumber, match=f"picture of row {examples[2].id} are NaN or infinite.*clean-features"
+    ):
+        run(bundle, store).add(examples)
+
+
+def test_states_that_the_tower_gives_as_no_numbers_are_not_kept(
+    tiny_blip2: FolderOf, make_examples: MakeExamples, store: Store
+) -> None:
+    examples = make_examples(8)
+    broken = load_blip2(tiny_blip2("t5"))
+
+    def change(_: torch.nn.Module, inputs: object, output: Any) -> None:
+        output.last_hidden_state[1, 0, 0] = float("inf")
+
+    broken.blip2.vision_model.register_forward_hook(change)
+    named = f"the vision tower gave NaN or infinity for row {examples[2].id}:"
+    for states in (run(broken, store), VisionCache(broken, batch_size=4)):
+        with pytest.raises(NotANumber, match=named):
+            states.add(examples)
+    fresh = FreshVisionStates(broken)
+    fresh.add(examples)
+    with pytest.raises(NotANumber, match=named):
+        fresh.stack(keys(examples[::2]))
+    assert store.keys(KIND) == []

@@ -5,6 +5,7 @@ from PIL import Image
 
 from blip_core.backends.scripted import ScriptedPainter
 from blip_core.painting import encode_png, paint_pictures
+from blip_core.ports import NoPicture
 from blip_core.recipes.pictures import Pictures
 from blip_core.records import Scene
 
@@ -47,12 +48,14 @@ def test_prompt_and_seed_belong_to_the_row_and_not_to_its_batch():
 
 
 def test_blank_and_refused_pictures_are_rejected_with_their_reasons():
-    painter = ScriptedPainter([None, Image.new("RGB", (8, 6)), image(1)])
-    pictures, rejections = paint_pictures(painter, scenes(3), SETTINGS, seed=0)
-    assert [picture.id for picture in pictures] == ["food-00002-p0"]
+    refused = [NoPicture.REFUSED, NoPicture.NO_NUMBERS]
+    painter = ScriptedPainter([*refused, Image.new("RGB", (8, 6)), image(1)])
+    pictures, rejections = paint_pictures(painter, scenes(4), SETTINGS, seed=0)
+    assert [picture.id for picture in pictures] == ["food-00003-p0"]
     assert [(row.id, row.reason) for row in rejections] == [
         ("food-00000-p0", "refused-by-painter"),
-        ("food-00001-p0", "blank"),
+        ("food-00001-p0", "no-numbers"),
+        ("food-00002-p0", "blank"),
     ]
 
 

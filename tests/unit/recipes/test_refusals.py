@@ -1,9 +1,12 @@
 """What a recipe refuses, and in which words."""
 
+from typing import get_args
+
 import pytest
+from pydantic import BaseModel
 
 from blip_core.errors import RecipeError
-from blip_core.recipes import load_recipe
+from blip_core.recipes import Recipe, load_recipe
 
 ANSWER_ALONE = "inference.answer_prompt='{question}{a}{b}{c}{d}'"
 DESCRIBED = "inference.answer_prompt='{question}{description}'"
@@ -100,3 +103,42 @@ def test_a_mistake_in_a_file_names_the_file(tmp_path):
 def test_low_precision_of_the_language_model_does_not_forbid_an_adapter_on_it():
     recipe = load_recipe("gallery-vqa", overrides=["finetune.adapter.preset=language-attention"])
     assert recipe.finetune.quantisation == "nf4"
+
+
+def _numbers(section, path=""):
+    """Dotted names of all fields that hold a number or one beside other things."""
+    for name, field in section.model_fields.items():
+        kinds = {field.annotation, *get_args(field.annotation)}
+        if kinds & {int, float}:
+            yield f"{path}{name}"
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from _numbers(kind, f"{path}{name}.")
+
+
+NUMBERS = sorted(set(_numbers(Recipe)))
+
+
+def test_the_numbers_of_a_recipe_were_found():
+    assert {
+        "seed",
+        "finetune.learning_rate",
+        "finetune.adapter.alpha",
+        "curation.letter_balance.max_share",
+    } < set(NUMBERS)
+
+
+@pytest.mark.parametrize("number", ["nan", "-nan", "inf", "-inf", "1e400"])
+@pytest.mark.parametrize("field", NUMBERS)
+def test_a_number_that_is_none_is_refused_in_every_field(field, number):
+    said = _refusal(f"{field}={number}")
+    assert f"{field} is {float(number)} (in --set " in said
+    assert "allowed: " in said
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "1e999"])
+def test_it_is_refused_in_a_file_too(number, tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text(f"[finetune]\nlearning_rate = {number}\n")
+    said = _refusal(profile=str(path))
+    assert f"learning_rate is {float(number)} (in {path}); allowed: a number above 0.0, up to 1.0" in said

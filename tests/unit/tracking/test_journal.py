@@ -1,5 +1,7 @@
 import pytest
 
+from blip_core.errors import NotANumber
+from blip_core.tracking import JournalTracker
 from blip_core.tracking.journal import Journal, is_being_written, read_journal
 
 
@@ -53,3 +55,19 @@ def test_text_of_other_scripts_comes_back_as_it_was(path):
     journal.append("tags", {"values": {"title": "갤러리\nfür alle"}})
     journal.close()
     assert read_journal(path)[0].data["values"]["title"] == "갤러리\nfür alle"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_metric_that_is_no_number_is_recorded_nowhere(tmp_path, value):
+    run = JournalTracker(tmp_path).start("gallery", "x", {})
+    before = run._journal.path.read_bytes()
+
+    with pytest.raises(NotANumber, match=f"metrics of step 3: train/loss is {value}"):
+        run.metrics({"train/rows": 1.0, "train/loss": value}, step=3)
+    with pytest.raises(NotANumber, match=f"metrics of tuned: accuracy is {value}"):
+        run.adapter(tmp_path, "tuned", {"accuracy": value})
+    with pytest.raises(NotANumber, match=r"data\[0\]\[1\] is "):
+        run.table([{"id": "x", "loss": value}], "t.json")
+
+    assert run._journal.path.read_bytes() == before
+    run.finish()

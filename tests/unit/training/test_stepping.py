@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from blip_core.errors import TrainingFailure
+from blip_core.errors import NotANumber, TrainingFailure
 from blip_core.modeling.features import VisionCache, picture_key
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.recipes.finetune import Adapter
@@ -147,14 +147,15 @@ def test_gradients_survive_validation_and_samples_of_a_quantised_model(tune_tiny
 
 
 class HoledStates(VisionCache):
-    """Vision states that are no numbers for some pictures while training."""
+    """Vision states that are no numbers for some pictures while training, or while validating."""
 
     holes: Sequence[str] = ()
+    while_training: bool = True
 
     def stack(self, keys: Sequence[str], turn: int = 0) -> Tensor:
         states = super().stack(keys, turn)
         for place, key in enumerate(keys):
-            if turn and key in self.holes:
+            if bool(turn) == self.while_training and key in self.holes:
                 states[place] = float("nan")
         return states
 
@@ -256,3 +257,120 @@ def test_patience_ends_a_tuning_that_gets_no_better(tune_tiny: TuneTiny) -> None
     assert result.steps < 18
     assert result.best_step == result.steps - 2
     assert result.best_validation_loss == min(looks)
+
+
+def last_steps(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_a_loss_that_is_none_ends_a_tuning_that_allows_none_and_what_was_saved_goes_on(
+    tune_tiny: TuneTiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: float
+) -> None:
+    settings = {"save_every_steps": 1, "bad_steps": 0, "eval_every_steps": 100}
+    whole = tune_tiny(settings=settings, folder="whole")
+    forward, number = Learner.forward, 0
+
+    def spoilt(self: Learner, **batch: Tensor) -> dict[str, Tensor]:
+        nonlocal number
+        number += 1
+        outputs = forward(self, **batch)
+        if number == 3:
+            outputs["row_losses"] = outputs["row_losses"] + torch.tensor([0.0, value, 0.0, 0.0])
+        return outputs
+
+    kept = tmp_path / "kept"
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "forward", spoilt)
+        with pytest.raises(TrainingFailure, match=r"diverged at step 3: .*Rows: park-\d+-p0-q\d\."):
+            tune_tiny(settings=settings, checkpoints=kept)
+
+    assert last_steps(kept)[-1] == "step-00000002"
+    assert not list((tmp_path / "adapter").iterdir())
+    resumed = tune_tiny(settings=settings, checkpoints=kept, folder="resumed")
+    assert resumed.counts.resumed_at == 2
+    assert resumed.curve == whole.curve
+
+
+def test_a_gradient_that_is_none_ends_it_though_the_losses_are_numbers(
+    tune_tiny: TuneTiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    step = trainer.PlannedTrainer.training_step
+
+    def spoilt(self: Any, model: Any, inputs: Any, items: Any = None) -> Tensor:
+        loss = step(self, model, inputs, items)
+        if self.state.global_step == 1:
+            next(p for p in model.parameters() if p.grad is not None).grad.view(-1)[0] = float("inf")
+        return loss
+
+    monkeypatch.setattr(trainer.PlannedTrainer, "training_step", spoilt)
+    with pytest.raises(TrainingFailure, match="diverged at step 2: loss or gradient was no number"):
+        tune_tiny(settings={"bad_steps": 0})
+    assert not list((tmp_path / "adapter").iterdir())
+
+
+def test_a_validation_loss_that_is_none_ends_it_and_names_the_row(
+    tune_tiny: TuneTiny, make_examples: MakeExamples, tmp_path: Path
+) -> None:
+    rows = make_examples(16)
+
+    def states_of(bundle: Blip2Bundle) -> HoledStates:
+        states = HoledStates(bundle, batch_size=4)
+        states.holes, states.while_training = [picture_key(rows[14].image)], False
+        return states
+
+    with pytest.raises(TrainingFailure) as stopped:
+        tune_tiny(states_of=states_of, settings={"sample_rows": 0})
+
+    said = str(stopped.value)
+    assert (
+        f"after step 0: the validation loss is NaN or infinite for row {rows[14].id}, {rows[15].id}. " in said
+    )
+    assert not list((tmp_path / "adapter").iterdir())
+
+
+def test_a_validation_loss_that_is_none_later_keeps_the_checkpoints_before(
+    tune_tiny: TuneTiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tally = Learner._tally
+
+    def spoilt(self: Learner, batch: dict[str, Tensor]) -> list[float]:
+        taken = tally(self, batch)
+        weights = [p for name, p in self.named_parameters() if "lora_B" in name]
+        return [float("nan"), *taken[1:]] if any(bool(p.any()) for p in weights) else taken
+
+    monkeypatch.setattr(Learner, "_tally", spoilt)
+    settings = {"save_every_steps": 1, "eval_every_steps": 3}
+    with pytest.raises(TrainingFailure, match=r"after step 3: .*checkpoints of steps before are kept"):
+        tune_tiny(settings=settings, checkpoints=tmp_path / "kept")
+    assert last_steps(tmp_path / "kept") == ["step-00000001", "step-00000002"]
+
+
+def test_what_cannot_be_shown_of_a_row_ends_it_with_the_step(
+    tune_tiny: TuneTiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        raise NotANumber("the language model gave NaN or infinity for row x: load it in float32")
+
+    monkeypatch.setattr("blip_core.training.sampling.predict", broken)
+    with pytest.raises(TrainingFailure, match=r"after step 0: the language model gave NaN .* for row x"):
+        tune_tiny()
+
+
+def test_an_update_that_no_loss_has_seen_is_not_saved_as_an_adapter(
+    tune_tiny: TuneTiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("blip_core.training.finetuning.restore_adapter", lambda *_: None)
+    train = trainer.PlannedTrainer.run
+
+    def spoilt(self: Any, resume_from: Any) -> None:
+        train(self, resume_from)
+        with torch.no_grad():
+            self._learnt[-1].view(-1)[0] = float("inf")
+
+    monkeypatch.setattr(trainer.PlannedTrainer, "run", spoilt)
+    with pytest.raises(
+        TrainingFailure, match=r"lora_\w+\S* holds NaN or infinity after step 6; no adapter is saved"
+    ):
+        tune_tiny()
+    assert not list((tmp_path / "adapter").iterdir())
