@@ -1,6 +1,8 @@
 """The command line `foundry`. Starting it loads neither torch nor Prefect nor MLflow."""
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -25,9 +27,25 @@ from flows.commands.ui import ui
 app = typer.Typer(
     help="Grow question-answering data, tune BLIP-2 on it, and say with statistics whether that helped.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"foundry {version('blip-foundry')}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """What stands before a command; the help of the program is the one that `app` was given."""
+
 
 for work in (run, dataset, finetune, compare, predict, merge, push):
     app.command(rich_help_panel="Work")(work)

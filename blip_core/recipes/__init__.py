@@ -13,6 +13,7 @@ from blip_core.recipes.curation import (
 from blip_core.recipes.dataset import Dataset
 from blip_core.recipes.device import Device
 from blip_core.recipes.evaluation import BundledEvaluation, Evaluation, SplitEvaluation, TableEvaluation
+from blip_core.recipes.explaining import field_names
 from blip_core.recipes.finetune import Adapter, AdapterPreset, Finetune
 from blip_core.recipes.inference import Inference
 from blip_core.recipes.labels import Labels
@@ -62,6 +63,7 @@ __all__ = [
     "Tracking",
     "Variant",
     "WorldSource",
+    "field_names",
     "load_recipe",
     "profile_names",
     "recipe_names",

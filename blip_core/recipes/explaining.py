@@ -1,7 +1,7 @@
 """Turns what pydantic finds wrong into one text that a person can act on."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from blip_core.errors import RecipeError
+from blip_core.recipes.checkpoint import Checkpoint
 
 Path = tuple[str | int, ...]
 
@@ -127,6 +128,17 @@ def field_at(path: Path, root: type[BaseModel]) -> FieldInfo | None:
         if names[-1] in model.model_fields:
             return model.model_fields[names[-1]]
     return None
+
+
+def field_names(model: type[BaseModel], above: str = "") -> Iterator[str]:
+    """Dotted names of all fields that an override can name; a list of tables is one field, a section none."""
+    for name, field in model.model_fields.items():
+        sections = _models_in(field.annotation)
+        is_list = get_origin(field.annotation) is tuple
+        if is_list or not sections or Checkpoint in sections:  # a checkpoint may be given by its id alone
+            yield f"{above}{name}"
+        for section in sections if not is_list else ():
+            yield from field_names(section, f"{above}{name}.")
 
 
 def _suggest(path: Path, root: type[BaseModel]) -> str:

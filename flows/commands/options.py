@@ -8,28 +8,64 @@ from typing import Annotated, TextIO
 
 import typer
 
-from blip_core.recipes import profile_names
+from blip_core.recipes import Recipe, field_names, profile_names, recipe_names
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    """Shipped recipes that begin so; a shell adds files of its own."""
+    return [name for name in recipe_names() if name.startswith(incomplete)]
+
+
+def complete_profile(incomplete: str) -> list[str]:
+    """Shipped profiles that begin so."""
+    return [name for name in profile_names() if name.startswith(incomplete)]
+
+
+def complete_field(incomplete: str) -> list[str]:
+    """Fields of a recipe that begin so, ready for their values."""
+    return [f"{name}=" for name in field_names(Recipe) if name.startswith(incomplete)]
+
 
 RecipeName = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="Name of a shipped recipe, or path of a TOML file.")
+    str,
+    typer.Argument(
+        metavar="RECIPE",
+        autocompletion=complete_recipe,
+        help="Name of a shipped recipe, or path of a TOML file.",
+    ),
 ]
 ProfileName = Annotated[
-    str, typer.Option("--profile", help="Checkpoints and hardware: " + ", ".join(profile_names()))
+    str,
+    typer.Option(
+        "--profile",
+        autocompletion=complete_profile,
+        help=f"Checkpoints and hardware: {', '.join(profile_names())}, or the path of a TOML file.",
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="Change a field, as scenes.count=40; may come often."),
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        autocompletion=complete_field,
+        help="Change one field, for example scenes.count=40; repeat it for more. `foundry show RECIPE` lists "
+        "all fields, docs/reference/recipe.md explains them.",
+    ),
 ]
 DatasetDigest = Annotated[
     str,
-    typer.Option("--dataset", metavar="DIGEST", help="Another dataset than the recipe's own: its digest."),
+    typer.Option(
+        "--dataset", metavar="DIGEST", help="Use the dataset with this digest, not the recipe's own."
+    ),
 ]
 AdapterDigest = Annotated[
     str,
-    typer.Option("--adapter", metavar="DIGEST", help="Another adapter than the recipe's own: its digest."),
+    typer.Option(
+        "--adapter", metavar="DIGEST", help="Use the adapter with this digest, not the recipe's own."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, without doing it.")]
 
 
 @contextmanager

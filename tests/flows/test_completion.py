@@ -1,0 +1,69 @@
+"""The version, and what a shell completes."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = Path(sys.executable).with_name("foundry")
+SHELLS = ["bash", "zsh", "fish"]
+
+
+def foundry(*arguments, **environment):
+    done = subprocess.run(
+        [PROGRAM, *arguments],
+        env=os.environ | environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    return done.stdout
+
+
+def completions(typed):
+    """What bash offers for the last word."""
+    words = typed.split(" ")
+    offered = foundry(_FOUNDRY_COMPLETE="complete_bash", COMP_WORDS=typed, COMP_CWORD=str(len(words) - 1))
+    return offered.split()
+
+
+def test_the_version_is_that_of_the_package():
+    written = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert foundry("--version") == f"foundry {written}\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_gets_a_script_that_asks_the_program(shell, tmp_path):
+    script = foundry(_FOUNDRY_COMPLETE=f"source_{shell}")
+    assert "_FOUNDRY_COMPLETE=complete_" + shell in script
+    if shutil.which(shell):
+        path = tmp_path / "script"
+        path.write_text(script)
+        assert subprocess.run([shell, "-n", str(path)], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("foundry dat", ["dataset", "datasets"]),
+        ("foundry run gal", ["gallery-vqa"]),
+        ("foundry run gallery-vqa --profile w", ["workstation"]),
+        ("foundry run gallery-vqa --set finetune.learn", ["finetune.learning_rate="]),
+        ("foundry run gallery-vqa --set scenes.model", ["scenes.model=", "scenes.model.id="]),
+        ("foundry show nothing-like-it", []),
+    ],
+)
+def test_commands_recipes_profiles_and_fields_are_completed(typed, offered):
+    found = completions(typed)
+    assert found[: len(offered)] == offered
+    assert bool(found) is bool(offered)
+
+
+def test_the_help_says_how_to_switch_completion_on_and_where_fields_are_listed():
+    assert {"--version", "--install-completion", "--show-completion"} <= set(foundry("--help").split())
+    said = " ".join(foundry("run", "--help", COLUMNS="200").split())
+    assert "foundry show RECIPE" in said
+    assert "docs/reference/recipe.md" in said
