@@ -33,4 +33,5 @@ def refuse_exact_duplicates(rows: Sequence[Example], settings: ExactDuplicates) 
 
 def _options(row: Example) -> set[str]:
     """What can be answered; where answers are free, rows share the empty option."""
-    return {normalised(option) for option in row.options}
+    offered = row.options[: row.offered] if row.task == "mcq" else ("",)
+    return {normalised(option) for option in offered}

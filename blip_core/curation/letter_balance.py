@@ -2,39 +2,76 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 
 from blip_core.curation.gate import Kept, part, refuse
 from blip_core.recipes.curation import LetterBalance
-from blip_core.records import Example, Rejection
+from blip_core.records import LETTERS, Example, Rejection
+
+_CHANCE_OF_FOUR = 1 / len(LETTERS)
 
 
 def balance_letters(rows: Sequence[Example], settings: LetterBalance) -> Kept:
-    """Refuse the surplus of answer letters that more than `max_share` of the questions have.
+    """Refuse the surplus of answer letters that are right more often than their share allows.
 
-    Which rows go is drawn by a hash of their ids. Where no number of rows can meet the share, because too
-    few letters occur, it is met up to one row, so that few rows are not refused altogether. Options are
-    shuffled where labels are read, so little is left to do here.
+    Questions are judged among those with as many options, by the share that suits that number, see
+    `allowed_share`. Which rows go is drawn by a hash of their ids, so that their order does not matter. Where
+    no number of rows can meet the share, because too few letters occur, it is met up to one row, so that few
+    rows are not refused altogether. Options are shuffled where labels are read, so little is left to do here.
+    Captions and free answers have no letters and pass.
 
     Reason: `letter-surplus`.
     """
-    by_letter: dict[str, list[str]] = defaultdict(list)
+    by_options: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row.task == "mcq":
-            by_letter[row.answer].append(row.id)
-    most = _most_a_letter(
-        Counter({letter: len(ids) for letter, ids in by_letter.items()}), settings.max_share
-    )
-    kept = {name for ids in by_letter.values() for name in sorted(ids, key=_draw)[:most]}
+            by_options[row.offered][row.answer].append(row.id)
+    groups = {
+        offered: _Group(by_letter, _most_a_letter(_counted(by_letter), allowed_share(settings, offered)))
+        for offered, by_letter in by_options.items()
+    }
 
     def judge(row: Example) -> Rejection | None:
-        if row.task != "mcq" or row.id in kept:
+        if row.task != "mcq":
             return None
-        detail = f"{row.answer} is right in {len(by_letter[row.answer])} of {len(rows)} rows, {most} are kept"
+        group = groups[row.offered]
+        if row.id in group.kept:
+            return None
+        named = f" of {row.offered} options" if len(groups) > 1 else ""
+        detail = (
+            f"{row.answer} is right in {len(group.by_letter[row.answer])} of {group.rows} rows{named}, "
+            f"{group.most} are kept"
+        )
         return refuse(row, "letter-surplus", detail)
 
     return part(rows, judge)
+
+
+def allowed_share(settings: LetterBalance, offered: int) -> float:
+    """Largest share that one letter may have among questions of so many options.
+
+    `max_share` is meant for four, where chance is a quarter. It lies a part of the way from chance to
+    certainty; with another number of options the share lies the same part of that way, which begins at 1 /
+    `offered`. A model that always answers the commonest letter so has the same chance-corrected score,
+    (share - chance) / (1 - chance), whatever the number of options.
+    """
+    beyond_four = (1 / offered - _CHANCE_OF_FOUR) / (1 - _CHANCE_OF_FOUR)
+    return settings.max_share + (1 - settings.max_share) * beyond_four
+
+
+class _Group:
+    """Questions with as many options: their ids by letter, and which of them are kept."""
+
+    def __init__(self, by_letter: Mapping[str, Sequence[str]], most: int) -> None:
+        self.by_letter = by_letter
+        self.most = most
+        self.rows = sum(map(len, by_letter.values()))
+        self.kept = {name for ids in by_letter.values() for name in sorted(ids, key=_draw)[:most]}
+
+
+def _counted(by_letter: Mapping[str, Sequence[str]]) -> Counter[str]:
+    return Counter({letter: len(ids) for letter, ids in by_letter.items()})
 
 
 def _most_a_letter(counts: Counter[str], max_share: float) -> int:

@@ -35,12 +35,12 @@ class BlankPictures(Section):
 
 
 class LetterBalance(Section):
-    """Gate: no answer letter stands out; for four-option questions only."""
+    """Gate: no answer letter stands out among the questions with as many options."""
 
     enabled: bool = True
     """Whether the gate is on."""
     max_share: float = Field(default=0.4, gt=0.25, le=1.0)
-    """Largest share that one letter may have."""
+    """Largest share of one letter where there are four options; 0.4 stands for 0.6 of two and 0.28 of ten."""
 
 
 class Lengths(Section):
