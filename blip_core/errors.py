@@ -21,7 +21,7 @@ FoundryError                 exit code 1
 UNREADABLE_PICTURE = "unreadable-picture"
 LFS_POINTER = "git-lfs-pointer"
 NO_DECODER = "no-decoder"
-LEADS_OUT = "leads-out"
+LEADS_OUT = "link-leads-out"
 
 
 class FoundryError(Exception):

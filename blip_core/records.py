@@ -32,7 +32,7 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 MAX_DETAIL_CHARS = 1_000
-_EXAMPLE_CHARS = 120
+_EXAMPLE_CHARS = 240  # a sentence that says what to do, with a name in it
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 

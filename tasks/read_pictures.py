@@ -28,7 +28,8 @@ def read_pictures(recipe: Recipe) -> ArtifactRef:
     own_key = key(recipe)
 
     def build(folder: Path) -> dict[str, Any]:
-        pictures, rejections = _read(recipe)
+        flags: dict[str, str] = {}
+        pictures, rejections = _read(recipe, flags)
         watcher().progress(len(pictures), len(pictures))
         kept = write_rows(folder / FILE, pictures, PICTURE_SCHEMA)
         write_rows(folder / REJECTIONS, rejections, REJECTION_SCHEMA)
@@ -37,6 +38,8 @@ def read_pictures(recipe: Recipe) -> ArtifactRef:
             "rows": kept,
             "asked": kept + len(rejections),
             "refused": dict(sorted(reasons.items())),
+            "left_out": _left_out(recipe),
+            "flagged": dict(sorted(Counter(flags.values()).items())),
             "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "source"}),
             "made_from": {},
         }
@@ -44,13 +47,22 @@ def read_pictures(recipe: Recipe) -> ArtifactRef:
     return workplace().store.publish(own_key, "pictures", build).ref()
 
 
-def _read(recipe: Recipe) -> tuple[list[Picture], list[Rejection]]:
+def _read(recipe: Recipe, flags: dict[str, str]) -> tuple[list[Picture], list[Rejection]]:
     source = recipe.source
     if source.kind == "table":
         return sources.read_table_pictures(*sources.table_files(source, sources.PICTURE_FIELDS))
     if source.kind == "folder":
-        return sources.read_folder(Path(source.path).expanduser(), source.recursive)
+        return sources.read_folder(Path(source.path).expanduser(), source.recursive, flags)
     raise _no_pictures(recipe)
+
+
+def _left_out(recipe: Recipe) -> dict[str, int]:
+    """Files of the folder that were not looked at, by reason."""
+    source = recipe.source
+    if source.kind != "folder":
+        return {}
+    files = sources.folder_files(Path(source.path).expanduser(), source.recursive)
+    return dict(sorted(files.left_out.items()))
 
 
 def _digest(recipe: Recipe) -> str:

@@ -37,7 +37,7 @@ from blip_core.modeling.adapter_targets import (
     target_pattern,
     targeted_linears,
 )
-from blip_core.modeling.checkpoints import check_safetensors
+from blip_core.modeling.checkpoints import check_safetensors, refuse_lfs_pointers
 from blip_core.modeling.finite import check_weights
 from blip_core.modeling.loading import Blip2Bundle, Family
 from blip_core.recipes.checkpoint import Checkpoint
@@ -208,8 +208,9 @@ def check_adapter_folder(folder: Path) -> None:
     """Refuse a folder that holds no adapter in safetensors, or one of weights that are no numbers.
 
     Raises:
-        CheckpointError: A file is missing or damaged, or a weight is NaN or infinite.
+        CheckpointError: A file is missing, damaged or a git-lfs pointer, or a weight is NaN or infinite.
     """
+    refuse_lfs_pointers(folder / name for name in (CONFIG, WEIGHTS, SIDECAR))
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder} has no {name}; an adapter folder holds {CONFIG} and {WEIGHTS}")

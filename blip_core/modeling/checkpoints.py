@@ -1,13 +1,14 @@
 """Where a checkpoint lies, and whether it is safe to load."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from blip_core.errors import CheckpointError
+from blip_core.lfs import ADVICE, is_lfs_pointer_file
 from blip_core.recipes.checkpoint import POCKET_PREFIX, Checkpoint
 
 BLIP2_ARCHITECTURE = "Blip2ForConditionalGeneration"
@@ -64,8 +65,9 @@ def check_checkpoint_folder(
 
     Raises:
         CheckpointError: No readable config, code of its own, no safetensors, a damaged or missing shard,
-            or another architecture.
+            a git-lfs pointer in the place of a file, or another architecture.
     """
+    refuse_lfs_pointers(sorted(folder.glob("*")))
     config = read_json(folder / "config.json")
     for path in sorted(folder.glob("*.json")):
         _refuse_remote_code(path)
@@ -77,6 +79,17 @@ def check_checkpoint_folder(
         )
     _check_weights(folder)
     return config
+
+
+def refuse_lfs_pointers(paths: Iterable[Path]) -> None:
+    """Refuse files that were never fetched; those that are missing are none.
+
+    Raises:
+        CheckpointError: One is a git-lfs pointer.
+    """
+    for path in paths:
+        if path.is_file() and is_lfs_pointer_file(path):
+            raise CheckpointError(f"{path} {ADVICE}")
 
 
 def read_json(path: Path, kind: str = "model") -> dict[str, Any]:
@@ -136,8 +149,9 @@ def check_safetensors(path: Path) -> None:
     """Open a weight file far enough to know that it is whole.
 
     Raises:
-        CheckpointError: It is missing, cut short or no safetensors file.
+        CheckpointError: It is missing, cut short, a git-lfs pointer or no safetensors file.
     """
+    refuse_lfs_pointers([path])
     try:
         with safe_open(path, framework="np"):
             return

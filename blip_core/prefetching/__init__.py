@@ -4,7 +4,7 @@ What lies on this machine, and how it got there, stands in a lock file beside th
 never ask the hub.
 """
 
-from blip_core.prefetching.damage import damage
+from blip_core.prefetching.damage import damage, refuse_unfetched
 from blip_core.prefetching.lock import LOCK_NAME, LockedCheckpoint, LockedFile, read_lock
 from blip_core.prefetching.needs import Need, needs_of, used_checkpoints
 
@@ -16,5 +16,6 @@ __all__ = [
     "damage",
     "needs_of",
     "read_lock",
+    "refuse_unfetched",
     "used_checkpoints",
 ]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from blip_core.errors import CheckpointError
 from blip_core.prefetching.converting import convert, has_whole_set, in_order
-from blip_core.prefetching.damage import damage, lock_file, model_files, sha256_of
+from blip_core.prefetching.damage import damage, lock_file, model_files, refuse_unfetched, sha256_of
 from blip_core.prefetching.hub import Watcher
 from blip_core.prefetching.lock import LockedCheckpoint
 from blip_core.prefetching.needs import Need
@@ -21,7 +21,7 @@ def lock_copies(needs: Sequence[Need], places: Places, watcher: Watcher) -> list
         Names of the weights that were converted, as `owner/name/file`.
 
     Raises:
-        CheckpointError: A folder is not there, asks for code of its own or lacks weights.
+        CheckpointError: A folder is not there, asks for code of its own, lacks weights or was never filled.
     """
     converted: list[str] = []
     with alone(places, places.lock.parent):  # the models may lie where only others may write
@@ -37,6 +37,7 @@ def lock_copies(needs: Sequence[Need], places: Places, watcher: Watcher) -> list
 def _lock_copy(need: Need, folder: Path, places: Places, watcher: Watcher) -> list[str]:
     if not folder.is_dir():
         raise CheckpointError(f"{need.id} is not at {folder}; copy a snapshot of it there and run this again")
+    refuse_unfetched(folder)
     refuse_remote_code(folder)
     watcher.say(f"{need.id}: reading {folder}")
     made = _convert_copy(folder, watcher)

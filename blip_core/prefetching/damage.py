@@ -4,6 +4,8 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from blip_core.errors import CheckpointError
+from blip_core.lfs import ADVICE, is_lfs_pointer_file
 from blip_core.prefetching.lock import LockedCheckpoint, LockedFile
 
 MODEL_SUFFIXES = (".safetensors", ".gguf", ".json", ".txt", ".model", ".jinja")
@@ -31,6 +33,18 @@ def model_files(folder: Path) -> list[str]:
     names = [path.relative_to(folder) for path in folder.rglob("*") if path.suffix in MODEL_SUFFIXES]
     shown = [name for name in names if not any(part.startswith(".") for part in name.parts)]
     return sorted(name.as_posix() for name in shown if (folder / name).is_file())
+
+
+def refuse_unfetched(folder: Path) -> None:
+    """Refuse a clone of a checkpoint whose weights git-lfs never brought.
+
+    Raises:
+        CheckpointError: A file that a loader or the converter reads is a git-lfs pointer.
+    """
+    pickled = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.bin")))
+    for name in (*model_files(folder), *pickled):
+        if is_lfs_pointer_file(folder / name):
+            raise CheckpointError(f"{folder / name} {ADVICE}")
 
 
 def lock_file(path: Path, made_from: str = "") -> LockedFile:

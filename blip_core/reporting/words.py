@@ -45,7 +45,7 @@ def _rows(told: Told) -> str:
 def _of_asked(noun: str) -> Callable[[Told], str]:
     def words(told: Told) -> str:
         asked = told.get("asked", told["rows"])
-        return f"{told['rows']:,} {noun} of {asked:,} asked{_refused(told)}"
+        return f"{told['rows']:,} {noun} of {asked:,} asked{_refused(told)}{_noted(told)}"
 
     return words
 
@@ -83,6 +83,12 @@ def _refused(told: Told) -> str:
         reasons = reasons_words(refused)
         return f"; refused {reasons}" if reasons else ""
     return f"; {refused:,} refused" if refused else ""
+
+
+def _noted(told: Told) -> str:
+    """What is odd about rows that were read, and what was not looked at."""
+    counts = {"": told.get("flagged") or {}, "left out ": told.get("left_out") or {}}
+    return "".join(f"; {intro}{reasons_words(found)}" for intro, found in counts.items() if found)
 
 
 # Told where it happened.

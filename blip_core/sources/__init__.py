@@ -9,7 +9,7 @@ from blip_core.sources.columns import (
     guess_columns,
 )
 from blip_core.sources.digests import folder_digest
-from blip_core.sources.folder import picture_names, read_folder
+from blip_core.sources.folder import folder_files, picture_names, read_folder
 from blip_core.sources.order import shuffle_rows
 from blip_core.sources.share import MAX_REFUSED_SHARE, check_share
 from blip_core.sources.table import (
@@ -35,6 +35,7 @@ __all__ = [
     "check_share",
     "find_columns",
     "folder_digest",
+    "folder_files",
     "guess_columns",
     "iter_table",
     "picture_names",

@@ -10,7 +10,7 @@ from blip_core import strict_json
 from blip_core.errors import TableError
 from blip_core.images import decoding_key
 from blip_core.sources.folder import picture_names
-from blip_core.sources.pictures import find_below, read_below
+from blip_core.sources.named_files import find_below, read_below
 
 _UNREADABLE = "unreadable"
 _DIGESTS_KEPT = 100_000

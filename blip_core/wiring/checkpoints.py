@@ -6,7 +6,7 @@ from pathlib import Path
 
 from blip_core.errors import CheckpointError, PlaceError
 from blip_core.pocket import models_dir
-from blip_core.prefetching import LockedCheckpoint, damage, read_lock, used_checkpoints
+from blip_core.prefetching import LockedCheckpoint, damage, read_lock, refuse_unfetched, used_checkpoints
 from blip_core.recipes import Checkpoint, Recipe
 from blip_core.wiring.places import workplace
 
@@ -74,6 +74,7 @@ def folder_of(checkpoint: Checkpoint) -> Path:
     if not folder.is_dir():
         return locate_checkpoint(checkpoint)  # loads torch to say what is wrong
     _check_lock(checkpoint, folder)
+    refuse_unfetched(folder)
     return folder
 
 

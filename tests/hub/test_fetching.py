@@ -333,6 +333,17 @@ def test_a_copy_that_lacks_its_weights_is_refused(places, told):
         lock_copies([NEED], places, told)
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin", "tokenizer.json"])
+def test_a_clone_that_git_lfs_never_filled_is_not_locked(name, places, told):
+    folder = places.models / NAME
+    folder.mkdir(parents=True)
+    (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 900\n")
+
+    with pytest.raises(CheckpointError, match=rf"{name} is a git-lfs pointer"):
+        lock_copies([NEED], places, told)
+    assert not places.lock.exists()
+
+
 def test_a_file_that_a_newer_commit_has_not_goes(repository, stand_in, places, hub, told):
     run([NEED], places, hub, told)
     stand_in.repositories[NAME] = Repository({name: FILES[name] for name in NEEDED if name != "merges.txt"})

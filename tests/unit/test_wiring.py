@@ -59,6 +59,19 @@ def test_a_hub_checkpoint_is_known_by_name_and_revision(home):
     assert wiring.checkpoint_identity(Checkpoint(id="owner/name", revision="abc")) == "owner/name@abc"
 
 
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "unet/model.safetensors", "weights.gguf", "spiece.model"]
+)
+def test_a_clone_without_its_weights_is_told_before_any_work(name, tmp_path, home):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 900\n"
+    (tmp_path / "clone" / name).parent.mkdir(parents=True)
+    (tmp_path / "clone" / name).write_text(pointer)
+    recipe = load_recipe("gallery-vqa", "pocket", [f"labels.model={tmp_path / 'clone'}"])
+
+    with pytest.raises(CheckpointError, match=rf"{name} is a git-lfs pointer.*git lfs pull"):
+        wiring.check_checkpoints(recipe)
+
+
 def test_a_missing_checkpoint_is_named_before_any_work(home):
     recipe = load_recipe("gallery-vqa", "pocket", ["labels.model=/nowhere/llava"])
     with pytest.raises(CheckpointError, match="/nowhere/llava"):

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from blip_core.adapter_card import read_facts
 from blip_core.errors import CheckpointError
-from blip_core.modeling import attach_adapter, load_adapter, load_blip2, save_adapter
+from blip_core.modeling import attach_adapter, check_adapter_folder, load_adapter, load_blip2, save_adapter
 from blip_core.modeling.accounts import lora_parameters, trained_parameters
 from blip_core.modeling.adapters import adapter_state, restore_adapter
 from blip_core.modeling.loading import Blip2Bundle
@@ -199,3 +199,17 @@ def _logits(blip2: Any) -> torch.Tensor:
 
 def _fingerprint(model: torch.nn.Module) -> float:
     return sum(float(p.detach().double().sum()) for name, p in model.named_parameters() if "lora_A" in name)
+
+
+@pytest.mark.parametrize(
+    "name", ["adapter_model.safetensors", "adapter_config.json", "query_tokens.safetensors"]
+)
+def test_an_adapter_that_git_lfs_never_filled_is_told_as_such(name: str, tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    save_file({"x": torch.zeros(1)}, tmp_path / "adapter_model.safetensors")
+    (tmp_path / name).write_text(
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 900\n"
+    )
+
+    with pytest.raises(CheckpointError, match=rf"{name} is a git-lfs pointer.*git lfs pull"):
+        check_adapter_folder(tmp_path)

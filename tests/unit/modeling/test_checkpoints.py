@@ -12,6 +12,9 @@ from blip_core.recipes.checkpoint import Checkpoint
 BLIP2 = "Blip2ForConditionalGeneration"
 
 
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 900\n"
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "config.json").write_text(json.dumps({"architectures": [BLIP2]}))
@@ -86,3 +89,11 @@ def test_a_hub_checkpoint_that_is_not_here_says_where_to_put_it(tmp_path: Path) 
         locate(Checkpoint(id="owner/name", revision="abc"), tmp_path, tmp_path)
 
     assert str(tmp_path / "owner" / "name") in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json", "spiece.model"])
+def test_a_git_lfs_pointer_in_the_place_of_any_file_is_told_as_such(name: str, folder: Path) -> None:
+    (folder / name).write_text(POINTER)
+
+    with pytest.raises(CheckpointError, match=rf"{name} is a git-lfs pointer.*git lfs pull"):
+        check_checkpoint_folder(folder)

@@ -12,6 +12,19 @@ from blip_core.reporting import stage_words
             "400 scenes of 400 asked; refused 12 duplicate, 3 too-short",
         ),
         ("pictures", {"rows": 398, "asked": 400, "refused": 2}, "398 pictures of 400 asked; 2 refused"),
+        (
+            "pictures",
+            {
+                "rows": 8,
+                "asked": 9,
+                "refused": {"git-lfs-pointer": 1},
+                "flagged": {"first-of-several": 2},
+                "left_out": {"mac-fork": 4, "hidden": 5},
+            },
+            "8 pictures of 9 asked; refused 1 git-lfs-pointer; 2 first-of-several; "
+            "left out 5 hidden, 4 mac-fork",
+        ),
+        ("pictures", {"rows": 8, "flagged": {}, "left_out": {}}, "8 pictures of 8 asked"),
         ("labels", {"rows": 5, "asked": 5, "refused": 0}, "5 labels of 5 asked"),
         (
             "dataset",

@@ -1,3 +1,4 @@
+import base64
 import csv
 import hashlib
 import io
@@ -26,9 +27,12 @@ from blip_core.sources import (
 )
 from blip_core.sources import table as table_room
 from blip_core.sources.digests import content_digest
+from tests.hostile.files import encoded, noise
 from tests.unit.examples import png, world_pixels
 
 PICTURE = png(world_pixels(0))
+PICTURE_TEXT = base64.b64encode(PICTURE).decode()
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 900\n"
 ROW = {
     "id": "q1",
     "image": "pictures/one.png",
@@ -196,14 +200,21 @@ def test_columns_of_fewer_options_keep_the_digest_they_had(folder: Path):
         ({"image": "\\\\server\\share\\one.png"}, "unreadable-picture"),
         ({"image": "file:///etc/passwd"}, "unreadable-picture"),
         ({"image": "https://example.org/one.png"}, "unreadable-picture"),
-        ({"image": "link.png"}, "unreadable-picture"),
+        ({"image": "link.png"}, "link-leads-out"),
         ({"image": "loop.png"}, "unreadable-picture"),
         ({"image": "pictures"}, "unreadable-picture"),
         ({"image": "absent.png"}, "unreadable-picture"),
         ({"image": "a\0b.png"}, "unreadable-picture"),
         ({"image": "x" * 2_000}, "unreadable-picture"),
         ({"image": "t.jsonl"}, "unreadable-picture"),
-        ({"image": ["pictures/one.png"]}, "unreadable-picture"),
+        ({"image": ["pictures/one.png", "pictures/one.png"]}, "several-pictures"),
+        ({"image": '["pictures/one.png", "two.png"]'}, "several-pictures"),
+        ({"image": [PICTURE_TEXT] * 3}, "several-pictures"),
+        ({"image": []}, "missing-picture"),
+        ({"image": "[]"}, "missing-picture"),
+        ({"image": "{'bytes': b'\\x89PNG', 'path': None}"}, "unreadable-picture"),
+        ({"image": "b'\\x89PNG\\r'"}, "unreadable-picture"),
+        ({"image": "pointer.png"}, "git-lfs-pointer"),
         ({"image": {"bytes": "text", "path": None}}, "missing-picture"),
         ({"image": {"path": "pictures/one.png"}}, "path-only-image"),
         ({"image": {"bytes": None, "path": "pictures/one.png"}}, "path-only-image"),
@@ -232,6 +243,7 @@ def test_a_row_that_cannot_be_used_is_refused_and_the_others_are_kept(
 ):
     (folder / "link.png").symlink_to(folder.parent / "outside.png")
     (folder / "loop.png").symlink_to(folder / "loop.png")
+    (folder / "pointer.png").write_bytes(LFS_POINTER)
     path = write_jsonl(folder, ROW, ROW | {"id": "q2"} | changes, ROW | {"id": "q3"})
 
     examples, rejections = read_table(path)
@@ -370,3 +382,47 @@ def test_questions_are_known_by_their_picture_whatever_names_it(folder: Path):
 
     assert asked[0] == asked[1]
     assert len(asked[0]) == 1
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        ["pictures/one.png"],
+        '["pictures/one.png"]',
+        "['pictures/one.png']",
+        "pictures\\one.png",
+        PICTURE_TEXT,
+        [PICTURE_TEXT],
+        PICTURE_TEXT.rstrip("="),
+        PICTURE_TEXT.translate(str.maketrans("+/", "-_")),
+        "\n".join(PICTURE_TEXT[at : at + 76] for at in range(0, len(PICTURE_TEXT), 76)),
+        "\r\n\t ".join(PICTURE_TEXT[at : at + 10] for at in range(0, len(PICTURE_TEXT), 10)),
+        f"data:image/png;base64,{PICTURE_TEXT}",
+        f"data:;base64,{PICTURE_TEXT}",
+        f"DATA:image/png;charset=utf-8;base64,{PICTURE_TEXT}",
+        f"data:application/octet-stream;base64, {PICTURE_TEXT}",
+        f"b'{PICTURE_TEXT}'",
+        f'b"{PICTURE_TEXT}"',
+    ],
+)
+def test_one_picture_may_be_written_in_many_ways(cell: object, folder: Path):
+    examples, rejections = read_table(write_jsonl(folder, ROW | {"image": cell}))
+
+    assert rejections == []
+    assert [example.image for example in examples] == [PICTURE]
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "GIF", "AVIF", "HEIF", "BMP"])
+def test_base64_of_any_format_is_told_from_a_name(kind: str, folder: Path):
+    written = base64.b64encode(encoded(noise(), kind)).decode()
+
+    assert read_table(write_jsonl(folder, ROW | {"image": written}))[0][0].image.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["Qk1a2b3c4d.jpg", "Qk1a2b3c4d", "iVBORw0K", "R0lGOD.png", "AAAAGGZ0eXA"])
+def test_a_name_that_begins_as_base64_of_a_picture_does_is_still_a_name(name: str, folder: Path):
+    (folder / name).write_bytes(PICTURE)
+
+    assert [example.image for example in read_table(write_jsonl(folder, ROW | {"image": name}))[0]] == [
+        PICTURE
+    ]
