@@ -50,6 +50,7 @@ other        whatever pyarrow makes of it
 """
 
 _FEATURES_KEY = b"huggingface"
+_NAMES_SHOWN = 4  # of classes, in a message
 _IMAGE_FIELDS = {"bytes", "path"}
 
 
@@ -73,6 +74,23 @@ class ColumnType:
     def holds_pictures(self) -> bool:
         """Whether each value is a list of pictures."""
         return self.item is not None and self.item.kind == "image"
+
+    def fits(self, other: "ColumnType") -> bool:
+        """Whether values of both mean the same; where one holds nothing, they do."""
+        if "nothing" in (self.kind, other.kind):
+            return True
+        if (self.kind, self.names, self.fields.keys()) != (other.kind, other.names, other.fields.keys()):
+            return False
+        if self.item and other.item and not self.item.fits(other.item):
+            return False
+        return all(kind.fits(other.fields[name]) for name, kind in self.fields.items())
+
+    def describe(self) -> str:
+        """In a word or two: `text`, `class-label (cat, dog)`, `list of integer`."""
+        if self.names:
+            more = ", ..." if len(self.names) > _NAMES_SHOWN else ""
+            return f"{self.kind} ({', '.join(self.names[:_NAMES_SHOWN])}{more})"
+        return f"{self.kind} of {self.item.describe()}" if self.item else self.kind
 
 
 UNTYPED = ColumnType("untyped")

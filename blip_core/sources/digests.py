@@ -10,6 +10,7 @@ from blip_core import strict_json
 from blip_core.errors import TableError
 from blip_core.images import decoding_key
 from blip_core.sources.folder import picture_names
+from blip_core.sources.formats.dataset_folders import dataset_folder
 from blip_core.sources.named_files import find_below, read_below
 
 _UNREADABLE = "unreadable"
@@ -52,9 +53,13 @@ def table_file_digest(path: Path) -> str:
     Raises:
         TableError: A file cannot be read.
     """
-    if not path.is_dir():
+    folder = dataset_folder(path)
+    if folder is None:
         return file_digest(path)
-    return content_digest({ascii(str(file.relative_to(path))): file_digest(file) for file in _files(path)})
+    return content_digest(
+        {ascii(str(file.relative_to(folder))): file_digest(file) for file in _files(folder)}
+        | ({} if folder == path else {"split": path.name})
+    )
 
 
 def _files(folder: Path) -> list[Path]:
@@ -75,7 +80,8 @@ def file_digest(path: Path) -> str:
 
 def version_of(path: Path) -> tuple[int, int]:
     """Size and time of a file, or of all files of a folder: while they stay, so do the bytes."""
-    stats = [file.stat() for file in (_files(path) if path.is_dir() else [path])]
+    folder = dataset_folder(path)
+    stats = [file.stat() for file in (_files(folder) if folder else [path])]
     return sum(stat.st_size for stat in stats), max((stat.st_mtime_ns for stat in stats), default=0)
 
 

@@ -48,7 +48,6 @@ from blip_core.sources.columns import (
     guess_columns,
 )
 from blip_core.sources.digests import content_digest, picture_digest, table_file_digest, version_of
-from blip_core.sources.encoded import is_encoded_picture
 from blip_core.sources.pictures import outside_picture
 from blip_core.sources.share import check_share
 from blip_core.sources.table_pictures import TablePictures, picture_in_cell, refusing_pictures
@@ -234,9 +233,12 @@ def _columns_told(columns: Columns) -> dict[str, str]:
 @lru_cache
 def _pictures_named(path: Path, size_bytes: int, modified_ns: int, column: str) -> list[str]:
     """Names of picture files, sorted; read once for as long as the table stays: it may hold gigabytes."""
-    cells = (row.get(column) for row in _sound_rows(path, column))
-    names = (cell.strip() for cell in cells if isinstance(cell, str) and not is_encoded_picture(cell.strip()))
-    return sorted(set(names))
+    names = set()
+    for row in _sound_rows(path, column):
+        with suppress(RowRefused):  # told where the row is read
+            held = picture_in_cell(row.get(column))
+            names |= {held} if isinstance(held, str) else set()
+    return sorted(names)
 
 
 def questions_asked(path: Path, images: Path | None, columns: Columns) -> set[tuple[str, str]]:

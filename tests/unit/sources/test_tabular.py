@@ -7,7 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from blip_core.errors import TableError
-from blip_core.sources import tabular
+from blip_core.sources.formats import lines as lines_room
+from blip_core.sources.formats import rows as rows_room
+from blip_core.sources.formats import texts as texts_room
 from blip_core.sources.tabular import Broken, column_names, raw_rows
 
 
@@ -49,16 +51,21 @@ def test_blank_lines_are_no_rows(csv_file, jsonl_file):
     assert rows(jsonl_file, b'\n{"a": "1", "b": "2"}\n\n') == [GOOD]
 
 
-def test_a_row_with_too_few_or_too_many_fields_is_refused(csv_file):
-    assert rows(csv_file, b"a,b\n1\n1,2,3\n1,2,\n") == ["ragged-row", "ragged-row", GOOD]
+def test_cells_that_are_missing_at_the_end_are_empty_and_surplus_ones_are_refused(csv_file):
+    assert rows(csv_file, b"a,b\n1\n1,2,3\n1,2,\n") == [{"a": "1", "b": ""}, "ragged-row", GOOD]
+
+
+QUOTED = b'"1, one",2\n'  # shows that cells are quoted in this file
+QUOTED_ROW = {"a": "1, one", "b": "2"}
 
 
 def test_a_quote_that_never_closes_costs_its_own_line(csv_file):
-    assert rows(csv_file, b'a,b\n"1,2\n1,2\n1,2\n') == ["unreadable-row", GOOD, GOOD]
+    content = b'a,b\n"1,2\n1,2\n1,2\n' + QUOTED
+    assert rows(csv_file, content) == ["unreadable-row", GOOD, GOOD, QUOTED_ROW]
 
 
 def test_a_quote_in_the_wrong_place_costs_its_own_line(csv_file):
-    assert rows(csv_file, b'a,b\n"1"x,2\n1,2\n') == ["unreadable-row", GOOD]
+    assert rows(csv_file, b'a,b\n"1"x,2\n1,2\n' + QUOTED) == ["unreadable-row", GOOD, QUOTED_ROW]
 
 
 def test_a_field_may_hold_a_picture_in_base64(csv_file):
@@ -66,7 +73,7 @@ def test_a_field_may_hold_a_picture_in_base64(csv_file):
 
 
 def test_a_line_that_never_ends_is_refused_and_not_cut(csv_file, jsonl_file, monkeypatch):
-    monkeypatch.setattr(tabular, "MAX_LINE_CHARACTERS", 20)
+    monkeypatch.setattr(lines_room, "MAX_LINE_CHARACTERS", 20)
     assert rows(csv_file, b"a,b\n" + b"x" * 50 + b",2\n1,2\n") == ["too-long-text", GOOD]
     long = b'{"a": "1", "b": "' + b"x" * 50 + b'"}\n'
     assert rows(jsonl_file, long + b'{"a":"1","b":"2"}\n') == ["too-long-text", GOOD]
@@ -126,7 +133,7 @@ def test_a_parquet_file_that_was_cut_short_is_an_error(keep, tmp_path):
 
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.parquet"])
 def test_a_table_of_too_many_rows_is_an_error(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(tabular, "MAX_ROWS", 2)
+    monkeypatch.setattr(rows_room, "MAX_ROWS", 2)
     content = {"t.csv": b"a\n1\n2\n3\n", "t.jsonl": b'{"a": 1}\n' * 3}
     if name in content:
         (tmp_path / name).write_bytes(content[name])
@@ -139,11 +146,13 @@ def test_a_table_of_too_many_rows_is_an_error(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("t.xlsx", b"", r"must end in \.csv, \.tsv, \.jsonl, \.parquet"),
+        ("t.doc", b"", r"must end in \.csv, \.tsv, \.tab, \.txt, \.jsonl"),
+        ("t.csv.gz", b"", "is packed: unpack it first"),
+        ("t.xls", b"", r"save it as \.xlsx or as CSV"),
         ("t.csv", b"", "no header"),
-        ("t.csv", "a,b\n1,2\n".encode("utf-16"), "written in UTF-16; save it as UTF-8"),
-        ("t.csv", "a,b\n1,2\n".encode("utf-16-le"), "UTF-16"),
-        ("t.jsonl", b"[]", "is no JSON object"),
+        ("t.csv", b"\n \n", "no header"),
+        ("t.csv", b"a\0b,c\n1,2\n", "no text: its first line holds a zero byte"),
+        ("t.jsonl", b"[1]\n[2]", "is no JSON object"),
         ("t.jsonl", b"{", "line 1 is no JSON"),
         ("t.parquet", b"PAR1", "cannot be read"),
         ("t.csv", None, "No such file"),
@@ -160,15 +169,16 @@ def test_a_table_that_cannot_be_read_is_named(name, content, told, tmp_path):
 
 
 def test_a_text_that_would_fill_the_memory_is_an_error(csv_file, monkeypatch):
-    monkeypatch.setattr(tabular, "MAX_TEXT_TABLE_BYTES", 10)
+    monkeypatch.setattr(texts_room, "MAX_TEXT_TABLE_BYTES", 10)
     csv_file.write_bytes(b"a,b\n1,2\n1,2\n")
     with pytest.raises(TableError, match="Split it, or hand it in as Parquet"):
         column_names(csv_file)
 
 
 def test_a_quote_swallows_no_more_lines_than_a_row_may_have(csv_file, monkeypatch):
-    monkeypatch.setattr(tabular, "MAX_RECORD_LINES", 3)
-    assert rows(csv_file, b'a,b\n"1\n1,2\n1,2\n1,2\n') == ["unreadable-row", GOOD, GOOD, GOOD]
+    monkeypatch.setattr(lines_room, "MAX_RECORD_LINES", 3)
+    content = b'a,b\n"1\n1,2\n1,2\n1,2\n' + QUOTED
+    assert rows(csv_file, content) == ["unreadable-row", GOOD, GOOD, GOOD, QUOTED_ROW]
 
 
 def test_a_folder_without_a_dataset_is_no_table(tmp_path):

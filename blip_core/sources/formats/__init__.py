@@ -1,0 +1,1 @@
+"""How the rows of each format are read, one format a file."""
