@@ -17,6 +17,7 @@ from blip_core.errors import StageFailure, TableError
 from blip_core.ports import Labeller, Progress, no_progress, row_seed, rows_named
 from blip_core.recipes.labels import Labels
 from blip_core.records import LETTERS, Label, Letter, Picture, Rejection, sum_up
+from blip_core.texts import exact, places_of
 
 STAGE = "labels"
 MAX_TEXT_CHARS = 20_000
@@ -192,7 +193,7 @@ def _refuse_repeated_questions(rows: Iterable[_LabelRow]) -> None:
     for row in sorted(rows, key=lambda row: row.attempt):
         if row.label is None:
             continue
-        question = (row.picture.id, _key(row.label.question))
+        question = (row.picture.id, exact(row.label.question))
         if question in asked:
             row.refusal = Refusal("repeated-question", row.label.question)
             row.label = None
@@ -272,7 +273,7 @@ def _check_texts(description: str, question: str, options: Sequence[str]) -> Ref
         if len(text) > limit:
             seen = f"{len(text)} characters where {limit} are allowed: {text[:_EXCERPT_CHARS]}"
             return Refusal("too-long", seen)
-    keys = [_key(option) for option in options]
+    keys = [exact(option) for option in options]
     repeated = [option for option, key in zip(options, keys, strict=True) if keys.count(key) > 1]
     if repeated:
         return Refusal("repeated-option", repeated[0])
@@ -287,7 +288,7 @@ def _read_answer(text: str, options: Sequence[str]) -> Letter | Refusal:
     if not match:
         return Refusal("answer-not-a-letter", text[:_EXCERPT_CHARS])
     letter, spelt_out = LETTERS["ABCD".index(match.group(1).upper())], match.group(2)
-    if spelt_out and _key(spelt_out) != _key(options[LETTERS.index(letter)]):
+    if spelt_out and LETTERS.index(letter) not in places_of(spelt_out, options):
         return Refusal("answer-not-a-letter", text[:_EXCERPT_CHARS])
     return letter
 
@@ -296,8 +297,3 @@ def _clean(text: str) -> str:
     """Strip enclosing bold marks, control characters and surplus space."""
     printable = "".join(char if char.isprintable() else " " for char in text)
     return " ".join(printable.split()).strip("* ")
-
-
-def _key(text: str) -> str:
-    """Reduce a text to what tells it from others: everything but case, spaces and a full stop at its end."""
-    return " ".join(text.casefold().split()).rstrip(".")

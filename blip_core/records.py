@@ -7,9 +7,9 @@ that every row can be walked back to the prompt that started it: scene `nature-0
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from math import isfinite
-from typing import Any, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import pyarrow as pa
 
@@ -38,7 +38,15 @@ _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
 class Row:
-    """What all records share: they come from and go to flat Arrow rows."""
+    """What all records share: they come from and go to flat Arrow rows.
+
+    Attributes:
+        LATER: fields that files may lack, because there were none when they were written or because they are
+            empty in all rows.
+    """
+
+    __slots__ = ()
+    LATER: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
@@ -120,7 +128,10 @@ class Example(Row):
     clustering. For the tasks `caption` and `vqa` the options are empty and `target` is the text to learn;
     for `mcq` `answer` is the letter and `target` the text of the right option. A question has two options at
     least: places after the last one are empty, and `more` holds those from E on, where a table has them.
+    `context` is a text that belongs to the question, where a table has one.
     """
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"context"})
 
     id: str
     picture_id: str
@@ -139,6 +150,7 @@ class Example(Row):
     scene: str
     kind: str = ""
     more: tuple[str, ...] = ()
+    context: str = ""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
@@ -248,6 +260,13 @@ def most_offered(examples: Iterable[Example]) -> int:
     return max((example.offered for example in examples), default=len(LETTERS))
 
 
+def example_schema(examples: Iterable[Example]) -> pa.Schema:
+    """Schema of a file of examples: without `context` where none has one, as before there were any."""
+    if any(example.context for example in examples):
+        return EXAMPLE_SCHEMA
+    return EXAMPLE_SCHEMA.remove(EXAMPLE_SCHEMA.get_field_index("context"))
+
+
 def sum_up(rejections: Iterable[Rejection]) -> str:
     """Count rejections by reason, most frequent first, each with its first example."""
     rows = list(rejections)
@@ -275,7 +294,7 @@ def _schema(text: str = "", integers: str = "", floats: str = "", binary: str = 
 
 
 def _ordered(record: type[Row], columns: dict[str, pa.DataType]) -> pa.Schema:
-    names = record.__dataclass_fields__  # type: ignore[attr-defined]
+    names = [field.name for field in fields(record)]  # type: ignore[arg-type]
     return pa.schema([(name, columns[name]) for name in names])
 
 
@@ -287,7 +306,7 @@ LABEL_SCHEMA = _ordered(Label, _schema("id picture_id description question a b c
 REJECTION_SCHEMA = _ordered(Rejection, _schema("id stage reason detail"))
 EXAMPLE_SCHEMA = _ordered(
     Example,
-    _schema("id picture_id group category task description question a b c d answer target scene kind")
+    _schema("id picture_id group category task description question a b c d answer target scene kind context")
     | {"image": _IMAGE, "more": pa.list_(pa.string())},
 )
 PREDICTION_SCHEMA = _ordered(

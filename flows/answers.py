@@ -30,6 +30,7 @@ from blip_core.scoring import score
 from blip_core.store import ArtifactRef, write_rows
 from flows.recording import Recorder
 from flows.results import TABLE_ROWS, keep_recipe, link_mlflow, variant_metrics
+from flows.tables import table_warnings
 from tasks.answer_table import QuestionTable, read_answers
 
 
@@ -44,13 +45,18 @@ def keep_answers(
     """Write the answers to their folder, record them, and sum them up."""
     rows, rejections = read_answers(answers)
     scores = score_answers(rows, recorder.recipe.inference.free_generation)
+    if scores is not None:
+        scores["answers"] = table.view.reading.to_row()
     files = publish_answers(folder, writers(rows, rejections, scores))
     keep_run(recorder, variant, rows, scores, files)
     summary = {
         "rows": len(rows) + len(rejections),
         "answered": len(rows),
         "refused": dict(Counter(one.reason for one in rejections)),
-        "columns": asdict(table.columns),
+        "columns": asdict(table.view.columns),
+        "answers": table.view.reading.to_row(),
+        "unused_columns": table.view.unused,
+        "warnings": table_warnings(recorder.recipe, table.view),
         "variant": variant.name,
         "adapter": adapter.digest if adapter else variant.adapter or None,
         "scores": scores,

@@ -10,6 +10,7 @@ from blip_core import strict_json
 from blip_core.recipes import Recipe
 from blip_core.wiring import check_ready, prepare_environment, workplace
 from flows.commands.options import only_json
+from flows.running import show_tables
 
 if TYPE_CHECKING:
     from tasks.stage import PlannedStage
@@ -25,6 +26,7 @@ def show_plan(recipe: Recipe, as_json: bool, until: str, dataset: str = "", adap
             )
         return
     console = Console(file=sys.stdout)
+    show_tables(console, recipe)
     for stage in planned(recipe, until, dataset, adapter):
         state = "there already" if stage.cached else "to be made"
         console.print(f"{stage.name:<20} {state}", highlight=False, style="dim" if stage.cached else None)

@@ -7,6 +7,7 @@ from typing import Any
 from prefect import flow
 
 from blip_core.recipes import Recipe
+from blip_core.recipes.columns import AnswersRead
 from blip_core.reporting.submission import check_out
 from blip_core.store import ArtifactRef
 from flows.answering import check_can_answer, choose_variant, newest_adapter
@@ -30,6 +31,7 @@ def predict(
     recipe: RecipeChoice = DEFAULT_RECIPE,
     profile: ProfileChoice = DEFAULT_PROFILE,
     columns: Sequence[str] = (),
+    answers: AnswersRead = "",
     overwrite: bool = False,
     overrides: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -44,6 +46,7 @@ def predict(
         recipe: How questions are put to the model.
         profile: With which checkpoints and on what hardware.
         columns: Which column is what where that cannot be guessed, each as image=NAME.
+        answers: How the table's answers are read; empty, its rows tell.
         overwrite: Whether the folder may hold other files than answers.
         overrides: Fields of the recipe to change, each as section.field=value.
     """
@@ -55,17 +58,17 @@ def predict(
     answering = contestant.variant
     own = own_adapter(plan) if answering.adapter is True else None
     inputs = contestant.inputs(own)
-    rows = open_table(table, images, columns)
+    rows = open_table(table, images, columns, answers)
     with recorded(plan, "predict") as recorder:
-        answers = answer_table(recipe=plan, table=rows, **inputs)
+        answered = answer_table(recipe=plan, table=rows, **inputs)
         keep_contestants(recorder, [contestant])
-        return keep_answers(recorder, rows, answers, answering, inputs["adapter"], folder)
+        return keep_answers(recorder, rows, answered, answering, inputs["adapter"], folder)
 
 
-def open_table(table: str, images: str, columns: Sequence[str]) -> QuestionTable:
+def open_table(table: str, images: str, columns: Sequence[str], answers: AnswersRead = "") -> QuestionTable:
     """Find a table, its pictures and its columns, as texts of a form or a command line name them."""
     path, folder = absolute_paths(Path(table), Path(images) if images else None)
-    return QuestionTable.open(path, folder, column_mapping(columns))
+    return QuestionTable.open(path, folder, column_mapping(columns), answers)
 
 
 def own_adapter(recipe: Recipe) -> ArtifactRef:

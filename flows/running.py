@@ -18,6 +18,7 @@ from blip_core.reporting import (
     show_ladder,
     show_places,
 )
+from blip_core.reporting.answers import show_table
 from blip_core.wiring import (
     Workplace,
     check_ready,
@@ -29,6 +30,7 @@ from blip_core.wiring import (
 from flows.commands.options import only_json
 from flows.embedded import EmbeddedServer
 from flows.servers import answers, running_servers
+from flows.tables import table_warnings, tables_of
 
 Flow = Callable[[], dict[str, Any]]
 
@@ -42,12 +44,21 @@ def run_flow(recipe: Recipe, load: Callable[[], Flow], as_json: bool) -> None:
         as_json: whether a program reads.
     """
     check_ready(recipe)
+    show_tables(Console(file=sys.stderr if as_json else sys.stdout), recipe)
     if not as_json:
         console = Console(file=sys.stdout)
         show_results(console, recipe, Summary.from_dict(run_shown(load, console)))
         return
     with only_json() as output:
         output.write(strict_json.dumps(run_shown(load, Console(file=sys.stderr))) + "\n")
+
+
+def show_tables(console: Console, recipe: Recipe) -> None:
+    """Print what each table of questions that a recipe names is taken for."""
+    for section, view in tables_of(recipe):
+        console.print(f"[bold]{section}[/bold]", highlight=False)
+        warnings = table_warnings(recipe, view)
+        show_table(console, view.columns.describe(), view.reading.describe(), view.unused, warnings)
 
 
 def run_shown(load: Callable[[], Flow], console: Console) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from blip_core.errors import TableError
 from blip_core.recipes import AnyVariant, Recipe
+from blip_core.recipes.columns import AnswersRead
 from blip_core.records import EXAMPLE_SCHEMA, REJECTION_SCHEMA, Example, Prediction, Rejection
 from blip_core.reporting.submission import ANSWERED_SCHEMA, Answered
-from blip_core.sources.columns import Columns
 from blip_core.sources.share import check_share
-from blip_core.sources.table import find_columns, iter_table, table_digest
+from blip_core.sources.table import TableFiles, TableView, iter_table, look_at, table_digest
 from blip_core.store import ArtifactRef, iter_rows, read_rows, write_rows
 from blip_core.wiring import inference_settings, variant_identity, workplace
 from tasks import predict_variant
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-VERSION = 3
+VERSION = 4
 FILE = "answers.parquet"
 _USABLE = "usable.parquet"
 
@@ -35,24 +35,32 @@ class QuestionTable:
     Attributes:
         path: the table.
         images: folder that picture paths start at; None for the table's own.
-        columns: which column is what.
+        view: what it is taken for.
+        answers: how answers are said to be read; empty, the rows tell.
         digest: of the table and of its pictures.
     """
 
     path: Path
     images: Path | None
-    columns: Columns
+    view: TableView
+    answers: AnswersRead
     digest: str
 
     @classmethod
-    def open(cls, path: Path, images: Path | None, given: "Mapping[str, str]") -> "QuestionTable":
-        """Find the columns of a table, told or guessed.
+    def open(
+        cls, path: Path, images: Path | None, given: "Mapping[str, str]", answers: AnswersRead = ""
+    ) -> "QuestionTable":
+        """Find out what a table's columns and answers are, told or guessed.
 
         Raises:
-            TableError: It cannot be read, or a column cannot be found.
+            TableError: It cannot be read, a column cannot be found, or its answers can be read in two ways.
         """
-        columns = find_columns(path, given)
-        return cls(path, images, columns, table_digest(path, images, columns))
+        view = look_at(path, given, answers)
+        return cls(path, images, view, answers, table_digest(path, images, view.columns, answers))
+
+    @property
+    def files(self) -> TableFiles:
+        return TableFiles(self.path, self.images, self.view.columns, self.answers)
 
 
 def key(
@@ -130,7 +138,7 @@ def keep_usable(table: QuestionTable, path: Path) -> tuple[int, list[Rejection]]
     Raises:
         TableError: Too many are refused, or the table changed meanwhile.
     """
-    files = table.path, table.images, table.columns
+    files = table.files
     rejections: list[Rejection] = []
 
     def usable() -> Iterator[Example]:

@@ -15,7 +15,7 @@ from tasks import label_pictures, paint_pictures
 from tasks.rows import REJECTIONS
 from tasks.stage import path_of, stage, watcher
 
-VERSION = 2
+VERSION = 3
 
 
 def key(recipe: Recipe, pictures: ArtifactRef, labels: ArtifactRef) -> str:

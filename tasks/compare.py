@@ -11,7 +11,7 @@ from blip_core.errors import TableError
 from blip_core.recipes import AnyVariant, Recipe
 from blip_core.recipes.variants import CHAMPION, REGISTRY_SCHEME
 from blip_core.store import ArtifactRef
-from blip_core.wiring import workplace
+from blip_core.wiring import evaluation_answers, workplace
 from tasks.predict_variant import read_ablations, read_predictions
 from tasks.stage import metadata_of, path_of, stage, watcher
 
@@ -27,6 +27,7 @@ def key(recipe: Recipe, predictions: Sequence[ArtifactRef]) -> str:
         "free_generation": recipe.inference.free_generation,
         "candidates": candidates(recipe),
         "predictions": [ref.digest for ref in predictions],
+        **_answers(recipe),
     }
     return workplace().store.key("scores", inputs)
 
@@ -56,12 +57,19 @@ def compare(recipe: Recipe, predictions: Sequence[ArtifactRef]) -> ArtifactRef:
             ),
             "ablation_comparisons": scoring.compare_ablations(answers, ablations, recipe.seed),
             "candidates": candidates(recipe),
+            **_answers(recipe),
         }
         (folder / FILE).write_text(strict_json.dumps(scores, indent=1), encoding="utf-8")
         answered = {name: ref.key for name, ref in zip(answers, predictions, strict=True)}
         return {"rows": len(answers), "recipe": recipe.name, "made_from": answered}
 
     return workplace().store.publish(key(recipe, predictions), "scores", build).ref()
+
+
+def _answers(recipe: Recipe) -> dict[str, Any]:
+    """How the right answers of a table are read; nothing where the rows are no table's."""
+    read = evaluation_answers(recipe)
+    return {"answers": read} if read else {}
 
 
 def check_same_evaluation(predictions: Sequence[ArtifactRef]) -> None:

@@ -15,7 +15,7 @@ from tasks.rows import REJECTIONS, gather
 from tasks.shards import in_shards, on_first_use
 from tasks.stage import path_of, stage
 
-VERSION = 1
+VERSION = 2
 FILE = "labels.parquet"
 
 

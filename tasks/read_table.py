@@ -13,7 +13,7 @@ from blip_core.store import ArtifactRef
 from blip_core.wiring import workplace
 from tasks.stage import stage, watcher
 
-VERSION = 2
+VERSION = 3
 LICENCE = "None is stated. The rows come from a table that was handed in; ask whoever made it."
 
 
@@ -33,6 +33,7 @@ def read_table(recipe: Recipe) -> ArtifactRef:
 
     def build(folder: Path) -> dict[str, Any]:
         files = _files(recipe)
+        reading = sources.answer_reading(files.path, files.columns, files.answers)
         examples, refused = sources.read_table(*files)
         seed = _shuffle_seed(recipe)
         if seed is not None:
@@ -45,6 +46,7 @@ def read_table(recipe: Recipe) -> ArtifactRef:
         provenance = {
             "table": sources.table_digest(*files),
             "columns": files.columns.describe(),
+            "answers": reading.describe(),
             "licence": LICENCE,
         }
         rejections = [*refused, *curated.rejections]
@@ -53,6 +55,7 @@ def read_table(recipe: Recipe) -> ArtifactRef:
         return {
             **counts,
             "asked": len(examples) + len(refused),
+            "answers": reading.to_row(),
             "gates": [asdict(gate) for gate in curated.gates],
             "recipe": recipe.name,
             "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "source"}),

@@ -4,24 +4,25 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 
-from blip_core.curation.gate import Kept, normalised, part, refuse
+from blip_core.curation.gate import Kept, part, refuse
 from blip_core.recipes.curation import ExactDuplicates
 from blip_core.records import Example, Rejection
+from blip_core.texts import exact
 
 
 def refuse_exact_duplicates(rows: Sequence[Example], settings: ExactDuplicates) -> Kept:
-    """Keep the first row of each picture (by its bytes) and question; for captions, of each caption.
+    """Keep the first row of each picture (by its bytes), question and context; for captions, of each caption.
 
     With other options, all of them, it is another question: "Which of these is true?".
 
     Reason: `exact-duplicate`.
     """
     del settings  # the gate has no dial beyond on and off
-    earlier: dict[tuple[str, str], list[Example]] = defaultdict(list)
+    earlier: dict[tuple[str, str, str], list[Example]] = defaultdict(list)
 
     def judge(row: Example) -> Rejection | None:
         asked = row.target if row.task == "caption" else row.question
-        same = earlier[hashlib.sha256(row.image).hexdigest(), normalised(asked)]
+        same = earlier[hashlib.sha256(row.image).hexdigest(), exact(asked), exact(row.context)]
         original = next((one for one in same if _options(one) & _options(row)), None)
         if original is None:
             same.append(row)
@@ -34,4 +35,4 @@ def refuse_exact_duplicates(rows: Sequence[Example], settings: ExactDuplicates) 
 def _options(row: Example) -> set[str]:
     """What can be answered; where answers are free, rows share the empty option."""
     offered = row.options[: row.offered] if row.task == "mcq" else ("",)
-    return {normalised(option) for option in offered}
+    return {exact(option) for option in offered}

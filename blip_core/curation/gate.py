@@ -24,8 +24,3 @@ def part(rows: Sequence[Example], judge: Callable[[Example], Rejection | None]) 
         else:
             refused.append(rejection)
     return kept, refused
-
-
-def normalised(text: str) -> str:
-    """Text without the differences that do not matter: case, spaces, punctuation at its ends."""
-    return " ".join(text.casefold().split()).strip(" .,;:!?")

@@ -11,11 +11,12 @@ import imagehash
 import numpy as np
 from numpy.typing import NDArray
 
-from blip_core.curation.gate import normalised, refuse
+from blip_core.curation.gate import refuse
 from blip_core.errors import TableError
 from blip_core.images import decode_picture
 from blip_core.recipes.curation import NearDuplicates
 from blip_core.records import Example, Rejection
+from blip_core.texts import exact
 
 Near = Mapping[str, tuple[str, ...]]
 """Row id -> groups that founded the clusters it lies in; rows whose group is the only one are absent."""
@@ -64,8 +65,8 @@ def perceptual_hash(row: Example) -> np.uint64:
     return np.uint64(np.packbits(bits.ravel()).view(np.uint64)[0])
 
 
-def _says(row: Example) -> tuple[str, str]:
-    return normalised(row.question), normalised(row.target)
+def _says(row: Example) -> tuple[str, str, str]:
+    return exact(row.question), exact(row.context), exact(row.target)
 
 
 class _Seen:

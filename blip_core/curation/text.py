@@ -3,9 +3,12 @@
 import re
 from collections.abc import Sequence
 
-from blip_core.curation.gate import Kept, normalised, part, refuse
+from blip_core.curation.gate import Kept, part, refuse
 from blip_core.recipes.curation import Lengths
 from blip_core.records import OPTION_LETTERS, Example, Rejection
+from blip_core.texts import are_alike, exact, is_repeated, loose
+
+_PUNCTUATION = " .,;:!?"  # at the ends of an option, which stands inside a question without
 
 
 def check_texts(rows: Sequence[Example], settings: Lengths) -> Kept:
@@ -53,22 +56,28 @@ def _judge_length(row: Example, settings: Lengths) -> Rejection | None:
 
 
 def _judge_options(row: Example) -> Rejection | None:
-    options = [normalised(option) for option in _listed(row)]
+    options = _listed(row)
     letters = OPTION_LETTERS[: len(options)]
     if row.answer not in letters:
         return refuse(row, "answer-not-a-letter", f"{row.answer!r} is none of {', '.join(letters)}")
-    if len(set(options)) < len(options):
-        return refuse(row, "repeated-options", " | ".join(_listed(row)))
-    right = options[OPTION_LETTERS.index(row.answer)]
-    if _leaks(normalised(row.question), right, [option for option in options if option != right]):
-        return refuse(row, "answer-leaks", f"{row.question!r} contains the answer {right!r}")
+    if is_repeated(options):
+        return refuse(row, "repeated-options", " | ".join(options))
+    right = letters.index(row.answer)
+    asked = f"{row.context}\n{row.question}" if row.context else row.question
+    if _named(asked, options) == [right]:
+        return refuse(row, "answer-leaks", f"{asked!r} contains the answer {options[right]!r}")
     return None
 
 
-def _leaks(question: str, right: str, wrong: Sequence[str]) -> bool:
-    """A question that names a wrong option too ("a bus or a train?") gives nothing away."""
-    return _names(question, right) and not any(_names(question, option) for option in wrong)
+def _named(question: str, options: Sequence[str]) -> list[int]:
+    """Places of the options that a question names; one that names several ("a bus or a train?") gives nothing
+    away. Case and width count where two options differ in them alone.
+    """
+    form = exact if are_alike(options) else loose
+    asked = form(question)
+    names = [form(option).strip(_PUNCTUATION) for option in options]
+    return [place for place, name in enumerate(names) if name and _stands_in(asked, name)]
 
 
-def _names(question: str, option: str) -> bool:
-    return bool(option) and re.search(rf"(?<!\w){re.escape(option)}(?!\w)", question) is not None
+def _stands_in(text: str, name: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None

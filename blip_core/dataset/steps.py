@@ -91,6 +91,7 @@ def asked_step(answers: Artifact, row: Mapping[str, Any]) -> Step:
     texts = [*(row[letter.lower()] for letter in LETTERS), *(row["more"] or ())]
     options = dict(zip(OPTION_LETTERS, texts, strict=False))
     facts = {"question": row["question"], "options": options, "answer": row["truth"], "target": ""}
+    facts |= {"context": row["context"]} if row.get("context") else {}
     return Step("asked", row["id"], facts | {"table": answers.metadata.get("table")}, answers)
 
 
@@ -104,6 +105,7 @@ def example_step(dataset: Artifact, split: Split, row: Example) -> Step:
         "answer": row.answer,
         "target": row.target,
         "gates_passed": [gate["gate"] for gate in dataset.metadata.get("gates", ())],
+        **({"context": row.context} if row.context else {}),
     }
     return Step("example", row.id, facts, dataset)
 

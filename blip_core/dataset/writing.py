@@ -11,7 +11,7 @@ from blip_core.dataset.card import write_card
 from blip_core.dataset.reading import DATA, file_name
 from blip_core.errors import EmptyDataset
 from blip_core.recipes import Recipe
-from blip_core.records import EXAMPLE_SCHEMA, REJECTION_SCHEMA, SPLITS, Example, Rejection, Split
+from blip_core.records import REJECTION_SCHEMA, SPLITS, Example, Rejection, Split, example_schema
 from blip_core.store import write_rows
 
 STAGE = "dataset"
@@ -63,20 +63,22 @@ def write_dataset(
         rejected=dict(sorted(Counter(rejection.reason for rejection in refused).items())),
     )
     _require_rows(counts, recipe)
+    schema = shown_schema(rows)
     for split, found in by_split.items():
-        _write_split(folder / DATA, split, found, recipe)
+        _write_split(folder / DATA, split, found, schema, recipe)
     write_rows(folder / REJECTS, refused, REJECTION_SCHEMA)
     write_card(folder, recipe, by_split, refused, provenance)
     return counts
 
 
-def example_schema() -> pa.Schema:
+def shown_schema(examples: Sequence[Example]) -> pa.Schema:
     """Arrow schema of examples with the metadata that makes Hugging Face decode their pictures."""
     from datasets import Features, Image, List, Value  # takes seconds to import: readers need not wait for it
 
-    texts = {name: Value("string") for name in EXAMPLE_SCHEMA.names}
+    schema = example_schema(examples)
+    texts = {name: Value("string") for name in schema.names}
     features = Features(texts | {"image": Image(), "more": List(Value("string"))})
-    return EXAMPLE_SCHEMA.with_metadata(features.arrow_schema.metadata)
+    return schema.with_metadata(features.arrow_schema.metadata)
 
 
 def _bridge(row: Example) -> Rejection:
@@ -108,10 +110,11 @@ def _emptiness(split: Split, purpose: str, counts: DatasetCounts, recipe: Recipe
     )
 
 
-def _write_split(folder: Path, split: Split, rows: Sequence[Example], recipe: Recipe) -> None:
+def _write_split(
+    folder: Path, split: Split, rows: Sequence[Example], schema: pa.Schema, recipe: Recipe
+) -> None:
     per_file = recipe.dataset.rows_per_shard
     starts = range(0, max(len(rows), 1), per_file)  # an empty split has one file without rows
-    schema = example_schema()
     for number, start in enumerate(starts):
         path = folder / file_name(split, number, len(starts))
         write_rows(path, rows[start : start + per_file], schema, recipe.dataset.rows_per_group)

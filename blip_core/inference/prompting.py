@@ -12,6 +12,7 @@ from blip_core.recipes.inference import Inference
 from blip_core.records import LETTERS, OPTION_LETTERS, Example, Mode
 
 _DESCRIPTION = "{description}"
+_CONTEXT = "{context}"
 _PLACES = tuple(letter.lower() for letter in OPTION_LETTERS)
 _FOUR_PLACES = re.compile(r"(.*)\{a\}(.*)\{b\}(.*)\{c\}(.*\bD\b.*)\{d\}(.*)", re.DOTALL)
 _PICTURED: frozenset[Mode] = frozenset({"both", "one-stage"})
@@ -48,7 +49,8 @@ class Question:
 
 def describe_prompt(settings: Inference, example: Example) -> str:
     """Stage one: describe the picture with the question in mind."""
-    return settings.describe_prompt.format(question=example.question)
+    prompt = _for_context(settings.describe_prompt, example.context)
+    return prompt.format(question=example.question, context=example.context)
 
 
 def answer_prompt(settings: Inference, example: Example, description: str) -> str:
@@ -58,9 +60,11 @@ def answer_prompt(settings: Inference, example: Example, description: str) -> st
         RecipeError: The question has more than four options, and the prompt does not show how to list them.
     """
     options = dict(zip(_PLACES, example.options, strict=False))
-    return _listing(settings.answer_prompt, example.offered).format(
+    prompt = _for_context(settings.answer_prompt, example.context)
+    return _listing(prompt, example.offered).format(
         description=description,
         question=example.question,
+        context=example.context,
         letters=letters_in_words(example.offered),
         **options,
     )
@@ -99,9 +103,18 @@ def undescribed(settings: Inference) -> Inference:
 
     Lines with the description's place and no other are left out; in any other line the place stays empty.
     """
-    lines = settings.answer_prompt.split("\n")
-    kept = [line for line in lines if _DESCRIPTION not in line or line.count("{") > 1]
-    return settings.model_copy(update={"answer_prompt": "\n".join(kept)})
+    return settings.model_copy(update={"answer_prompt": _without(settings.answer_prompt, _DESCRIPTION)})
+
+
+def _for_context(prompt: str, context: str) -> str:
+    """A prompt that does not speak of a context where a row has none, as `undescribed` of a description."""
+    return prompt if context else _without(prompt, _CONTEXT)
+
+
+@lru_cache
+def _without(prompt: str, place: str) -> str:
+    lines = prompt.split("\n")
+    return "\n".join(line for line in lines if place not in line or line.count("{") > 1)
 
 
 def rotated(example: Example, places: int) -> Example:

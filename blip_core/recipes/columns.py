@@ -1,6 +1,14 @@
 """Which column of a table is what."""
 
+from typing import Literal
+
 from blip_core.recipes.base import Section
+
+Reading = Literal["letters", "texts", "truths", "from-zero", "from-one"]
+"""A way of reading answers: by letter, by an option's text, as yes or no, by a place counted from 0 or 1."""
+
+AnswersRead = Literal["", Reading]
+"""How a table's answers are read; empty, its rows tell."""
 
 
 class TableColumns(Section):
@@ -32,8 +40,12 @@ class TableColumns(Section):
     """Column with option I."""
     j: str | None = None
     """Column with option J."""
+    options: str | None = None
+    """Column with all options, as a list or as JSON text, in place of one column each."""
     answer: str | None = None
     """Column with the right answer: its letter, its number, or the option's text."""
+    context: str | None = None
+    """Column with a text that belongs to the question: a hint, a passage; {context} in a prompt."""
     description: str | None = None
     """Column with a description of the picture, to teach stage one."""
     category: str | None = None

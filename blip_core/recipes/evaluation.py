@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from blip_core.recipes.base import Section
-from blip_core.recipes.columns import TableColumns
+from blip_core.recipes.columns import AnswersRead, TableColumns
 
 
 class BundledEvaluation(Section):
@@ -30,6 +30,8 @@ class TableEvaluation(Section):
     """Folder that picture paths start at; empty, the table's own."""
     columns: TableColumns = TableColumns()
     """Which column is what; those left out are guessed from their names."""
+    answers: AnswersRead = ""
+    """How answers are read: as letters, texts, yes or no, places from 0 or from 1; empty, the rows tell."""
 
 
 class SplitEvaluation(Section):

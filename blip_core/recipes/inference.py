@@ -11,9 +11,9 @@ class Inference(Section):
     """Describing first, then answering; or answering alone."""
 
     describe_prompt: str = ""
-    """Stage one: {question} is filled in; without it a picture is described once for all its questions."""
+    """Stage one: {question} and, where a table has it, {context}; without, a picture is described once."""
     answer_prompt: str = ""
-    """Stage two: {description}, {question}, {a} to {d} and, as A, B, C or D, {letters} are filled in."""
+    """Stage two: {description}, {question}, {a} to {d}, {letters} as A, B, C or D, a table's {context}."""
     max_new_tokens: NewTokens = 64
     """Longest description or answer, in tokens."""
     batch_size: BatchSize = 16
@@ -32,3 +32,8 @@ class Inference(Section):
     """Further modes that explain the score: without description, without picture, without both."""
     dense: Literal["never", "auto"] = "never"
     """Whether a quantised language model is unpacked for batch work where memory allows."""
+
+    @property
+    def reads_context(self) -> bool:
+        """Whether a prompt has a place for the context of a question."""
+        return any("{context}" in prompt for prompt in (self.describe_prompt, self.answer_prompt))

@@ -26,6 +26,7 @@ from blip_core.recipes.variants import ALIASES, AnyVariant, ServerVariant
 SCHEMA_VERSION: Literal[1] = 1
 MAX_SEED = 2**32 - 1
 
+_CONTEXT = {"context"}
 _OPTION_PLACEHOLDERS = {"a", "b", "c", "d"}
 
 
@@ -151,12 +152,12 @@ def _check_inference(recipe: Recipe) -> None:
             "nothing would be answered"
         )
     if recipe.stages == 2:
-        check_placeholders("inference.describe_prompt", inference.describe_prompt, {"question"})
+        check_placeholders("inference.describe_prompt", inference.describe_prompt, {"question"}, _CONTEXT)
     check_placeholders(
         "inference.answer_prompt",
         inference.answer_prompt,
         _answer_placeholders(recipe),
-        {"letters"} if recipe.task == "mcq" else set(),
+        _CONTEXT | ({"letters"} if recipe.task == "mcq" else set()),
     )
     _refuse_twice("inference.ablations", list(inference.ablations))
     told = [mode for mode in ("one-stage", "description-only") if mode in inference.ablations]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from blip_core.recipes.base import Section
-from blip_core.recipes.columns import TableColumns
+from blip_core.recipes.columns import AnswersRead, TableColumns
 
 
 class _Source(Section):
@@ -56,6 +56,8 @@ class TableSource(_Source):
     """Folder that picture paths start at; empty, the table's own."""
     columns: TableColumns = TableColumns()
     """Which column is what; those left out are guessed from their names."""
+    answers: AnswersRead = ""
+    """How answers are read: as letters, texts, yes or no, places from 0 or from 1; empty, the rows tell."""
     questions: Literal["table", "labeller"] = "table"
     """Whether the table's own questions and answers are learnt, or the labeller asks about its pictures."""
     shuffle_options: bool = False

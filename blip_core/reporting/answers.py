@@ -1,6 +1,6 @@
 """What a person sees of a table that was read, and of the answers to it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -10,10 +10,30 @@ from rich.table import Table
 
 from blip_core.reporting.words import reasons_words, share_words
 
+MAX_NAMES_SHOWN = 12  # of columns
+MAX_NAME_CHARACTERS = 40  # of each
 
-def show_columns(console: Console, columns: str) -> None:
-    """Print which column is what, as `Columns.describe` tells it."""
+
+def show_table(
+    console: Console, columns: str, answers: str, unused: Sequence[str], warnings: Sequence[str] = ()
+) -> None:
+    """Print which column is what, how answers are read, what is not used, and what to beware of.
+
+    Args:
+        console: where to.
+        columns: as `Columns.describe` tells it.
+        answers: as `AnswerReading.describe` tells it.
+        unused: names of columns.
+        warnings: a line each.
+    """
     _line(console, "columns", columns)
+    _line(console, "answers", answers)
+    if unused:
+        more = [f"and {len(unused) - MAX_NAMES_SHOWN} more"] if len(unused) > MAX_NAMES_SHOWN else []
+        names = [name[:MAX_NAME_CHARACTERS] for name in unused[:MAX_NAMES_SHOWN]]
+        _line(console, "not used", ", ".join([*map(repr, names), *more]))
+    for warning in warnings:
+        _line(console, "beware", warning)
 
 
 def show_usable(console: Console, usable: int, refused: Mapping[str, int]) -> None:

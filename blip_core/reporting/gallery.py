@@ -146,7 +146,7 @@ def _row(
         "picture": pictures.get(known.picture_id),
         "category": known.category,
         "kind": known.kind,
-        "question": _cut(example.question) if example else "",
+        "question": _cut(f"{example.context}\n{example.question}".strip()) if example else "",
         "options": [_cut(option) for option in example.options] if example else [],
         "truth": known.truth,
         "answers": [_answer(row) if row else None for row in answered],

@@ -26,7 +26,7 @@ FILES = (PREDICTIONS, PROBLEMS, SCORES, SUBMISSION)
 """All that is written, in the order in which it appears: whoever sees a submission sees the rest, too."""
 
 _UNFINISHED = ".unfinished-"
-_QUESTION_FIELDS = ("question", "a", "b", "c", "d", "more")
+_QUESTION_FIELDS = ("question", "a", "b", "c", "d", "more", "context")
 # The second four are what some spreadsheets read as the first; tab and line ends would hide what follows.
 _FORMULA_STARTS = tuple("=+-@＝＋－＠\t\r\n")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
@@ -45,6 +45,7 @@ class Answered(Prediction):
     c: str = ""
     d: str = ""
     more: tuple[str, ...] = ()
+    context: str = ""
 
     @classmethod
     def of(cls, example: Example, prediction: Prediction) -> "Answered":

@@ -104,7 +104,7 @@ def _example(facts: Facts) -> Lines:
 
 def _asked(facts: Facts) -> Lines:
     """Question and options, the right one marked; a row with a free answer has its target alone."""
-    lines: Lines = [("question", facts["question"])] if facts.get("question") else []
+    lines: Lines = [(name, facts[name]) for name in ("context", "question") if facts.get(name)]
     options = {letter: text for letter, text in facts["options"].items() if text}
     marked: Lines = [
         (letter, f"{text}   (right)" if letter == facts["answer"] else text)

@@ -1,5 +1,6 @@
 """Pictures and questions that come from outside."""
 
+from blip_core.sources.answers import AnswerReading
 from blip_core.sources.columns import (
     ANSWERED_FIELDS,
     CHOICE_FIELDS,
@@ -14,8 +15,11 @@ from blip_core.sources.order import shuffle_rows
 from blip_core.sources.share import MAX_REFUSED_SHARE, check_share
 from blip_core.sources.table import (
     TableFiles,
+    TableView,
+    answer_reading,
     find_columns,
     iter_table,
+    look_at,
     questions_asked,
     read_examples,
     read_table,
@@ -30,14 +34,18 @@ __all__ = [
     "FIELDS",
     "MAX_REFUSED_SHARE",
     "PICTURE_FIELDS",
+    "AnswerReading",
     "Columns",
     "TableFiles",
+    "TableView",
+    "answer_reading",
     "check_share",
     "find_columns",
     "folder_digest",
     "folder_files",
     "guess_columns",
     "iter_table",
+    "look_at",
     "picture_names",
     "questions_asked",
     "read_examples",

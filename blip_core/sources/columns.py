@@ -1,11 +1,14 @@
 """Which column of a table is what: told by the person who hands it in, or guessed from common names."""
 
 import difflib
+import re
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 from blip_core.errors import TableError
 from blip_core.records import LETTERS, OPTION_LETTERS
+from blip_core.texts import loose
 
 OPTION_FIELDS = tuple(letter.lower() for letter in OPTION_LETTERS)
 PICTURE_FIELDS = ("image",)
@@ -18,32 +21,82 @@ MAX_NAME_CHARACTERS = 80  # of a column's name, as messages show it
 MAX_NAMES_SHOWN = 40
 
 _KNOWN_AS: Mapping[str, tuple[str, ...]] = {
-    "id": ("id", "questionid", "qid", "rowid", "exampleid", "sampleid", "itemid", "uid", "index", "idx"),
+    "id": (
+        *("id", "questionid", "qid", "rowid", "exampleid", "sampleid", "itemid", "uid", "index", "idx"),
+        *("번호", "순번", "문항번호", "番号", "問題番号", "编号", "編號", "序号", "序號"),
+    ),
     "image": (
         *("image", "imagepath", "imagefile", "imagefilename", "imagename", "img", "imgpath", "pic"),
         *("picture", "picturepath", "picturefile", "photo", "photopath", "photofile"),
         *("file", "filename", "filepath", "path"),
+        *(
+            "이미지",
+            "사진",
+            "그림",
+            "이미지파일",
+            "파일명",
+            "画像",
+            "写真",
+            "画像ファイル",
+            "图片",
+            "圖片",
+            "图像",
+        ),
     ),
-    "question": ("question", "questiontext", "prompt", "query"),
+    "question": (
+        *("question", "questiontext", "prompt", "query"),
+        *("질문", "문제", "문항", "質問", "問題", "設問", "问题", "题目", "題目", "問題文"),
+    ),
+    "options": (
+        *("options", "choices", "candidates", "answers", "optionlist", "choicelist", "optionslist"),
+        *("answerchoices", "answeroptions", "multiplechoiceoptions", "multiplechoices", "mcoptions"),
+        *("보기", "선택지", "選択肢", "选项", "選項"),
+    ),
     "answer": (
         *("answer", "answerletter", "answerkey", "answerindex", "answeridx", "correctanswer"),
         *("correct", "correctoption", "label", "target", "groundtruth", "gt", "truth"),
+        *("정답", "답", "正解", "答え", "解答", "答案", "正确答案", "正確答案"),
     ),
-    "description": ("description",),
-    "category": ("category",),
+    "context": (
+        *("context", "hint", "passage", "contexttext", "passagetext"),
+        *("지문", "힌트", "文脈", "本文", "ヒント", "上下文", "提示"),
+    ),
+    "description": ("description", "설명", "説明", "描述"),
+    "category": ("category", "분류", "범주", "カテゴリ", "分類", "类别", "類別", "分类"),
     "kind": ("kind",),
     "group": ("group",),
 }
+_SECOND_BEST: Mapping[str, tuple[str, ...]] = {
+    "image": ("images", "imageid", "imgid"),
+    "answer": (
+        *(
+            "correctchoice",
+            "correctchoiceidx",
+            "correctchoiceindex",
+            "correctoptionidx",
+            "correctoptionindex",
+        ),
+        *("correctanswerindex", "correctansweridx", "correctanswerletter", "correctidx", "correctindex"),
+        *("correctletter", "rightanswer", "answerid", "answertext", "multiplechoiceanswer"),
+        *("gold", "goldanswer", "goldlabel", "goldidx", "gtanswer", "gtidx"),
+    ),
+}
+"""Names that are taken where no column bears a better one."""
 _ELEVENTH = "k"  # one has to know of it to refuse rows that have it
 _PLACES = (*OPTION_FIELDS, _ELEVENTH)
+_OPTIONS = (*_PLACES, "options")
 _FIRST_PLACES = OPTION_FIELDS[: len(LETTERS)]  # those that tell a family; the places behind them are seldom
-_STEMS = ("option", "opt", "choice", "answer")
+_STEMS = ("option", "opt", "choice", "answer", "candidate", "보기", "선택지", "選択肢", "选项", "選項")
 _OPTION_FAMILIES: tuple[tuple[str, ...], ...] = (
     _PLACES,
     *(tuple(stem + letter for letter in _PLACES) for stem in _STEMS),
     *(tuple(f"{stem}{place + 1}" for place in range(len(_PLACES))) for stem in _STEMS),
     *(tuple(f"{stem}{place}" for place in range(len(_PLACES))) for stem in _STEMS),
+    tuple("가나다라마바사아자차카"),
 )
+_COUNTS_ROWS = re.compile(
+    r"Unnamed: \d+$|__index_level_\d+__$|$"
+)  # as pandas names its index, or leaves it unnamed
 _ALIKE = 0.8  # share of characters in common that makes a column a misspelt option rather than another thing
 
 
@@ -51,6 +104,7 @@ _ALIKE = 0.8  # share of characters in common that makes a column a misspelt opt
 class Columns:
     """The column of each field, by its very name in the table; empty where there is none.
 
+    Options stand in a column each, `a` to `j`, or all in one, `options`. `context` is read with the question,
     `description` is what stage one is taught, `category` and `kind` are what scores are broken down by,
     `group` is the unit of splitting (a picture, where there is none); a row with an option `k` is refused.
     """
@@ -69,22 +123,29 @@ class Columns:
     i: str = ""
     j: str = ""
     k: str = ""
+    options: str = ""
     answer: str = ""
+    context: str = ""
     description: str = ""
     category: str = ""
     kind: str = ""
     group: str = ""
 
     @property
-    def options(self) -> tuple[str, ...]:
-        """In the order of their letters; four places at least, none after the last option's."""
+    def places(self) -> tuple[str, ...]:
+        """Columns of single options, by their letters; four places at least, none after the last one's."""
         names = [getattr(self, field) for field in OPTION_FIELDS]
         used = max((place for place, name in enumerate(names, start=1) if name), default=0)
         return tuple(names[: max(used, len(LETTERS))])
 
     @property
     def has_options(self) -> bool:
-        return any(self.options)
+        return bool(self.options) or any(self.places)
+
+    def unused(self, names: Sequence[str]) -> list[str]:
+        """Columns of a table that are nothing here, but for those that programs number rows by."""
+        taken = set(asdict(self).values())
+        return [name for name in dict.fromkeys(names) if name not in taken and not _COUNTS_ROWS.match(name)]
 
     def describe(self) -> str:
         """One line for people: `image=file_name, question=prompt, A=option_a, ...`."""
@@ -117,14 +178,13 @@ def guess_columns(
     free = [name for name in names if name not in wanted.values()]
     found = dict(wanted)
     for field in FIELDS:
-        if field in wanted or field in _PLACES:
-            continue
-        found[field] = _settle(field, _candidates(free, _KNOWN_AS[field]), field, problems)
+        if field not in wanted and field not in _OPTIONS:
+            found[field] = _settle(field, _named(free, field), field, problems)
     found |= _guess_options(free, wanted, needs, problems)
     problems += [
         f"there is no column for {_shown_field(field)}"
         for field in needs
-        if not found.get(field) and not given.get(field)
+        if not found.get(field) and not given.get(field) and not (field in _PLACES and found.get("options"))
     ]
     problems += [
         f"the column {_shortened(name)} comes {names.count(name)} times"
@@ -157,22 +217,27 @@ def _by_name(names: Sequence[str], name: str) -> str | None:
     """The column of that name; of that name in another case, where only one is."""
     if name in names:
         return name
-    alike = [column for column in names if column.strip().casefold() == name.strip().casefold()]
+    alike = [column for column in names if loose(column) == loose(name)]
     return alike[0] if len(alike) == 1 else None
 
 
-def _plain(name: str) -> str:
-    """A name without what differs from table to table: case, spaces, underscores, punctuation."""
-    return "".join(character for character in name.casefold() if character.isalnum())
+def plain_name(name: str) -> str:
+    """A name without what differs from table to table: case, width, spaces, underscores, punctuation."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(character for character in plain if character.isalnum())
 
 
 def _candidates(names: Sequence[str], known_as: Sequence[str]) -> list[str]:
-    return [name for name in dict.fromkeys(names) if _plain(name) in known_as]
+    return [name for name in dict.fromkeys(names) if plain_name(name) in known_as]
+
+
+def _named(names: Sequence[str], field: str) -> list[str]:
+    return _candidates(names, _KNOWN_AS[field]) or _candidates(names, _SECOND_BEST.get(field, ()))
 
 
 def _settle(field: str, found: Sequence[str], own_name: str, problems: list[str]) -> str:
     """The only column found, or the only one that bears the field's own name."""
-    named = [name for name in found if _plain(name) == own_name] or found
+    named = [name for name in found if plain_name(name) == own_name] or found
     if len(named) > 1:
         problems.append(f"{_shown_field(field)} could be {' or '.join(map(_shortened, named))}")
     return named[0] if named else ""
@@ -181,9 +246,26 @@ def _settle(field: str, found: Sequence[str], own_name: str, problems: list[str]
 def _guess_options(
     names: Sequence[str], wanted: Mapping[str, str], needs: Sequence[str], problems: list[str]
 ) -> dict[str, str]:
+    """The columns of options: one each, or else one for all of them, whatever is given."""
+    if wanted.get("options"):
+        if any(wanted.get(field) for field in _PLACES):
+            problems.append("options stand in one column or in one each, not in both")
+        return {}
+    own_problems: list[str] = []
+    places = _guess_places(names, wanted, needs, own_problems)
+    all_in_one = [] if "options" in wanted else _candidates(names, _KNOWN_AS["options"])
+    if all_in_one and not all(places.get(field) or wanted.get(field) for field in OPTION_FIELDS[:2]):
+        return {"options": _settle("options", all_in_one, "options", problems)}
+    problems += own_problems
+    return places
+
+
+def _guess_places(
+    names: Sequence[str], wanted: Mapping[str, str], needs: Sequence[str], problems: list[str]
+) -> dict[str, str]:
     """The options that nobody gave, from one family of names; `a` to `d` themselves are preferred."""
     first = [place for place, field in enumerate(_FIRST_PLACES) if field not in wanted]
-    plain = {_plain(name) for name in names}
+    plain = {plain_name(name) for name in names}
     counts = {family: sum(family[place] in plain for place in first) for family in _OPTION_FAMILIES}
     most = max(counts.values())
     if most < len(first) and not set(_FIRST_PLACES) & set(needs):
@@ -241,9 +323,9 @@ def _gaps(
         goes_on = any(found.get(later) or wanted.get(later) for later in _PLACES[place + 1 :])
         if not goes_on and field not in _FIRST_PLACES:
             break  # a table ends where it ends; a name like that of a fifth option may be anything
-        near = difflib.get_close_matches(family[place], [_plain(name) for name in free], 1, _ALIKE)
+        near = difflib.get_close_matches(family[place], [plain_name(name) for name in free], 1, _ALIKE)
         if near or goes_on:
-            hint = f"; is it {_shortened(next(n for n in free if _plain(n) == near[0]))}?" if near else ""
+            hint = f"; is it {_shortened(next(n for n in free if plain_name(n) == near[0]))}?" if near else ""
             problems.append(f"there is no column for {_shown_field(field)}{hint}")
     return problems
 
@@ -256,10 +338,12 @@ def _span(family: Sequence[str], plain: Collection[str]) -> str:
 def _advice(problems: Sequence[str], names: Sequence[str]) -> str:
     shown = [_shortened(name) for name in names[:MAX_NAMES_SHOWN]]
     more = [f"and {len(names) - MAX_NAMES_SHOWN} more"] if len(names) > MAX_NAMES_SHOWN else []
+    in_one = any("for A" in problem for problem in problems)
+    hint = "; options=NAME is one column that holds all options" if in_one else ""
     return (
         f"{'; '.join(problems)}. Columns found: {', '.join([*shown, *more]) or 'none'}. Say which is which: "
         '--column image=NAME on the command line, or image = "NAME" below [evaluation.columns] or '
-        "[source.columns] in a recipe"
+        f"[source.columns] in a recipe{hint}"
     )
 
 

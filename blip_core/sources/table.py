@@ -8,9 +8,8 @@ A picture stands in its cell, as bytes, in base64 or as Hugging Face's `Image` w
 path below the folder of pictures; nothing outside that folder is opened. Beside pictures in base64 a cell may
 hold the id of an earlier row, whose picture is meant, as in the tables of the field's evaluation kits.
 
-A row has two to ten options. An answer is a letter (in any case, also "(b)"), the text of an option, or a
-number where all answers of the table are numbers and tell where they start: of four options, a 0 among them
-and no 4 means 0 to 3, a 4 and no 0 means 1 to 4; where rows have more, the largest count stands for the 4.
+A row has two to ten options, in a column each or in one that lists them. What its answer means is told from
+all answers of the table (`answers`) or said by whoever hands it in.
 """
 
 import hashlib
@@ -23,18 +22,19 @@ from typing import Any, NamedTuple, TypeVar
 
 from blip_core.errors import TableError
 from blip_core.images import decoding_key
+from blip_core.recipes.columns import AnswersRead
 from blip_core.recipes.evaluation import TableEvaluation
 from blip_core.recipes.source import TableSource
-from blip_core.records import LETTERS, OPTION_LETTERS, Example, Picture, Rejection
+from blip_core.records import OPTION_LETTERS, Example, Picture, Rejection
+from blip_core.sources.answers import Answer, AnswerReading, settle_reading
 from blip_core.sources.cells import (
+    MAX_CONTEXT_CHARACTERS,
     MAX_DESCRIPTION_CHARACTERS,
     MAX_ID_CHARACTERS,
     MAX_OPTION_CHARACTERS,
     MAX_QUESTION_CHARACTERS,
-    AnswerForm,
     RowRefused,
-    count_options,
-    read_options,
+    is_absent,
     read_text,
     require_text,
     shown,
@@ -46,29 +46,49 @@ from blip_core.sources.columns import (
     PICTURE_FIELDS,
     Columns,
     guess_columns,
+    plain_name,
 )
 from blip_core.sources.digests import content_digest, picture_digest, table_file_digest, version_of
+from blip_core.sources.forms import answer_text
+from blip_core.sources.options import Options, read_options
 from blip_core.sources.pictures import outside_picture
 from blip_core.sources.share import check_share
 from blip_core.sources.table_pictures import TablePictures, picture_in_cell, refusing_pictures
 from blip_core.sources.tabular import Broken, column_names, raw_rows
+from blip_core.texts import exact
 
 STAGE = "table"
 MAX_PICTURES_BYTES = 4 * 1024**3  # of one table: its pictures are held in memory
 REPEATED_PICTURE = "repeated-picture"
 
-_LATER_FIELDS = "fghijk"  # of options; tables were once read without them
+READER_VERSION = 2  # of what rows mean: raised where the same table would make other examples
 _ID_HEX = 16  # of a picture's sha256: enough to tell the pictures of one table apart
+
+_NO_OPTIONS = Options(("", "", "", ""))
 
 Row = Mapping[str, Any]
 
 
 class TableFiles(NamedTuple):
-    """Where a table and its pictures lie, and which column is what: the arguments of `read_table`."""
+    """Where a table and its pictures lie, which column is what, and how answers are said to be read: the
+    arguments of `read_table`.
+    """
 
     path: Path
     images: Path | None
     columns: Columns
+    answers: AnswersRead = ""
+
+
+class TableView(NamedTuple):
+    """What a table is taken for: which column is what, how answers are read, which columns are nothing, and
+    whether a row has a context.
+    """
+
+    columns: Columns
+    reading: AnswerReading
+    unused: list[str]
+    has_context: bool
 
 
 Made = TypeVar("Made")
@@ -97,11 +117,55 @@ def table_files(settings: TableSource | TableEvaluation, needs: Sequence[str] = 
     """
     path = Path(settings.path).expanduser()
     images = Path(settings.images).expanduser() if settings.images else None
-    return TableFiles(path, images, find_columns(path, settings.columns.given(), needs))
+    return TableFiles(path, images, find_columns(path, settings.columns.given(), needs), settings.answers)
+
+
+def look_at(
+    path: Path,
+    given: Mapping[str, str] | None = None,
+    answers: AnswersRead = "",
+    needs: Sequence[str] = CHOICE_FIELDS,
+) -> TableView:
+    """What a table is taken for, from its columns and all of its answers; no picture is opened.
+
+    Raises:
+        TableError: See `find_columns` and `answer_reading`.
+    """
+    columns = find_columns(path, given, needs)
+    reading = answer_reading(path, columns, answers)
+    has_context = columns.context and any(
+        not is_absent(row.get(columns.context)) for row in _sound_rows(path, columns.context)
+    )
+    return TableView(columns, reading, columns.unused(column_names(path)), bool(has_context))
+
+
+def answer_reading(
+    path: Path, columns: Columns, answers: AnswersRead = "", needs_answer: bool = False
+) -> AnswerReading:
+    """How the answers of a table are read, told from all of them; see `settle_reading`.
+
+    Raises:
+        TableError: The table cannot be read, its answers can be read in two ways, or all of them are kept
+            back where they are needed.
+    """
+    try:
+        reading = _reading_unchanged(path, *version_of(path), columns, answers)
+    except OSError as error:
+        raise TableError(f"{path} cannot be read: {error.strerror}") from error
+    if needs_answer and reading.way == "none" and reading.hidden:
+        raise TableError(
+            f"{path}: its answers are {reading.describe()}. It can be answered (foundry predict), but "
+            "neither teach nor judge"
+        )
+    return reading
 
 
 def read_table(
-    path: Path, images: Path | None = None, columns: Columns | None = None, needs_answer: bool = True
+    path: Path,
+    images: Path | None = None,
+    columns: Columns | None = None,
+    answers: AnswersRead = "",
+    needs_answer: bool = True,
 ) -> tuple[list[Example], list[Rejection]]:
     """Read the examples of a table, in its order.
 
@@ -112,24 +176,26 @@ def read_table(
         path: ends in .csv, .tsv, .jsonl or .parquet, or is a folder that `datasets` wrote.
         images: folder that picture paths start at; the table's own when absent.
         columns: which column is what; guessed when absent.
+        answers: how answers are said to be read; empty, all of them together tell.
         needs_answer: whether a row without an answer is refused.
 
     Returns:
         Examples, and rejections whose details begin with the row's number, counted from 1. Reasons:
-        `unreadable-row`, `not-an-object`, `ragged-row`, `repeated-id`, `missing-picture`,
+        `unreadable-row`, `not-an-object`, `ragged-row`, `repeated-id`, `missing-picture`, `several-pictures`,
         `path-only-image`, `unreadable-picture`, `empty-text`, `too-long-text`, `not-a-text`, `not-utf-8`,
-        `control-character`, `reserved-token`, `repeated-options`, `too-many-options`,
-        `answer-not-an-option`, `ambiguous-answer`.
+        `control-character`, `reserved-token`, `repeated-options`, `too-many-options`, `unreadable-options`,
+        `answer-not-an-option`, `ambiguous-answer`, `contradicting-answer`, `several-answers`,
+        `hidden-answer`.
 
     Raises:
-        TableError: The table is missing, cannot be read, lacks a column or holds no row, or too many of its
-            rows are refused.
+        TableError: The table is missing, cannot be read, lacks a column or holds no row, its answers can be
+            read in two ways, or too many of its rows are refused.
     """
     examples: list[Example] = []
     rejections: list[Rejection] = []
     held: dict[bytes, bytes] = {}  # equal pictures are one object
     room = MAX_PICTURES_BYTES
-    for row in iter_table(path, images, columns, needs_answer):
+    for row in iter_table(path, images, columns, answers, needs_answer):
         if isinstance(row, Rejection):
             rejections.append(row)
             continue
@@ -144,7 +210,11 @@ def read_table(
 
 
 def iter_table(
-    path: Path, images: Path | None = None, columns: Columns | None = None, needs_answer: bool = True
+    path: Path,
+    images: Path | None = None,
+    columns: Columns | None = None,
+    answers: AnswersRead = "",
+    needs_answer: bool = True,
 ) -> Iterator[Example | Rejection]:
     """The rows of a table one by one, in its order: each an example, or why it cannot be used.
 
@@ -152,18 +222,20 @@ def iter_table(
     `read_table`.
     """
     columns = _settle(path, columns, ANSWERED_FIELDS if needs_answer else CHOICE_FIELDS)
-    form = _answer_form(path, columns)
+    reading = answer_reading(path, columns, answers, needs_answer)
     with TablePictures(_folder(path, images)) as pictures:
-        yield from _each(path, columns, _RowReader(columns, pictures, form, needs_answer).example)
+        yield from _each(path, columns, _RowReader(columns, pictures, reading, needs_answer).example)
 
 
-def read_examples(path: Path, images: Path | None = None, columns: Columns | None = None) -> list[Example]:
+def read_examples(
+    path: Path, images: Path | None = None, columns: Columns | None = None, answers: AnswersRead = ""
+) -> list[Example]:
     """Read a table that models are judged on: every row must hold, or the scores would not mean the table.
 
     Raises:
         TableError: A row cannot be used; the message names the first. Or see `read_table`.
     """
-    examples, rejections = read_table(path, images, columns)
+    examples, rejections = read_table(path, images, columns, answers)
     if rejections:
         first = rejections[0]
         more = f" ({len(rejections)} such rows in all)" if len(rejections) > 1 else ""
@@ -172,7 +244,7 @@ def read_examples(path: Path, images: Path | None = None, columns: Columns | Non
 
 
 def read_table_pictures(
-    path: Path, images: Path | None = None, columns: Columns | None = None
+    path: Path, images: Path | None = None, columns: Columns | None = None, answers: AnswersRead = ""
 ) -> tuple[list[Picture], list[Rejection]]:
     """Read the pictures that a table names, each once, to be labelled.
 
@@ -181,6 +253,7 @@ def read_table_pictures(
     Raises:
         TableError: See `read_table`.
     """
+    del answers  # nothing is asked here
     columns = _settle(path, columns, PICTURE_FIELDS)
     first: dict[bytes, str] = {}
 
@@ -202,8 +275,10 @@ def read_table_pictures(
     return made, rejections
 
 
-def table_digest(path: Path, images: Path | None = None, columns: Columns | None = None) -> str:
-    """Digest of all that a table's rows are made of: its bytes, those of every picture, what decodes them.
+def table_digest(
+    path: Path, images: Path | None = None, columns: Columns | None = None, answers: AnswersRead = ""
+) -> str:
+    """Digest of all that a table's rows are made of: its bytes, those of every picture, and how both are read.
 
     Where the files lie does not enter; a picture that cannot be read does, as such.
 
@@ -213,8 +288,10 @@ def table_digest(path: Path, images: Path | None = None, columns: Columns | None
     columns = _settle(path, columns, PICTURE_FIELDS)
     folder = _folder(path, images)
     content = {
+        "reader": READER_VERSION,
+        "answers": answers,
         "table": table_file_digest(path),
-        "columns": _columns_told(columns),
+        "columns": {field: name for field, name in asdict(columns).items() if name},
         "decoding": decoding_key(),
         "pictures": {
             ascii(name): picture_digest(folder, name)
@@ -224,10 +301,32 @@ def table_digest(path: Path, images: Path | None = None, columns: Columns | None
     return content_digest(content)
 
 
-def _columns_told(columns: Columns) -> dict[str, str]:
-    """All fields; without an option E those up to it alone, so that such tables keep the digests they had."""
-    told = asdict(columns)
-    return told if columns.e else {field: name for field, name in told.items() if field not in _LATER_FIELDS}
+@lru_cache
+def _reading_unchanged(
+    path: Path, size_bytes: int, modified_ns: int, columns: Columns, answers: AnswersRead
+) -> AnswerReading:
+    """Told once for as long as the table stays: every row is looked at."""
+    names = {plain_name(name): place for place, name in enumerate(columns.places) if name}
+    if not columns.answer:
+        return AnswerReading("none", names)
+    if not columns.has_options:
+        return AnswerReading("free texts", names)
+    try:
+        return settle_reading(_answers(path, columns), columns.answer, names, answers)
+    except TableError as error:
+        raise TableError(f"{path}: {error}") from error
+
+
+def _answers(path: Path, columns: Columns) -> Iterator[Answer]:
+    """The answers of all rows whose answer and options can be read."""
+    needed = [name for name in (columns.answer, columns.options, columns.k, *columns.places) if name]
+    for number, row in enumerate(raw_rows(path, needed), start=1):
+        if isinstance(row, Broken):
+            continue
+        with suppress(RowRefused):  # told where the row is read
+            answer = answer_text(row.get(columns.answer))
+            if answer:
+                yield Answer(number, answer, read_options(row, columns))
 
 
 @lru_cache
@@ -241,16 +340,19 @@ def _pictures_named(path: Path, size_bytes: int, modified_ns: int, column: str) 
     return sorted(names)
 
 
-def questions_asked(path: Path, images: Path | None, columns: Columns) -> set[tuple[str, str]]:
-    """Digest of the picture and the question of every row; no picture is decoded.
+def questions_asked(
+    path: Path, images: Path | None, columns: Columns, answers: AnswersRead = ""
+) -> set[tuple[str, str, str]]:
+    """Digest of the picture, the question and the context of every row; no picture is decoded.
 
     Raises:
         TableError: The table cannot be read.
     """
+    del answers  # a question is the same whatever answers it
     folder = _folder(path, images)
-    asked: set[tuple[str, str]] = set()
+    asked: set[tuple[str, str, str]] = set()
     written: dict[str, str] = {}  # row -> digest, of pictures in base64
-    for row in _sound_rows(path, columns.id, columns.image, columns.question):
+    for row in _sound_rows(path, columns.id, columns.image, columns.question, columns.context):
         with suppress(RowRefused):  # told where the row is read
             cell = row.get(columns.image)
             picture = picture_in_cell(cell)
@@ -261,7 +363,8 @@ def questions_asked(path: Path, images: Path | None, columns: Columns) -> set[tu
             if isinstance(cell, str) and isinstance(picture, bytes):
                 written[read_text(row, columns.id, "id", MAX_ID_CHARACTERS)] = digest
             question = require_text(row, columns.question, "question", MAX_QUESTION_CHARACTERS)
-            asked.add((digest, " ".join(question.casefold().split())))
+            context = read_text(row, columns.context, "context", MAX_CONTEXT_CHARACTERS)
+            asked.add((digest, exact(question), exact(context)))
     return asked
 
 
@@ -277,22 +380,6 @@ def _settle(path: Path, columns: Columns | None, needs: Sequence[str]) -> Column
         return find_columns(path, needs=needs)
     asked = needs if columns.has_options else [name for name in needs if name not in OPTION_FIELDS]
     return find_columns(path, asdict(columns), asked)
-
-
-def _answer_form(path: Path, columns: Columns) -> AnswerForm:
-    if not columns.answer:
-        return AnswerForm.of(())
-    answers = (row.get(columns.answer) for row in _sound_rows(path, columns.answer))
-    return AnswerForm.of(answers, _most_options(path, columns))
-
-
-def _most_options(path: Path, columns: Columns) -> int:
-    """How many options a row has at most, four at least; columns that no row fills do not count."""
-    names = columns.options
-    if len(names) == len(LETTERS):
-        return len(LETTERS)
-    most = max((count_options(row, names) for row in _sound_rows(path, *names)), default=0)
-    return max(most, len(LETTERS))
 
 
 def _sound_rows(path: Path, *columns: str) -> Iterator[Row]:
@@ -322,13 +409,14 @@ class _RowReader:
 
     columns: Columns
     pictures: TablePictures
-    form: AnswerForm
+    reading: AnswerReading
     needs_answer: bool
 
     def example(self, row: Row, name: str) -> Example:
         columns = self.columns
         question = require_text(row, columns.question, "question", MAX_QUESTION_CHARACTERS)
-        options = read_options(row, columns.options, columns.k) if columns.has_options else ("", "", "", "")
+        context = read_text(row, columns.context, "context", MAX_CONTEXT_CHARACTERS)
+        options = read_options(row, columns) if columns.has_options else _NO_OPTIONS
         answer = self._answer(row, options)
         description = read_text(row, columns.description, "description", MAX_DESCRIPTION_CHARACTERS)
         labels = {
@@ -337,7 +425,7 @@ class _RowReader:
         }
         image = self.pictures.read(row.get(columns.image), name)
         picture_id = hashlib.sha256(image).hexdigest()[:_ID_HEX]
-        a, b, c, d, *more = options
+        a, b, c, d, *more = options.texts
         return Example(
             id=name,
             picture_id=picture_id,
@@ -356,15 +444,20 @@ class _RowReader:
             scene="",
             kind=labels["kind"],
             more=tuple(more),
+            context=context,
         )
 
-    def _answer(self, row: Row, options: Sequence[str]) -> str:
-        read = require_text if self.needs_answer else read_text
-        answer = read(row, self.columns.answer, "answer", MAX_OPTION_CHARACTERS)
-        if not answer or not self.columns.has_options:
-            return answer
-        return self.form.letter(answer, options)
+    def _answer(self, row: Row, options: Options) -> str:
+        """The right letter, or a free answer; empty where there is none and none is needed."""
+        if not self.columns.has_options:
+            read = require_text if self.needs_answer else read_text
+            return read(row, self.columns.answer, "answer", MAX_OPTION_CHARACTERS)
+        said = answer_text(row.get(self.columns.answer)) if self.columns.answer else ""
+        letter = self.reading.letter(said, options) if said else ""
+        if self.needs_answer and not letter:
+            raise RowRefused("hidden-answer" if said else "empty-text", f"answer {shown(said)} is none")
+        return letter
 
 
-def _option_text(options: Sequence[str], letter: str) -> str:
-    return options[OPTION_LETTERS.index(letter)] if letter in OPTION_LETTERS else ""
+def _option_text(options: Options, letter: str) -> str:
+    return options.texts[OPTION_LETTERS.index(letter)] if letter in OPTION_LETTERS else ""

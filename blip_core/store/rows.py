@@ -1,6 +1,7 @@
 """Rows in Parquet files: about a hundred a row group, every page with its checksum."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -58,8 +59,8 @@ def iter_rows(path: Path, record: type[RowType]) -> Iterator[RowType]:
 
 
 def _check_columns(path: Path, schema: pa.Schema, record: type[Row]) -> None:
-    expected = list(record.__dataclass_fields__)  # type: ignore[attr-defined]
-    if sorted(schema.names) != sorted(expected):
+    expected = [field.name for field in fields(record)]  # type: ignore[arg-type]
+    if sorted({*schema.names, *record.LATER}) != sorted(expected):
         raise TableError(
             f"{path} holds the columns {', '.join(schema.names)}; "
             f"{record.__name__} needs {', '.join(expected)}"

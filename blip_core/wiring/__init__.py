@@ -18,7 +18,7 @@ from blip_core.wiring.environment import (
     prepare_environment,
     use_prefect_api,
 )
-from blip_core.wiring.evaluation import evaluation_examples, evaluation_identity
+from blip_core.wiring.evaluation import evaluation_answers, evaluation_examples, evaluation_identity
 from blip_core.wiring.generators import (
     build_labeller,
     build_painter,
@@ -54,6 +54,7 @@ __all__ = [
     "check_ready",
     "checkpoint_identity",
     "connect_served",
+    "evaluation_answers",
     "evaluation_examples",
     "evaluation_identity",
     "git_commit",

@@ -55,6 +55,21 @@ def evaluation_identity(recipe: Recipe, dataset_digest: str) -> str:
     return f"{hashlib.sha256(data).hexdigest()}-{settings.limit}"
 
 
+def evaluation_answers(recipe: Recipe) -> dict[str, Any]:
+    """How the right answers of a table are read, for programs; empty where the rows are no table's.
+
+    Raises:
+        TableError: A table cannot be read, or its answers can be read in two ways.
+    """
+    settings = recipe.evaluation
+    if settings.kind != "table":
+        return {}
+    from blip_core.sources import answer_reading, table_files
+
+    files = table_files(settings)
+    return answer_reading(files.path, files.columns, files.answers).to_row()
+
+
 def _bundled_example(row: dict[str, Any]) -> Example:
     options = dict(zip(LETTERS, (row["a"], row["b"], row["c"], row["d"]), strict=True))
     return Example(

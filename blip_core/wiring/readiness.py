@@ -67,10 +67,12 @@ def _check_source(source: Source) -> None:
 
         picture_names(Path(source.path).expanduser(), source.recursive)
     if source.kind == "table":
-        from blip_core.sources import ANSWERED_FIELDS, PICTURE_FIELDS, table_files
+        from blip_core.sources import ANSWERED_FIELDS, PICTURE_FIELDS, answer_reading, table_files
 
         own = source.questions == "table"
-        table_files(source, ANSWERED_FIELDS if own else PICTURE_FIELDS)
+        files = table_files(source, ANSWERED_FIELDS if own else PICTURE_FIELDS)
+        if own:
+            answer_reading(files.path, files.columns, files.answers, needs_answer=True)
 
 
 def _check_held_out(source: Source, evaluation: TableEvaluation) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,12 +11,13 @@ import typer
 
 from blip_core import strict_json
 from blip_core.recipes import DEFAULT_PROFILE, load_recipe
+from blip_core.recipes.columns import AnswersRead
 from flows.commands.options import AsJson, DryRun, Overrides, ProfileName, only_json
 from flows.forms import DEFAULT_RECIPE
-from flows.tables import DEFAULT_VARIANT, absolute_paths, column_mapping
+from flows.tables import DEFAULT_VARIANT, absolute_paths, column_mapping, table_warnings
 
 if TYPE_CHECKING:
-    from blip_core.sources import Columns
+    from blip_core.sources import TableFiles, TableView
 
 TablePath = Annotated[
     Path,
@@ -45,7 +46,17 @@ ColumnNames = Annotated[
         "--column",
         metavar="FIELD=NAME",
         help="Which column is what, where it cannot be guessed: image=photo_file. Fields: id, image, "
-        "question, a to j, answer; answer= means that there is none. May come often.",
+        "question, a to j, options, answer, context; answer= means that there is none. May come often.",
+    ),
+]
+Answers = Annotated[
+    AnswersRead,
+    typer.Option(
+        "--answers",
+        help="How answers are read: as letters, as texts of options, as yes or no (truths), as places "
+        "counted from-zero or from-one. Without, all rows together tell; where they do not, the table is "
+        "refused.",
+        show_default=False,
     ),
 ]
 RecipeOption = Annotated[
@@ -62,6 +73,7 @@ def predict(
     images: ImagesFolder = None,
     variant: VariantName = DEFAULT_VARIANT,
     column: ColumnNames = None,
+    answers: Answers = "",
     recipe: RecipeOption = DEFAULT_RECIPE,
     profile: ProfileName = DEFAULT_PROFILE,
     overrides: Overrides = None,
@@ -79,7 +91,7 @@ def predict(
     Example: foundry predict questions.csv --images photos --variant flan-t5 --out answers
     """
     from blip_core.reporting.submission import check_out
-    from blip_core.sources import find_columns
+    from blip_core.sources import TableFiles, look_at
     from flows.answering import check_can_answer, check_variant
 
     plan = load_recipe(recipe, profile, overrides or [])
@@ -87,9 +99,10 @@ def predict(
     target = out.expanduser().absolute()
     check_out(target, overwrite)
     path, folder = absolute_paths(table, images)
-    columns = find_columns(path, column_mapping(column or []))
+    view = look_at(path, column_mapping(column or []), answers)
+    warnings = table_warnings(plan, view)
     if dry_run:
-        show_rows(path, folder, columns, as_json)
+        show_rows(TableFiles(path, folder, view.columns, answers), view, warnings, as_json)
         return
     check_variant(plan, variant)  # a mistake shows before a server is started
 
@@ -97,16 +110,22 @@ def predict(
         from flows.predict import predict as flow
 
         given = [str(path), str(target), str(folder or ""), variant, recipe, profile]
-        return partial(flow, *given, columns=column or [], overwrite=overwrite, overrides=overrides or [])
+        chosen = {"columns": column or [], "answers": answers, "overrides": overrides or []}
+        return partial(flow, *given, overwrite=overwrite, **chosen)
 
-    run_and_show(load, columns, as_json)
+    run_and_show(load, view, warnings, as_json)
 
 
-def run_and_show(load: Callable[[], Callable[[], dict[str, Any]]], columns: "Columns", as_json: bool) -> None:
+def run_and_show(
+    load: Callable[[], Callable[[], dict[str, Any]]],
+    view: "TableView",
+    warnings: Sequence[str],
+    as_json: bool,
+) -> None:
     """Run the flow; people see what it took for what, and what came of it, programs one JSON object."""
     from rich.console import Console
 
-    from blip_core.reporting.answers import show_answers, show_columns
+    from blip_core.reporting.answers import show_answers, show_table
     from flows.running import run_shown
 
     if as_json:
@@ -114,24 +133,31 @@ def run_and_show(load: Callable[[], Callable[[], dict[str, Any]]], columns: "Col
             output.write(strict_json.dumps(run_shown(load, Console(file=sys.stderr))) + "\n")
         return
     console = Console(file=sys.stdout)
-    show_columns(console, columns.describe())
+    show_table(console, view.columns.describe(), view.reading.describe(), view.unused, warnings)
     show_answers(console, run_shown(load, console))
 
 
-def show_rows(path: Path, images: Path | None, columns: "Columns", as_json: bool) -> None:
-    """Print which column is what, how many rows can be used and why others cannot."""
+def show_rows(files: "TableFiles", view: "TableView", warnings: Sequence[str], as_json: bool) -> None:
+    """Print what a table is taken for, how many rows can be used and why others cannot."""
     from rich.console import Console
 
-    from blip_core.reporting.answers import show_columns, show_usable
+    from blip_core.reporting.answers import show_table, show_usable
     from blip_core.sources import FIELDS, read_table
 
-    examples, rejections = read_table(path, images, columns, needs_answer=False)
+    examples, rejections = read_table(*files, needs_answer=False)
     refused = Counter(one.reason for one in rejections)
     if as_json:
-        found = {field: getattr(columns, field) for field in FIELDS}
-        told = {"columns": found, "rows": len(examples) + len(rejections), "usable": len(examples)}
-        typer.echo(strict_json.dumps({**told, "refused": dict(refused)}))
+        told = {
+            "columns": {field: getattr(view.columns, field) for field in FIELDS},
+            "answers": view.reading.to_row(),
+            "unused_columns": view.unused,
+            "warnings": list(warnings),
+            "rows": len(examples) + len(rejections),
+            "usable": len(examples),
+            "refused": dict(refused),
+        }
+        typer.echo(strict_json.dumps(told))
         return
     console = Console(file=sys.stdout)
-    show_columns(console, columns.describe())
+    show_table(console, view.columns.describe(), view.reading.describe(), view.unused, warnings)
     show_usable(console, len(examples), refused)

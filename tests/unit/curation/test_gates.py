@@ -27,7 +27,7 @@ def reasons(rejections) -> list[str]:
         ({"c": ""}, "empty-text"),
         ({"description": "a frog"}, "too-short"),
         ({"description": "frog " * 31}, "too-long"),
-        ({"d": "A  Frog."}, "repeated-options"),
+        ({"a": "caf\u00e9", "d": "cafe\u0301"}, "repeated-options"),
         ({"answer": "E"}, "answer-not-a-letter"),
         ({"question": "Where does a frog sit?"}, "answer-leaks"),
     ],
@@ -56,7 +56,7 @@ def test_a_sound_text_passes(changes: dict):
 
 
 def test_the_first_of_two_equal_rows_is_kept():
-    rows = [example(n, image=b"same", question=q) for n, q in enumerate(["What?", "where?", " what "])]
+    rows = [example(n, image=b"same", question=q) for n, q in enumerate(["What?", "where?", "What?"])]
 
     kept, refused = refuse_exact_duplicates(rows, ExactDuplicates())
 
@@ -70,7 +70,7 @@ def test_a_question_may_come_again_with_other_options_all_of_them():
     rows = [
         first,
         replace(first, id="other", **other),
-        replace(first, id="mixed", **(other | {"d": "A cake."})),
+        replace(first, id="mixed", **(other | {"d": "a cake"})),
     ]
 
     kept, refused = refuse_exact_duplicates(rows, ExactDuplicates())

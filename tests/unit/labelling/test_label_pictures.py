@@ -57,7 +57,7 @@ def test_a_row_that_never_parses_is_rejected_with_the_last_reason():
 
 
 def test_questions_about_one_picture_differ():
-    labeller = ScriptedLabeller([text(), text("what is  THIS?"), text("How many?")])
+    labeller = ScriptedLabeller([text(), text(), text("How many?")])
     labels, _ = label_pictures(labeller, pictures(1), settings(per_picture=2), seed=0)
     assert [(label.id, label.question) for label in labels] == [
         ("n-00000-p0-q0", "What is this?"),

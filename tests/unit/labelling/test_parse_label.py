@@ -80,7 +80,7 @@ def test_reads_the_form_and_its_variants(text):
         ("answer-not-a-letter", TEXT.replace("Answer: A", "Answer: A. Black")),
         ("repeated-part", TEXT.replace("D. Green", "C. Green")),
         ("repeated-part", TEXT.replace("Question:", "Question: Why?\nQuestion:")),
-        ("repeated-option", TEXT.replace("Green", " pink. ")),
+        ("repeated-option", TEXT.replace("Green", " Pink ")),
         ("option-names-letters", TEXT.replace("Green", "Both A and B")),
         ("option-names-letters", TEXT.replace("Green", "All of the above")),
         ("template-echo", TEXT.replace(DOG.description, "[what the image shows, in detail]")),

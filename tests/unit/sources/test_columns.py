@@ -46,7 +46,7 @@ def test_common_names_are_known_in_any_case(field: str, name: str):
 )
 def test_options_are_found_as_a_family(options: list[str]):
     columns = guess_columns(["image", "question", *reversed(options)], {})
-    assert list(columns.options) == options
+    assert list(columns.places) == options
 
 
 def test_what_a_table_does_not_have_stays_empty():
@@ -76,7 +76,7 @@ def test_a_table_may_have_two_or_three_options():
 )
 def test_an_eleventh_option_is_known_but_no_field(names: list[str]):
     columns = guess_columns(["image", "question", *names], {})
-    assert (columns.k, columns.options) == (names[10], tuple(names[:10]))
+    assert (columns.k, columns.places) == (names[10], tuple(names[:10]))
     assert "k" not in FIELDS
 
 
@@ -92,7 +92,7 @@ def test_a_column_that_is_only_named_like_a_fifth_option_is_something_else():
 
 def test_options_that_are_given_reach_beyond_d():
     columns = guess_columns(["image", "question", *OPTIONS, "fifth", "F"], {"e": "fifth"})
-    assert columns.options == (*OPTIONS, "fifth", "F")
+    assert columns.places == (*OPTIONS, "fifth", "F")
 
 
 def test_columns_that_were_found_are_found_again():
@@ -140,7 +140,7 @@ def test_options_that_are_given_are_completed_by_the_guess():
         ),
         (["image", "question", *OPTIONS], {"answer": "solution"}, "answer is said to be 'solution'"),
         (["image", "question", *OPTIONS], {"colour": "image"}, "'colour' is no field; allowed: id, image"),
-        (["image", "question", *OPTIONS], {"z": "image"}, "question, a to j, answer"),
+        (["image", "question", *OPTIONS], {"z": "image"}, "question, a to j, options, answer"),
         (["image", "question", *OPTIONS], {"image": "a", "b": "a"}, "'a' is given for more than one field"),
     ],
 )

@@ -3,7 +3,6 @@ import csv
 import hashlib
 import io
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +18,7 @@ from blip_core.sources import (
     Columns,
     find_columns,
     folder_digest,
+    look_at,
     questions_asked,
     read_examples,
     read_table,
@@ -176,16 +176,16 @@ def test_numbers_are_told_by_the_row_of_most_options_not_by_columns_that_nobody_
     assert [row.answer for row in read_examples(write_csv(folder, *nine))] == ["A", "J"]
 
 
-def test_columns_of_fewer_options_keep_the_digest_they_had(folder: Path):
+def test_a_digest_holds_the_columns_that_there_are_so_that_fields_may_be_added(folder: Path):
     path = write_csv(folder, ROW)
     assert table_digest(path) == table_digest(path, columns=find_columns(path))
-    told = {field: name for field, name in asdict(find_columns(path)).items() if field not in "fghijk"}
-    picture = hashlib.sha256(PICTURE).hexdigest()
     content = {
+        "reader": table_room.READER_VERSION,
+        "answers": "",
         "table": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "columns": told,
+        "columns": dict(zip(ROW, ROW, strict=True)),
         "decoding": decoding_key(),
-        "pictures": {"'pictures/one.png'": picture},
+        "pictures": {"'pictures/one.png'": hashlib.sha256(PICTURE).hexdigest()},
     }
     assert table_digest(path) == content_digest(content)
 
@@ -228,11 +228,14 @@ def test_columns_of_fewer_options_keep_the_digest_they_had(folder: Path):
         ({"question": "What is <image> next to it?"}, "reserved-token"),
         ({"c": ""}, "empty-text"),
         ({"b": "", "c": "", "d": ""}, "empty-text"),
-        ({"c": "A  BUS"}, "repeated-options"),
+        ({"c": "a bus"}, "repeated-options"),
         ({"c": "x" * 501}, "too-long-text"),
         ({"answer": ""}, "empty-text"),
         ({"answer": "E"}, "answer-not-an-option"),
-        ({"answer": "2"}, "ambiguous-answer"),
+        ({"answer": "2"}, "answer-not-an-option"),
+        ({"answer": ["A", "B"]}, "several-answers"),
+        ({"answer": "A. a bus"}, "contradicting-answer"),
+        ({"answer": "?"}, "hidden-answer"),
         ({"id": "q1"}, "repeated-id"),
         ({"id": "x" * 201}, "too-long-text"),
         ({"category": "a\nb\x07"}, "control-character"),
@@ -376,7 +379,7 @@ def test_the_digest_of_a_folder_follows_names_and_pictures(folder: Path):
 
 def test_questions_are_known_by_their_picture_whatever_names_it(folder: Path):
     named = write_csv(folder, ROW, ROW | {"id": "q2", "question": " "})
-    held = write_parquet(folder, ROW | {"image": PICTURE, "question": "what  stands HERE?"})
+    held = write_parquet(folder, ROW | {"image": PICTURE, "question": "What stands here?  "})
 
     asked = [questions_asked(path, None, find_columns(path)) for path in (named, held)]
 
@@ -426,3 +429,92 @@ def test_a_name_that_begins_as_base64_of_a_picture_does_is_still_a_name(name: st
     assert [example.image for example in read_table(write_jsonl(folder, ROW | {"image": name}))[0]] == [
         PICTURE
     ]
+
+
+def test_questions_that_differ_in_case_or_context_are_different_questions(folder: Path):
+    questions = ["What is Ff?", "What is FF?", "What is ff?"]
+    rows = [ROW | {"id": str(n), "question": text, "hint": ""} for n, text in enumerate(questions)]
+    rows.append(rows[0] | {"id": "3", "hint": "a plant"})
+    path = write_csv(folder, *rows)
+
+    assert len(questions_asked(path, None, find_columns(path))) == 4
+
+
+def test_the_context_of_a_question_is_read_with_it(folder: Path):
+    hints = ["The plant is Ff.", ""]
+    path = write_csv(folder, *(ROW | {"id": hint, "hint": hint} for hint in hints))
+
+    assert [row.context for row in read_examples(path)] == hints
+    assert look_at(path).has_context
+    assert not look_at(path, {"context": ""}).has_context
+    assert table_digest(path) != table_digest(path, columns=find_columns(path, {"context": ""}))
+
+
+def test_columns_that_are_nothing_are_named_but_those_that_pandas_numbers_rows_by(folder: Path):
+    path = write_csv(folder, {"Unnamed: 0": "0"} | ROW | {"hint": "x", "split": "dev", "l2": "logic"})
+
+    assert look_at(path).unused == ["split", "l2"]
+
+
+def test_how_answers_are_read_is_told_before_any_picture_is_opened(folder: Path):
+    path = write_csv(folder, *(ROW | {"id": str(n), "image": "no.png", "answer": str(n)} for n in (1, 2)))
+
+    with pytest.raises(TableError, match="--answers from-zero or --answers from-one"):
+        look_at(path)
+    assert look_at(path, answers="from-one").reading.way == "from-one"
+    assert table_digest(path) != table_digest(path, answers="from-one")
+
+
+def test_answers_that_are_all_kept_back_can_be_answered_but_neither_teach_nor_judge(folder: Path):
+    path = write_csv(folder, *(ROW | {"id": str(n), "answer": "-1"} for n in range(3)))
+
+    examples, rejections = read_table(path, needs_answer=False)
+
+    assert ([row.answer for row in examples], rejections) == (["", "", ""], [])
+    with pytest.raises(TableError, match=r"kept back in all rows .*neither teach nor judge"):
+        read_table(path)
+
+
+def test_answers_that_are_kept_back_in_some_rows_teach_nothing(folder: Path):
+    path = write_csv(folder, *(ROW | {"id": name, "answer": name} for name in ("A", "?", "C")))
+
+    assert [row.answer for row in read_table(path, needs_answer=False)[0]] == ["A", "", "C"]
+    assert [one.reason for one in read_table(path)[1]] == ["hidden-answer"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [ROW[letter] for letter in "abcd"],
+        {letter.upper(): ROW[letter] for letter in "dcba"},
+        json.dumps([ROW[letter] for letter in "abcd"]),
+        str([ROW[letter] for letter in "abcd"]),
+        {"text": [ROW[letter] for letter in "abcd"], "label": [*"ABCD"]},
+    ],
+    ids=["list", "mapping", "JSON", "Python", "labelled"],
+)
+def test_options_in_one_column_are_those_of_four(options, folder: Path):
+    plain = read_examples(write_csv(folder, ROW))
+    row = {name: value for name, value in ROW.items() if name not in "abcd"} | {"choices": options}
+
+    for write in (write_jsonl, write_parquet):
+        assert read_examples(write(folder, row)) == plain
+
+
+def test_rows_in_one_column_may_have_different_counts_of_options(folder: Path):
+    bare = {name: value for name, value in ROW.items() if name not in "abcd"}
+    lists = [["x", "y"], ["x", "y", "z", None], ["x"], [*"xyzuvwrst"], [*"xyzuvwrstqp"]]
+    rows = [bare | {"id": str(n), "options": one, "answer": 1} for n, one in enumerate([*lists, lists[0]])]
+    path = write_jsonl(folder, *rows, rows[0] | {"id": "last", "answer": 0})
+
+    examples, rejections = read_table(path)
+
+    assert [(row.offered, row.target) for row in examples] == [
+        (2, "y"),
+        (3, "y"),
+        (9, "y"),
+        (2, "y"),
+        (2, "x"),
+    ]
+    assert [one.reason for one in rejections] == ["empty-text", "too-many-options"]
+    assert len(examples) + len(rejections) == len(rows) + 1

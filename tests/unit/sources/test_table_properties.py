@@ -17,7 +17,14 @@ from hypothesis import strategies as st
 
 from blip_core.errors import TableError
 from blip_core.records import OPTION_LETTERS, Rejection
-from blip_core.sources import find_columns, iter_table, read_table, read_table_pictures, table_digest
+from blip_core.sources import (
+    answer_reading,
+    find_columns,
+    iter_table,
+    read_table,
+    read_table_pictures,
+    table_digest,
+)
 from tests.unit.examples import png, world_pixels
 
 PICTURE = png(world_pixels(0))
@@ -209,7 +216,14 @@ def test_what_is_read_is_what_stands_there(
     ]
     (folder / "t.jsonl").write_text("\n".join(map(json.dumps, lines)))
 
-    for row in iter_table(folder / "t.jsonl", None, find_columns(folder / "t.jsonl")):
+    path = folder / "t.jsonl"
+    told = complaint(lambda path: answer_reading(path, find_columns(path)), path)
+    if told != str(path):
+        assert "--answers" in told or "--column answer=" in told
+        return
+    read = list(iter_table(path, None, find_columns(path)))
+    assert len(read) == len(rows)
+    for row in read:
         if isinstance(row, Rejection):
             continue
         written = rows[int(row.id.removeprefix("q"))]
