@@ -71,6 +71,11 @@ class ColumnType:
     fields: Mapping[str, "ColumnType"] = field(default_factory=dict)
 
     @property
+    def is_nameless(self) -> bool:
+        """Whether it is a class label whose names only repeat its numbers."""
+        return self.kind == "class-label" and self.names == tuple(map(str, range(len(self.names))))
+
+    @property
     def holds_pictures(self) -> bool:
         """Whether each value is a list of pictures."""
         return self.item is not None and self.item.kind == "image"

@@ -54,7 +54,7 @@ from blip_core.sources.options import Options, read_options
 from blip_core.sources.pictures import outside_picture
 from blip_core.sources.share import check_share
 from blip_core.sources.table_pictures import TablePictures, picture_in_cell, refusing_pictures
-from blip_core.sources.tabular import Broken, column_names, raw_rows
+from blip_core.sources.tabular import Broken, column_names, column_types, raw_rows
 from blip_core.texts import exact
 
 STAGE = "table"
@@ -278,7 +278,7 @@ def read_table_pictures(
 def table_digest(
     path: Path, images: Path | None = None, columns: Columns | None = None, answers: AnswersRead = ""
 ) -> str:
-    """Digest of all that a table's rows are made of: its bytes, those of every picture, and how both are read.
+    """Digest of all that rows are made of: the table, every picture it names, and how both are read.
 
     Where the files lie does not enter; a picture that cannot be read does, as such.
 
@@ -312,7 +312,8 @@ def _reading_unchanged(
     if not columns.has_options:
         return AnswerReading("free texts", names)
     try:
-        return settle_reading(_answers(path, columns), columns.answer, names, answers)
+        kind = column_types(path)[columns.answer]
+        return settle_reading(_answers(path, columns), columns.answer, names, answers, kind.is_nameless)
     except TableError as error:
         raise TableError(f"{path}: {error}") from error
 

@@ -518,3 +518,41 @@ def test_rows_in_one_column_may_have_different_counts_of_options(folder: Path):
     ]
     assert [one.reason for one in rejections] == ["empty-text", "too-many-options"]
     assert len(examples) + len(rejections) == len(rows) + 1
+
+
+def write_labelled(folder: Path, names: list[str] | None, numbers: list[int]) -> Path:
+    from datasets import ClassLabel, Dataset, Features, Image, Value
+
+    label = ClassLabel(names=names) if names else ClassLabel(num_classes=4)
+    texts = {name: Value("string") for name in ROW if name not in ("image", "answer")}
+    rows = [
+        ROW | {"id": str(n), "image": {"bytes": PICTURE, "path": None}, "answer": number}
+        for n, number in enumerate(numbers)
+    ]
+    Dataset.from_list(rows, features=Features(texts | {"image": Image(), "answer": label})).to_parquet(
+        str(folder / "t.parquet")
+    )
+    return folder / "t.parquet"
+
+
+@pytest.mark.parametrize(
+    ("names", "numbers", "letters"),
+    [
+        (["A", "B", "C", "D"], [0, 1, 2, 3], "ABCD"),
+        (["D", "B", "C", "A"], [0, 1, 2, 3], "DBCA"),
+        (["a bus", "a cake", "a frog", "a kite"], [0, 1, 2, 3], "BDAC"),
+        (["1", "10", "2", "3", "4"], [0, 2, 3, 4], "ABCD"),
+    ],
+)
+def test_a_class_label_means_its_name_and_never_its_number(names, numbers, letters, folder: Path):
+    rows = read_examples(write_labelled(folder, names, numbers))
+
+    assert "".join(row.answer for row in rows) == letters
+
+
+def test_a_class_label_without_names_means_nothing_until_somebody_says(folder: Path):
+    path = write_labelled(folder, None, [0, 1, 2, 3])
+
+    with pytest.raises(TableError, match=r"names are not told.*--answers from-zero"):
+        read_examples(path)
+    assert [row.answer for row in read_examples(path, answers="from-zero")] == ["A", "B", "C", "D"]
