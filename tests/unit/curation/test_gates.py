@@ -30,6 +30,9 @@ def reasons(rejections) -> list[str]:
         ({"a": "caf\u00e9", "d": "cafe\u0301"}, "repeated-options"),
         ({"answer": "E"}, "answer-not-a-letter"),
         ({"question": "Where does a frog sit?"}, "answer-leaks"),
+        ({"question": "Where does A  FROG sit?"}, "answer-leaks"),
+        ({"context": "There sits a frog.", "question": "What is it?"}, "answer-leaks"),
+        ({"a": "FF", "b": "Ff", "c": "ff", "target": "FF", "question": "What is FF?"}, "answer-leaks"),
     ],
 )
 def test_a_text_that_cannot_be_learnt_from_is_refused(changes: dict, reason: str):
@@ -44,6 +47,9 @@ def test_a_text_that_cannot_be_learnt_from_is_refused(changes: dict, reason: str
         {},
         {"question": "Is it a frog or a bus?"},  # names a wrong option too
         {"question": "Why are a frogs eyes big?"},  # another word
+        {"a": "FF", "b": "Ff", "c": "ff", "target": "FF", "question": "What stands for Ff?"},  # a wrong one
+        {"a": "5 mW", "b": "5 MW", "target": "5 mW"},
+        {"context": "A frog and a bus are there."},
         {"description": ""},  # one stage only: nothing describes
         {"task": "vqa", "a": "", "b": "", "c": "", "d": "", "answer": ""},
         {"task": "caption", "question": "", "a": "", "b": "", "c": "", "d": "", "target": "a frog in a park"},
@@ -56,12 +62,29 @@ def test_a_sound_text_passes(changes: dict):
 
 
 def test_the_first_of_two_equal_rows_is_kept():
-    rows = [example(n, image=b"same", question=q) for n, q in enumerate(["What?", "where?", "What?"])]
+    questions = ["What is Ff?", "What is FF?", "What is Ff?"]
+    rows = [example(n, image=b"same", question=q) for n, q in enumerate(questions)]
 
     kept, refused = refuse_exact_duplicates(rows, ExactDuplicates())
 
     assert kept == rows[:2]
     assert [(r.id, r.reason) for r in refused] == [(rows[2].id, "exact-duplicate")]
+
+
+def test_the_same_question_about_another_context_is_another_question():
+    contexts = ["Box 1 is red.", "Box 2 is red.", ""]
+    rows = [example(n, image=b"same", question="Which?", context=text) for n, text in enumerate(contexts)]
+
+    assert refuse_exact_duplicates(rows, ExactDuplicates()) == (rows, [])
+
+
+def test_two_questions_of_two_options_with_other_options_are_different():
+    rows = [
+        example(0, image=b"same", question="Which?", c="", d=""),
+        example(1, image=b"same", question="Which?", a="red", b="blue", c="", d="", target="blue"),
+    ]
+
+    assert refuse_exact_duplicates(rows, ExactDuplicates()) == (rows, [])
 
 
 def test_a_question_may_come_again_with_other_options_all_of_them():
@@ -113,6 +136,15 @@ def test_a_near_duplicate_that_asks_the_same_is_refused():
     assert kept == rows[:1]
     assert reasons(refused) == ["near-duplicate"]
     assert near == {}
+
+
+def test_a_near_duplicate_that_asks_about_another_context_is_kept():
+    rows = [
+        example(0, image=png(world_pixels(0)), question="What?", context="one"),
+        example(4, image=noisy(0), question="What?", context="two"),
+    ]
+
+    assert tie_near_duplicates(rows, NearDuplicates())[0] == rows
 
 
 def test_a_near_duplicate_that_asks_something_else_is_tied_to_the_older_group():

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from datasets import load_dataset
 from blip_core.dataset import assign_splits, read_split, write_dataset
 from blip_core.errors import EmptyDataset, TableError
 from blip_core.recipes import load_recipe
-from blip_core.records import Example, Rejection
+from blip_core.records import SPLITS, Example, Rejection
 from blip_core.store import read_rows
 from tests.unit.examples import example, png, world_pixels
 
@@ -57,6 +58,19 @@ def test_rows_come_back_as_they_were(tmp_path: Path):
     found = [row for split in ("train", "validation", "test") for row in read_split(tmp_path, split)]
 
     assert sorted(found, key=lambda row: row.id) == examples
+
+
+def test_contexts_come_back_where_one_row_has_one_and_take_no_column_where_none_has(tmp_path: Path):
+    plain = rows(20)
+    hinted = [replace(row, context="a hint" if place == 3 else "") for place, row in enumerate(plain)]
+    for name, examples in (("plain", plain), ("hinted", hinted)):
+        write(tmp_path / name, examples)
+        found = [row for split in SPLITS for row in read_split(tmp_path / name, split)]
+        assert sorted(found, key=lambda row: row.id) == examples
+        files = (tmp_path / name / "data").iterdir()
+        assert {"context" in pq.read_schema(path).names for path in files} == {name == "hinted"}
+    loaded = load_dataset(str(tmp_path / "hinted"), cache_dir=str(tmp_path / "cache"))
+    assert all("context" in split.column_names for split in loaded.values())
 
 
 def test_files_and_row_groups_have_the_sizes_of_the_recipe(tmp_path: Path):

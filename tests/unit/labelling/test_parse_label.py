@@ -64,6 +64,27 @@ def test_reads_the_form_and_its_variants(text):
 
 
 @pytest.mark.parametrize(
+    "options", [("FF", "Ff", "ff", "fF"), ("5 mW", "5 MW", "5 kW", "5 W"), ("Co", "CO", "C", "O")]
+)
+def test_options_that_differ_in_case_are_different(options):
+    text = TEXT
+    for old, new in zip(DOG.options, options, strict=True):
+        text = text.replace(f". {old}\n", f". {new}\n")
+    for letter, option in zip("ABCD", options, strict=True):
+        parsed = parse_label(text.replace("Answer: A", f"Answer: {letter}. {option}"))
+        assert isinstance(parsed, ParsedLabel)
+        assert (parsed.options, parsed.answer) == (options, letter)
+    wrong = parse_label(text.replace("Answer: A", f"Answer: A. {options[1]}"))
+    assert isinstance(wrong, Refusal)
+
+
+@pytest.mark.parametrize("spelt", ["pink", "PINK.", " Ｐｉｎｋ"])
+def test_an_answer_may_spell_its_option_otherwise_where_that_fits_one_alone(spelt):
+    parsed = parse_label(TEXT.replace("Answer: A", f"Answer: A. {spelt}"))
+    assert isinstance(parsed, ParsedLabel)
+
+
+@pytest.mark.parametrize(
     ("reason", "text"),
     [
         ("missing-description", ""),

@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from blip_core.reporting.answers import show_answers, show_columns, show_usable
+from blip_core.reporting.answers import show_answers, show_table, show_usable
 
 
 @pytest.fixture
@@ -30,10 +30,20 @@ def summary(**changes):
 
 
 def test_the_guess_and_the_usable_rows_are_told(console):
-    show_columns(console, "image='photo [b]'")
+    show_table(console, "image='photo [b]'", "read as letters of options", [])
     show_usable(console, 1200, {"empty-text": 2, "repeated-id": 1})
     assert "image='photo [b]'" in said(console)
+    assert "answers     read as letters of options\n" in said(console)
+    assert "not used" not in said(console)
     assert "1,200 can be used; refused 2 empty-text, 1 repeated-id" in said(console)
+
+
+def test_columns_that_nothing_uses_are_named_and_so_is_what_to_beware_of(console):
+    names = ["split [x]", *(f"column {number}" for number in range(30))]
+    show_table(console, "", "none", names, ["the hint has no place"])
+    assert "not used    'split [x]', 'column 0'," in said(console)
+    assert "and 19 more" in said(console)
+    assert "beware      the hint has no place" in said(console)
 
 
 def test_without_right_answers_no_score_is_told(console):
