@@ -21,12 +21,13 @@ import chardet
 from blip_core.errors import TableError
 
 UTF_8 = "utf-8"
+_UTF_8_MARKED = "utf-8-sig"
 ADVICE = 'save it as UTF-8, or say which it is: --encoding NAME, or encoding = "NAME" in a recipe'
 
 _MARKS = (  # longest first: the mark of UTF-16 begins that of UTF-32
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF8, _UTF_8_MARKED),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
@@ -39,6 +40,7 @@ _SAMPLE_BYTES = 200_000  # of cells that are not ASCII: what chardet looks at
 _CHUNK_BYTES = 1 << 20
 _UTF_16_SHARE = 0.05  # of bytes that are zero, at least: delimiters, digits and line ends are ASCII
 
+_SPARE_ZEROS = 0.1  # of those: some characters, such as \uac00, are zero in their lower half
 _LINE_FEED = ord("\n")
 _CERTAIN_CHARACTERS = 3  # of UTF-8 in one line, all sound: too many for chance
 _THREE_BYTES = "\u0800"  # from here on UTF-8 takes three bytes, which other encodings hardly ever look like
@@ -108,7 +110,7 @@ def find_encoding(open_file: Open, path: Path, told: str = "") -> Encoding:
         first = file.read(_CHUNK_BYTES)
     for mark, name in _MARKS:
         if first.startswith(mark):
-            return Encoding(name, "surrogatepass" if name != "utf-8-sig" else "surrogateescape")
+            return Encoding(name, "surrogatepass" if name != _UTF_8_MARKED else "surrogateescape")
     if wide := _unmarked_utf_16(first):
         return Encoding(wide, "surrogatepass", "told by its zero bytes")
     if _decodes(open_file, UTF_8):
@@ -119,7 +121,7 @@ def find_encoding(open_file: Open, path: Path, told: str = "") -> Encoding:
 def _told_encoding(told: str) -> Encoding:
     try:
         name = codecs.lookup(told.strip()).name
-        known = name.replace("-", "_") in {*aliases, *aliases.values()}
+        known = name.replace("-", "_") in {*aliases, *aliases.values(), "utf_8_sig"}
         known = known and "a,b".encode(name).decode(name) == "a,b"
     except (LookupError, ValueError):
         known = False
@@ -127,8 +129,8 @@ def _told_encoding(told: str) -> Encoding:
         raise TableError(
             f"encoding {told!r} is not known; allowed are Python's, such as utf-8, cp949, cp1252"
         )
-    if name == UTF_8:
-        return Encoding("utf-8-sig")
+    if name in (UTF_8, _UTF_8_MARKED):
+        return Encoding(_UTF_8_MARKED)
     return Encoding(name, "surrogatepass" if name.startswith(("utf-16", "utf-32")) else "surrogateescape")
 
 
@@ -136,7 +138,9 @@ def _unmarked_utf_16(first: bytes) -> str:
     """UTF-16 without a mark: every zero is the upper half of an ASCII character, so all are on one side."""
     even, odd = first[0::2], first[1::2]
     for name, upper, lower in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
-        is_often = upper.count(0) >= _UTF_16_SHARE * len(first) and not lower.count(0)
+        is_often = upper.count(0) >= _UTF_16_SHARE * len(first) and lower.count(
+            0
+        ) <= _SPARE_ZEROS * upper.count(0)
         if is_often and any(
             byte == _LINE_FEED and not above for byte, above in zip(lower, upper, strict=False)
         ):
@@ -177,7 +181,7 @@ def _undeclared(open_file: Open, path: Path) -> Encoding:
         return Encoding(possible[0].encoding, note="found out, not declared")
     told = " or ".join(f"{one.encoding} ({_excerpt(one.text)})" for one in possible[:_NAMED])
     doubt = f"it may be {told}" if told else "no encoding that spreadsheets save in fits"
-    if lines.broken <= _FEW_LINES * lines.all:
+    if lines.broken <= _FEW_LINES * (lines.all - 1):  # without the header
         return Encoding(UTF_8, note=f"{broken}; {doubt}: {ADVICE}")
     raise TableError(f"{path} is no UTF-8, and {doubt}: {ADVICE}")
 

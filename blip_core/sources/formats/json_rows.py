@@ -111,7 +111,7 @@ def _row(value: Any, where: str) -> RawRow:
 
 @while_unchanged
 def _is_document(path: Path, encoding: str) -> bool:
-    """Whether a file is one JSON value that is no row, rather than an object a line."""
+    """Whether a file is one JSON value, rather than one a line."""
     with lines_of(TableInput(path, encoding)) as lines:
         first = _first_written(lines)
         if _is_object(first) and _first_written(lines):
@@ -121,7 +121,7 @@ def _is_document(path: Path, encoding: str) -> bool:
             value = _parse(lines.read_all())
         except (ValueError, RecursionError):
             return False
-    return isinstance(value, list) or (isinstance(value, dict) and _rows_within(path, value) is not None)
+    return isinstance(value, list | dict)
 
 
 def _first_written(lines: Lines) -> str:
@@ -141,7 +141,8 @@ def _is_object(written: str) -> bool:
 
 def _document_rows(path: Path, written: str) -> Iterator[RawRow]:
     value = _parse(written)
-    rows = value if isinstance(value, list) else _rows_within(path, value) or []
+    within = value if isinstance(value, list) else _rows_within(path, value)
+    rows = [value] if within is None else within
     return (_row(row, f"row {number}") for number, row in enumerate(rows, start=1))
 
 

@@ -152,7 +152,7 @@ def _numbered(path: Path, sheet: Any) -> Iterator[tuple[int, Sequence[Any]]]:
 
 def _cell(cell: Any, typed: Any) -> _Cell:
     if cell is None or cell.value is None or cell.value == "":
-        is_computed = typed is not None and typed.data_type == "f" and cell.data_type != "s"
+        is_computed = typed is not None and typed.data_type == "f" and cell.data_type not in ("s", "str")
         return (
             _Cell(fault="a formula without a value; open and save the file in a spreadsheet")
             if is_computed

@@ -30,7 +30,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     signal.signal(signal.SIGTERM, _leave)
     run(report, parts, asked.out / LOG, "" if asked.small else "cuda", _say)
-    _say(f"{asked.out}: {report.status}; claims that do not hold: {', '.join(report.broken_claims) or 'none'}")
+    _say(
+        f"{asked.out}: {report.status}; claims that do not hold: {', '.join(report.broken_claims) or 'none'}"
+    )
     return int(bool(report.broken_claims) or any(part.status == "failed" for part in report.parts))
 
 

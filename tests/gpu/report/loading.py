@@ -21,7 +21,10 @@ def measure(setting: Setting) -> Iterator[Figures]:
     with tempfile.TemporaryDirectory() as name:
         free = shutil.disk_usage(name).free
         if free < setting.sizes.disk_bytes:
-            yield {"what": "left out: there is too little room for a checkpoint", "free_gb": rounded(free / 1e9)}
+            yield {
+                "what": "left out: there is too little room for a checkpoint",
+                "free_gb": rounded(free / 1e9),
+            }
             return
         place = Path(name)
         seconds = on.seconds_on(device, lambda: save_random_blip2(SHAPES[case.size], place, device=device))

@@ -53,4 +53,3 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "**no**"
     return shown(value).replace("|", "/").replace("\n", " ")
-

@@ -48,7 +48,9 @@ def _table(what: str, work: Callable[[], object], device: str) -> Iterator[Figur
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device == "cuda" else [])]
     with profile(activities=activities) as seen:
         seconds = on.seconds_on(device, work)
-    spent = sorted(((_self_us(event, device), event) for event in seen.key_averages()), key=lambda one: -one[0])
+    spent = sorted(
+        ((_self_us(event, device), event) for event in seen.key_averages()), key=lambda one: -one[0]
+    )
     whole = sum(time for time, _ in spent)
     yield {"what": what, "seconds": round(seconds, 2), "share_of_time_busy": round(whole / 1e6 / seconds, 3)}
     for time, event in spent[:_SHOWN]:

@@ -75,9 +75,7 @@ class Report:
     @property
     def broken_claims(self) -> list[str]:
         """What was claimed and does not hold."""
-        return [
-            one["what"] for part in self.parts for one in part.figures if not one.get("holds", True)
-        ]
+        return [one["what"] for part in self.parts for one in part.figures if not one.get("holds", True)]
 
     def to_dict(self) -> dict[str, Any]:
         """The report as programs read it."""

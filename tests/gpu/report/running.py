@@ -204,4 +204,6 @@ def _hear_out(worker: Worker, result: PartResult, report: Report, deadline: floa
 
 def _check_device(device: str, only: str) -> None:
     if only and device != only:
-        raise SystemExit(f"there is no {only} device here, and full sizes are not for a {device}; try --small")
+        raise SystemExit(
+            f"there is no {only} device here, and full sizes are not for a {device}; try --small"
+        )

@@ -106,9 +106,7 @@ class Sizes:
     name: SizeName
     card: CardCase = CardCase()
     tuning: gpu_finetune.GpuCase = gpu_finetune.GpuCase()
-    answering: gpu_inference.GpuCase = field(
-        default_factory=lambda: gpu_inference.GpuCase(letter_rows=1024)
-    )
+    answering: gpu_inference.GpuCase = field(default_factory=lambda: gpu_inference.GpuCase(letter_rows=1024))
     twins: TwinCase = TwinCase()
     labels: LabelCase = LabelCase()
     pictures: PictureCase = PictureCase()

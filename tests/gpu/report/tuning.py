@@ -67,7 +67,10 @@ def _as_a_profile_asks(profile: str, setting: Setting) -> Figures:
     states.add(examples)
     an_epoch = -(-len(examples) // asked.batch_size)
     settings = asked.model_copy(
-        update={"epochs": (case.warm_up + setting.sizes.recipe.steps) / an_epoch, "base": recipe.finetune.base}
+        update={
+            "epochs": (case.warm_up + setting.sizes.recipe.steps) / an_epoch,
+            "base": recipe.finetune.base,
+        }
     )
     clock = gpu_finetune.StepClock(case.device, [])
     with tempfile.TemporaryDirectory() as place, on.peak_memory(case.device) as peak:

@@ -58,8 +58,6 @@ def _prepare(tell: Tell) -> None:
     import torch
     from transformers.utils import logging
 
-    import blip_core.training
-    import tests.gpu.report.random_generators
     from tests.benchmarks import device as on
     from tests.benchmarks import measuring
 
