@@ -38,7 +38,7 @@ def find_below(folder: Path, name: str) -> Path:
     """
     if _ADDRESS.match(name):
         raise PictureError(
-            f"{name!r} is an address, from which nothing is fetched: save the pictures in a folder, write their "
+            f"{name!r} is an address, and nothing is fetched: save the pictures in a folder, write their "
             "file names into the table, and name the folder with --images"
         )
     try:

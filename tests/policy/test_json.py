@@ -21,7 +21,10 @@ FOREIGN = {  # what they read was written by other programs, which may have an I
     "blip_core/prefetching/remote_code.py",
     "blip_core/prefetching/selecting.py",
     "blip_core/sources/column_types.py",
-    "blip_core/sources/tabular.py",
+    "blip_core/sources/formats/dataset_folders.py",
+    "blip_core/sources/formats/json_rows.py",
+    "blip_core/sources/listing.py",
+    "blip_core/sources/table_pictures.py",
     "blip_core/wiring/readiness.py",
 }
 
