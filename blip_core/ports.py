@@ -114,6 +114,10 @@ class Run(Protocol):
 
     def tags(self, values: Mapping[str, str]) -> None: ...
 
+    def note(self, markdown: str) -> None:
+        """Describe the run on its page; a later note replaces an earlier one."""
+        ...
+
     def artifact(self, path: Path, folder: str = "") -> None:
         """Keep a file below `folder`."""
         ...

@@ -13,6 +13,7 @@ from blip_core import strict_json
 from blip_core.recipes import AnyVariant, Variant
 from blip_core.records import Rejection
 from blip_core.reporting import POCKET_NOTE
+from blip_core.reporting.markdown import answers_markdown, answers_words
 from blip_core.reporting.submission import (
     ANSWERED_SCHEMA,
     PREDICTIONS,
@@ -28,8 +29,9 @@ from blip_core.reporting.submission import (
 )
 from blip_core.scoring import score
 from blip_core.store import ArtifactRef, write_rows
-from flows.recording import Recorder
-from flows.results import TABLE_ROWS, keep_recipe, link_mlflow, variant_metrics
+from flows.recording import ANSWERING, Recorder
+from flows.result_pages import link_mlflow, say_where_recorded, to_prefect
+from flows.results import TABLE_ROWS, accuracy_metrics, keep_recipe, variant_metrics
 from flows.tables import table_warnings
 from tasks.answer_table import QuestionTable, read_answers
 
@@ -70,9 +72,19 @@ def keep_answers(
         },
         "mlflow": {"tracking_uri": recorder.tracking_uri, "run_id": recorder.run.mlflow_id},
     }
-    create_markdown_artifact(markdown(summary), key="results", description="What this run answered")
-    link_mlflow(recorder)
+    show_answers(recorder, summary)
     return summary
+
+
+def show_answers(recorder: Recorder, summary: Mapping[str, Any]) -> None:
+    """Show what a run answered in its note in MLflow, in an artefact and the log of its Prefect run."""
+    recorder.run.note(answers_markdown(summary, to_prefect(recorder)))
+    said = answers_words(summary)
+    create_markdown_artifact(answers_markdown(summary, {}), key="results", description=said)
+    link_mlflow(recorder)
+    recorder.page.say(said)
+    recorder.page.say(f"answers: {summary['out']}")
+    say_where_recorded(recorder)
 
 
 def score_answers(rows: Sequence[Answered], is_free: bool) -> dict[str, Any] | None:
@@ -104,23 +116,12 @@ def keep_run(
 ) -> None:
     """Keep recipe, answers and scores in MLflow under the names that all runs share."""
     keep_recipe(recorder.recipe, recorder.run)
-    child = recorder.children[f"predict {variant.name}"]
+    child = recorder.children[f"{ANSWERING}{variant.name}"]
     child.tags({"foundry.variant": variant.name})
     if scores is not None:
         child.metrics(variant_metrics(scores))
-        recorder.run.metrics({f"accuracy/{variant.name}": scores["accuracy"]["value"]})
+        known = {f"accuracy/{variant.name}": scores["accuracy"]["value"]}
+        recorder.run.metrics(accuracy_metrics(scores["accuracy"]) | known)
     for path in files.values():
         child.artifact(path)
     child.table([row.to_row() for row in rows[:TABLE_ROWS]], "predictions.json")
-
-
-def markdown(summary: Mapping[str, Any]) -> str:
-    """What was answered, as Markdown."""
-    lines = [f"`{summary['variant']}` answered {summary['answered']:,} of {summary['rows']:,} rows."]
-    if summary["scores"]:
-        found = summary["scores"]["accuracy"]
-        interval = f"95 % interval {found['low']:.3f} to {found['high']:.3f}, n {found['n']:,}"
-        lines.append(f"Accuracy {found['value']:.3f} ({interval})")
-    lines += [f"Refused: {count:,} {reason}" for reason, count in summary["refused"].items()]
-    lines += [f"{name} `{path}`" for name, path in summary["files"].items()]
-    return "\n\n".join(lines)

@@ -11,6 +11,7 @@ from blip_core.store import ArtifactRef
 from blip_core.wiring import check_ready
 from flows.answering import with_variants
 from flows.contestants import Contestant, enter_all, keep_contestants
+from flows.failures import show_failure
 from flows.finetune import tune
 from flows.forms import (
     DEFAULT_PROFILE,
@@ -29,7 +30,7 @@ from tasks.compare import compare
 from tasks.predict_variant import predict_variant
 
 
-@flow(name="compare-variants", flow_run_name="compare-variants {recipe}-{profile}")
+@flow(name="compare-variants", flow_run_name="compare-variants {recipe}-{profile}", on_failure=[show_failure])
 def compare_variants(
     recipe: RecipeChoice = DEFAULT_RECIPE,
     profile: ProfileChoice = DEFAULT_PROFILE,

@@ -8,6 +8,7 @@ from prefect import flow
 from blip_core.recipes import Recipe
 from blip_core.store import ArtifactRef
 from blip_core.wiring import check_ready
+from flows.failures import show_failure
 from flows.forms import (
     AS_RECIPE,
     DEFAULT_PROFILE,
@@ -28,7 +29,7 @@ from tasks.chosen import chosen
 from tasks.tune_adapter import tune_adapter
 
 
-@flow(name="finetune", flow_run_name="finetune {recipe}-{profile}")
+@flow(name="finetune", flow_run_name="finetune {recipe}-{profile}", on_failure=[show_failure])
 def finetune(
     recipe: RecipeChoice = DEFAULT_RECIPE,
     profile: ProfileChoice = DEFAULT_PROFILE,

@@ -8,6 +8,7 @@ from prefect import flow
 from blip_core.wiring import check_ready
 from flows.compare_variants import judge
 from flows.contestants import enter_all, keep_contestants
+from flows.failures import show_failure
 from flows.finetune import tune
 from flows.forms import (
     AS_RECIPE,
@@ -27,7 +28,7 @@ from flows.regenerate_dataset import grow_dataset
 from flows.results import keep_results
 
 
-@flow(name="pipeline", flow_run_name="{recipe}-{profile}")
+@flow(name="pipeline", flow_run_name="{recipe}-{profile}", on_failure=[show_failure])
 def pipeline(
     recipe: RecipeChoice = DEFAULT_RECIPE,
     profile: ProfileChoice = DEFAULT_PROFILE,

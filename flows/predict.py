@@ -13,6 +13,7 @@ from blip_core.store import ArtifactRef
 from flows.answering import check_can_answer, choose_variant, newest_adapter
 from flows.answers import keep_answers
 from flows.contestants import enter, keep_contestants
+from flows.failures import show_failure
 from flows.finetune import tune
 from flows.forms import DEFAULT_PROFILE, DEFAULT_RECIPE, ProfileChoice, RecipeChoice, resolve
 from flows.recording import recorded
@@ -22,7 +23,7 @@ from tasks.answer_table import QuestionTable, answer_table
 from tasks.stage import only_planned
 
 
-@flow(name="predict", flow_run_name="predict {variant} {recipe}-{profile}")
+@flow(name="predict", flow_run_name="predict {variant} {recipe}-{profile}", on_failure=[show_failure])
 def predict(
     table: str,
     out: str,

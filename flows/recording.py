@@ -5,27 +5,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from prefect.runtime import flow_run
 
 from blip_core.recipes import Recipe
+from blip_core.reporting.words import epoch_words, stage_line
 from blip_core.store import Artifact
 from blip_core.tracking import link_tags
 from blip_core.tracking.runs import JournalledRun
 from blip_core.tracking.system_metrics import SystemSampler
 from blip_core.wiring import Workplace, git_commit, workplace
 from flows.limits import on_accelerator
+from flows.run_page import RunPage, run_page
 from flows.servers import page_of
+from tasks.chosen import SHOWN_CHARS
 from tasks.stage import watched_by
 
 SAMPLES = "samples.json"  # what a model said while it was tuned, as a table
 WHOLE = "pipeline"  # its runs bear the recipe's name alone
+ANSWERING = "predict "  # begins the names of stages that a variant's scores are filed under
 KILLED = (KeyboardInterrupt, SystemExit)
 
 
 class Screen(Protocol):
-    """Where a person watches; see `blip_core.reporting`."""
+    """Where a person watches: a terminal, see `blip_core.reporting`, or a page, see `flows.run_page`."""
 
     def begin(self, stage: str, cached: bool) -> None: ...
 
@@ -37,7 +42,7 @@ class Screen(Protocol):
 
 
 class NoScreen:
-    """Shows nothing: Prefect's page has its own view of a run."""
+    """Shows nothing: nobody sits before a run of a worker."""
 
     def begin(self, stage: str, cached: bool) -> None:
         return None
@@ -81,16 +86,21 @@ class Recorder:
         recipe: what is run.
         run: the tracked run that the stages' runs stand below.
         screen: shows a line a stage.
+        page: shows the same, and more, on Prefect's page of the run.
     """
 
-    def __init__(self, recipe: Recipe, run: JournalledRun, screen: Screen, place: Workplace) -> None:
+    def __init__(
+        self, recipe: Recipe, run: JournalledRun, screen: Screen, page: RunPage, place: Workplace
+    ) -> None:
         self.recipe = recipe
         self.run = run
         self.place = place
         self.tracking_uri = ""
         self.stages: dict[str, StageRecord] = {}
         self.children: dict[str, JournalledRun] = {}
-        self._screen = screen
+        self.page = page
+        self._screens: tuple[Screen, ...] = (screen, page)
+        self._held: dict[str, list[tuple[Mapping[str, float], int]]] = {}
         self._stage = ""
         self._cached = False
         self._began = 0.0
@@ -103,14 +113,19 @@ class Recorder:
         self.children[stage] = self.run.child(stage, tags)
         self._sampled = []
         if not cached:
-            self._sampler = SystemSampler(self.children[stage].metrics).start()
-        self._screen.begin(stage, cached)
+            self._sampler = SystemSampler(partial(self._observe, stage)).start()
+        for screen in self._screens:
+            screen.begin(stage, cached)
 
     def progress(self, done: int, total: int) -> None:
-        self._screen.progress(done, total)
+        for screen in self._screens:
+            screen.progress(done, total)
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         self.children[self._stage].metrics(training_metrics(values), step)
+
+    def epoch(self, epoch: float, epochs: float, metrics: Mapping[str, float]) -> None:
+        self.page.say(f"{self._stage}: {epoch_words(epoch, epochs, metrics)}")
 
     def samples(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Show what a model that is being tuned says of a few rows, with all it said of them before."""
@@ -130,22 +145,40 @@ class Recorder:
         seconds = time.monotonic() - self._began
         self.stages[self._stage] = StageRecord(artifact, seconds, self._cached)
         child = self.children[self._stage]
-        child.metrics(
-            {"stage/seconds": seconds, "stage/rows": artifact.rows, "stage/cached": float(self._cached)}
-        )
+        told = {"rows": artifact.rows, **artifact.metadata}
+        spent = {"stage/seconds": seconds, "stage/rows": artifact.rows, "stage/cached": float(self._cached)}
+        self._observe(self._stage, spent)
         child.tags({"foundry.key": artifact.key, "foundry.digest": artifact.digest})
-        self._screen.end(self._stage, seconds, self._cached, {"rows": artifact.rows, **artifact.metadata})
+        child.note(stage_line(self._stage, seconds, self._cached, told))
+        for screen in self._screens:
+            screen.end(self._stage, seconds, self._cached, told)
 
     def fail(self, error: BaseException) -> None:
-        self._screen.fail(self._stage)
+        for run in (self.children[self._stage], self.run):
+            run.note(f"{self._stage} failed: {error}")
+        for screen in self._screens:
+            screen.fail(self._stage)
         self.close(status_of(error))
 
     def close(self, status: str = "FINISHED") -> None:
         """Close all tracked runs; those that are closed stay as they are."""
         self._stop_sampler()
-        for child in self.children.values():
+        self.page.close()
+        for stage, child in self.children.items():
+            for values, step in self._held.pop(stage, ()):
+                child.metrics(values, step)
             child.finish(status if child is self.children.get(self._stage) else "FINISHED")
         self.run.finish(status)
+
+    def _observe(self, stage: str, values: Mapping[str, float], step: int = 0) -> None:
+        """Record what a stage took of the machine, with a variant not before its scores.
+
+        MLflow compares runs by the metric that they got first, and three variants are compared by accuracy.
+        """
+        if stage.startswith(ANSWERING):
+            self._held.setdefault(stage, []).append((values, step))
+            return
+        self.children[stage].metrics(values, step)
 
     def _stop_sampler(self) -> None:
         if self._sampler is not None:
@@ -187,7 +220,7 @@ def _tracked(recipe: Recipe, flow: str) -> Iterator[Recorder]:
     tracker = place.tracker()
     tracker.catch_up()
     tags = {
-        **link_tags(str(flow_run.id or ""), _flow_run_page(place), git_commit()),
+        **link_tags(str(flow_run.id or ""), flow_run_page(place), git_commit()),
         "foundry.flow": flow,
         "foundry.recipe": recipe.name,
         "foundry.profile": recipe.profile,
@@ -195,8 +228,9 @@ def _tracked(recipe: Recipe, flow: str) -> Iterator[Recorder]:
     }
     name = f"{recipe.name}-{recipe.profile}"
     run = tracker.start(recipe.experiment, name if flow == WHOLE else f"{flow} {name}", tags)
-    recorder = Recorder(recipe, run, _SCREEN.get(NoScreen()), place)
+    recorder = Recorder(recipe, run, _SCREEN.get(NoScreen()), run_page(), place)
     recorder.tracking_uri = tracker.uri
+    recorder.page.say(f"{name}: recipe {recipe.digest()[:SHOWN_CHARS]}, working in {place.home}")
     try:
         with watched_by(recorder):
             yield recorder
@@ -206,6 +240,6 @@ def _tracked(recipe: Recipe, flow: str) -> Iterator[Recorder]:
     recorder.close()
 
 
-def _flow_run_page(place: Workplace) -> str:
+def flow_run_page(place: Workplace) -> str:
     """Address of this flow run on the page of `foundry ui`, which shows runs of embedded servers, too."""
     return f"{page_of(place, 'prefect')}/runs/flow-run/{flow_run.id}" if flow_run.id else ""

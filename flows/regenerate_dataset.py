@@ -8,6 +8,7 @@ from prefect import flow
 from blip_core.recipes import Recipe
 from blip_core.store import ArtifactRef
 from blip_core.wiring import check_ready
+from flows.failures import show_failure
 from flows.forms import (
     AS_RECIPE,
     DEFAULT_PROFILE,
@@ -29,7 +30,11 @@ from tasks.read_table import read_table
 from tasks.write_scenes import write_scenes
 
 
-@flow(name="regenerate-dataset", flow_run_name="regenerate-dataset {recipe}-{profile}")
+@flow(
+    name="regenerate-dataset",
+    flow_run_name="regenerate-dataset {recipe}-{profile}",
+    on_failure=[show_failure],
+)
 def regenerate_dataset(
     recipe: RecipeChoice = DEFAULT_RECIPE,
     profile: ProfileChoice = DEFAULT_PROFILE,

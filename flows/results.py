@@ -6,8 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from prefect.artifacts import create_link_artifact, create_markdown_artifact
-
 from blip_core import figures, strict_json
 from blip_core.dataset import read_split
 from blip_core.recipes import Recipe
@@ -30,15 +28,15 @@ from blip_core.reporting import (
     summarise_variants,
     write_report,
 )
-from blip_core.scoring import Decision, decide
+from blip_core.scoring import Comparison, Decision, decide
 from blip_core.store import ArtifactRef
 from blip_core.tracking.runs import JournalledRun
 from blip_core.wiring import evaluation_examples
 from flows.adapter_cards import stored_card
 from flows.learning import Learning, keep_learning, training_summary
 from flows.named_adapter import NamedAdapter
-from flows.recording import Recorder
-from flows.servers import page_of
+from flows.recording import ANSWERING, Recorder
+from flows.result_pages import LADDER_PICTURE, REPORT, show_results
 from tasks.compare import read_scores
 from tasks.predict_variant import FILE as PREDICTIONS
 from tasks.predict_variant import read_predictions
@@ -46,7 +44,6 @@ from tasks.stage import metadata_of, path_of
 from tasks.tune_adapter import ADAPTER
 
 SCORES = "scores.json"
-REPORT = "report.html"
 SHEET = "pictures.png"
 CHAMPION = "champion.json"
 ADAPTER_CARD = "adapter-card.md"
@@ -80,8 +77,18 @@ def keep_results(
     if scores:
         keep_scores(recorder, folder, told, ladder)
         write_page(recorder, folder, summary, told, dataset, learning, samples)
-    link_prefect(recorder, summary)
+    recorder.run.metrics(counts(dataset, adapter))
+    show_results(recorder, summary, ladder, score_note(recorder.recipe) if scores else "")
     return summary.to_dict()
+
+
+def counts(dataset: ArtifactRef | None, adapter: ArtifactRef | None) -> dict[str, float]:
+    """What a run counted besides its scores; after them, as MLflow compares runs by what they told first."""
+    told: dict[str, float] = {}
+    if dataset:
+        told |= {f"dataset/{split}": float(rows) for split, rows in metadata_of(dataset)["splits"].items()}
+    best = metadata_of(adapter)["best_validation_loss"] if adapter else None
+    return told if best is None else told | {"eval/loss": best}
 
 
 def one_a_picture(rows: Sequence[Example]) -> list[Example]:
@@ -98,8 +105,6 @@ def keep_dataset(recorder: Recorder, folder: Path, dataset: ArtifactRef) -> list
     sheet.save(folder / SHEET)
     for run in recorder.runs_of("labels"):
         run.artifact(folder / SHEET)
-    splits = metadata_of(dataset)["splits"]
-    recorder.run.metrics({f"dataset/{split}": float(rows) for split, rows in splits.items()})
     return samples
 
 
@@ -107,13 +112,40 @@ def keep_scores(recorder: Recorder, folder: Path, told: Mapping[str, Any], ladde
     """Keep every variant's answers and scores, and the ladder."""
     (folder / SCORES).write_text(strict_json.dumps(told, indent=1), encoding="utf-8")
     for name, values in told["variants"].items():
-        keep_variant(recorder, name, values)
-    recorder.run.metrics({f"accuracy/{rung.name}": rung.accuracy.value for rung in ladder.rungs})
-    recorder.run.metrics({f"gain/{one.b}_over_{one.a}": one.difference for one in ladder.comparisons})
-    recorder.run.artifact(figures.ladder(ladder.scores, folder / "ladder.png", ladder.chance))
+        keep_variant(recorder, name, values, gain_metrics(ladder.comparison_for(name)))
+    recorder.run.metrics(headline(ladder))
+    recorder.run.artifact(figures.ladder(ladder.scores, folder / LADDER_PICTURE, ladder.chance))
     if ladder.comparisons:
         recorder.run.artifact(charts.differences(ladder.comparisons, folder / "differences.png"))
     recorder.run.artifact(charts.reliability(calibrations(told), folder / "reliability.png"))
+
+
+def headline(ladder: Ladder) -> dict[str, float]:
+    """The scores of a whole run: of the variant its verdict is about, then each accuracy and each gain."""
+    last = ladder.rungs[-1]
+    return {
+        **accuracy_metrics(asdict(last.accuracy)),
+        **gain_metrics(ladder.comparison_for(last.name)),
+        **{f"accuracy/{rung.name}": rung.accuracy.value for rung in ladder.rungs},
+        **{f"gain/{one.b}_over_{one.a}": one.difference for one in ladder.comparisons},
+    }
+
+
+def gain_metrics(comparison: Comparison | None) -> dict[str, float]:
+    """How much better a variant is than the one it is measured against, and how sure that is."""
+    if comparison is None:
+        return {}
+    ends = {"eval/gain_low": comparison.low, "eval/gain_high": comparison.high}
+    return {"eval/gain": comparison.difference, **ends, "eval/gain_p": comparison.p}
+
+
+def accuracy_metrics(accuracy: Mapping[str, Any]) -> dict[str, float]:
+    """An accuracy and the ends of its 95 % interval."""
+    return {
+        "eval/accuracy": accuracy["value"],
+        "eval/accuracy_low": accuracy["low"],
+        "eval/accuracy_high": accuracy["high"],
+    }
 
 
 def keep_card(recorder: Recorder, folder: Path, adapter: ArtifactRef, told: Mapping[str, Any]) -> None:
@@ -188,11 +220,11 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def keep_variant(recorder: Recorder, name: str, values: Mapping[str, Any]) -> None:
+def keep_variant(recorder: Recorder, name: str, values: Mapping[str, Any], gain: dict[str, float]) -> None:
     """Keep what one variant answered, and its scores under the names that all variants share."""
-    stage = f"predict {name}"
+    stage = f"{ANSWERING}{name}"
     child, answered = recorder.children[stage], recorder.stages[stage].artifact
-    child.metrics(variant_metrics(values))
+    child.metrics(variant_metrics(values) | gain)
     judged_on = {"foundry.evaluation": str(answered.metadata["evaluation_identity"])}
     child.tags({"foundry.variant": name, **judged_on})
     recorder.run.tags(judged_on)  # of all variants the same, or they would not have been compared
@@ -203,7 +235,7 @@ def keep_variant(recorder: Recorder, name: str, values: Mapping[str, Any]) -> No
 
 def answers_of(recorder: Recorder, variant: str) -> list[Prediction]:
     """What a variant answered in this run."""
-    return read_predictions(recorder.stages[f"predict {variant}"].artifact.ref())
+    return read_predictions(recorder.stages[f"{ANSWERING}{variant}"].artifact.ref())
 
 
 def variant_metrics(values: Mapping[str, Any]) -> dict[str, float]:
@@ -213,9 +245,7 @@ def variant_metrics(values: Mapping[str, Any]) -> dict[str, float]:
     modes = {f"eval/mode_{mode}": score["value"] for mode, score in values.get("ablations", {}).items()}
     kinds = {f"eval/accuracy_{kind}": score["value"] for kind, score in values["by_kind"].items()}
     return {
-        "eval/accuracy": accuracy["value"],
-        "eval/accuracy_low": accuracy["low"],
-        "eval/accuracy_high": accuracy["high"],
+        **accuracy_metrics(accuracy),
         "eval/rows": accuracy["n"],
         "eval/calibration_error": values["calibration"]["ece"],
         "eval/brier": values["calibration"]["brier"],
@@ -240,9 +270,6 @@ def keep_adapter(
     rests = path_of(adapter)
     child = recorder.children.get("finetune", recorder.run)
     learning = keep_learning(recorder, folder, adapter)
-    best = metadata_of(adapter)["best_validation_loss"]
-    if best is not None:
-        recorder.run.metrics({"eval/loss": best})
     tuned = [variant.name for variant in recorder.recipe.variants if variant.adapter is True]
     judged = [name for name in tuned if name in scores["variants"]]
     metrics = {f"accuracy_{name}": scores["variants"][name]["accuracy"]["value"] for name in judged}
@@ -267,57 +294,6 @@ def keep_decision(recorder: Recorder, folder: Path, decision: Decision) -> None:
     for run in recorder.runs_of("finetune"):
         run.artifact(path)
         run.tags(told)
-
-
-def link_prefect(recorder: Recorder, summary: Summary) -> None:
-    """Show on the page of the flow run what it made, with a link to the run in MLflow."""
-    create_markdown_artifact(markdown(summary), key="results", description="What this run made")
-    link_mlflow(recorder)
-
-
-def link_mlflow(recorder: Recorder) -> None:
-    """Lead from the page of the flow run to the run in MLflow, once MLflow has heard of it."""
-    page = recorder.run.page(page_of(recorder.place, "mlflow"))
-    if page:
-        text = "Open this run in MLflow"
-        card = f"[{text}]({page})"  # Prefect's page shows the description first
-        create_link_artifact(page, key="mlflow-run", link_text=text, description=card)
-
-
-def markdown(summary: Summary) -> str:
-    """What a run made, as Markdown: the ladder where there is one, then where everything lies."""
-    made = [f"Dataset `{summary.dataset.path}`"] if summary.dataset else []
-    if summary.dataset:
-        rows = ", ".join(f"{split} {count}" for split, count in summary.dataset.rows.items())
-        made.append(f"Rows: {rows}; refused {sum(summary.dataset.rejected.values())}")
-    made += [f"Adapter `{summary.adapter.path}`"] if summary.adapter else []
-    made += [f"Report `{summary.report}`"] if summary.report else []
-    return "\n\n".join([*([ladder_markdown(summary)] if summary.variants else []), *made])
-
-
-def ladder_markdown(summary: Summary) -> str:
-    """The ladder as a Markdown table, with the comparisons below."""
-    heading = ["variant", "accuracy", "95 % interval", "free answers", "invalid", "n"]
-    lines = [_row(heading), _row(["---"] * len(heading))]
-    for name, one in summary.variants.items():
-        low, high = one.ci95
-        written = [_share(one.generation_accuracy), _share(one.invalid)]
-        lines.append(_row([name, _share(one.accuracy), f"{low:.3f} to {high:.3f}", *written, str(one.n)]))
-    heading = ["from", "to", "difference", "95 % interval", "p, adjusted"]
-    lines += ["", _row(heading), _row(["---"] * len(heading))]
-    for pair in summary.comparisons:
-        low, high = pair.ci95
-        interval = f"{low:+.3f} to {high:+.3f}"
-        lines.append(_row([pair.a, pair.b, f"{pair.difference:+.3f}", interval, f"{pair.p_adjusted:.3g}"]))
-    return "\n".join(lines)
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def summarise(

@@ -28,6 +28,8 @@ class Watcher(Protocol):
 
     def metrics(self, values: Mapping[str, float], step: int) -> None: ...
 
+    def epoch(self, epoch: float, epochs: float, metrics: Mapping[str, float]) -> None: ...
+
     def samples(self, rows: Sequence[Mapping[str, Any]]) -> None: ...
 
     def end(self, artifact: Artifact) -> None: ...
@@ -45,6 +47,9 @@ class Nobody:
         return None
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
+        return None
+
+    def epoch(self, epoch: float, epochs: float, metrics: Mapping[str, float]) -> None:
         return None
 
     def samples(self, rows: Sequence[Mapping[str, Any]]) -> None:

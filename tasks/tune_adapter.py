@@ -97,10 +97,13 @@ class Report:
     """
 
     def __init__(self, recipe: Recipe, rows: int) -> None:
-        batches = max(1, -(-rows // recipe.finetune.batch_size))
-        self._steps = max(1, round(recipe.finetune.epochs * batches))
-        self._rows_a_step = rows / batches
+        self._batches = max(1, -(-rows // recipe.finetune.batch_size))
+        self._epochs = recipe.finetune.epochs
+        self._steps = max(1, round(self._epochs * self._batches))
+        self._rows_a_step = rows / self._batches
         self._began: tuple[int, float] | None = None
+        self._losses: list[float] = []
+        self._looks: dict[str, float] = {}
         self.rows_per_second: float | None = None
 
     def step(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -109,11 +112,23 @@ class Report:
         watcher().metrics(metrics, step)
         if step == 0:
             return
+        self._count_epoch(step, metrics)
         now = time.monotonic()
         self._began = self._began or (step, now)
         first, since = self._began
         if step > first and now > since:
             self.rows_per_second = (step - first) * self._rows_a_step / (now - since)
+
+    def _count_epoch(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Tell of each epoch, and of a last part of one: its mean loss, and the newest look at other rows."""
+        self._losses += [metrics["loss"]] if "loss" in metrics else []
+        self._looks |= {name: value for name, value in metrics.items() if name.startswith("validation_")}
+        if step % self._batches and step != self._steps:
+            return
+        loss = _mean(self._losses)
+        told = ({"loss": loss} if loss is not None else {}) | self._looks
+        watcher().epoch(round(step / self._batches, 2), self._epochs, told)
+        self._losses, self._looks = [], {}
 
     def samples(self, samples: "Sequence[Sample]") -> None:
         watcher().samples([sample.to_row() for sample in samples])

@@ -1,6 +1,6 @@
 """The ladder on a terminal: a row a variant, what it means, and whether the adapter became champion."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -13,6 +13,11 @@ from blip_core.reporting.words import p_words, share_words
 from blip_core.scoring import Accuracy, Comparison
 
 _ABSENT = "–"
+_OTHERWISE = (
+    "circular",
+    "free|text",
+    "invalid",
+)  # columns of the same questions, asked in other ways
 _ANY_WIDTH = 1_000  # wider than any table, so that its own width is measured
 
 Cell = Callable[[Rung, Comparison | None, str], str]
@@ -32,10 +37,7 @@ def show_ladder(console: Console, ladder: Ladder, note: str = "") -> None:
 
 def show_champion(console: Console, champion: ChampionSummary) -> None:
     """Print whether the adapter of this run became the champion, and why or why not."""
-    outcome = (
-        "This adapter becomes the champion." if champion.won else "This adapter does not become champion."
-    )
-    console.print(escape(" ".join([outcome, *champion.reasons])), highlight=False)
+    console.print(escape(champion_words(champion)), highlight=False)
 
 
 def _table(ladder: Ladder, is_wide: bool) -> Table:
@@ -55,6 +57,32 @@ def _table(ladder: Ladder, is_wide: bool) -> Table:
         found = ladder.comparison_for(rung.name)
         table.add_row(*(escape(cell(rung, found, separator)) for cell in columns.values()))
     return table
+
+
+def ladder_cells(ladder: Ladder) -> list[list[str]]:
+    """Accuracies and comparisons as texts, a line a variant, their heading first."""
+    return _cells(ladder, [heading for heading in _columns(ladder) if heading not in _OTHERWISE])
+
+
+def otherwise_cells(ladder: Ladder) -> list[list[str]]:
+    """What variants scored when they were asked in other ways, as texts; empty where nobody did."""
+    asked = [heading for heading in _columns(ladder) if heading in _OTHERWISE]
+    return _cells(ladder, ["variant", *asked]) if asked else []
+
+
+def _cells(ladder: Ladder, headings: Sequence[str]) -> list[list[str]]:
+    columns = _columns(ladder)
+    rows = [[heading.replace("|", " ") for heading in headings]]
+    for rung in ladder.rungs:
+        found = ladder.comparison_for(rung.name)
+        rows.append([columns[heading](rung, found, " ") for heading in headings])
+    return rows
+
+
+def champion_words(champion: ChampionSummary) -> str:
+    """Whether an adapter became the champion, and why or why not."""
+    outcome = "becomes the champion" if champion.won else "does not become champion"
+    return " ".join([f"This adapter {outcome}.", *champion.reasons])
 
 
 def _columns(ladder: Ladder) -> dict[str, Cell]:

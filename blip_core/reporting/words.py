@@ -15,6 +15,25 @@ def stage_words(stage: str, told: Told) -> str:
     return words(told)
 
 
+def stage_line(stage: str, seconds: float, cached: bool, told: Told) -> str:
+    """One line on a stage that is over: what came of it, and its seconds or that it lay there already."""
+    words = stage_words(stage, {**told, "seconds": seconds, "cached": cached})
+    return f"{stage}: {words} ({'cached' if cached else f'{seconds:.1f} s'})"
+
+
+def epoch_words(epoch: float, epochs: float, metrics: Mapping[str, float]) -> str:
+    """How an epoch went, such as `epoch 2 of 5: loss 0.412, validation loss 0.398`."""
+    told = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in metrics.items()]
+    return f"epoch {epoch:g} of {epochs:g}: {', '.join(told) or 'no step counted'}"
+
+
+def loss_words(told: Told) -> str:
+    """How the loss went, such as `loss 2.00 to 0.50 in 120 steps`; empty where it is not known."""
+    if told.get("first_loss") is None:
+        return ""
+    return f"loss {told['first_loss']:.2f} to {told['last_loss']:.2f} in {told['steps']:,} steps"
+
+
 def progress_unit(stage: str) -> str:
     """What a stage counts while it runs; empty where it counts a handful of dissimilar things."""
     return _UNITS.get(stage.split(maxsplit=1)[0], "")
@@ -57,10 +76,10 @@ def _dataset(told: Told) -> str:
 
 
 def _finetune(told: Told) -> str:
-    if told.get("first_loss") is None:
+    loss, counts = loss_words(told), told.get("counts", {})
+    if not loss:
         return _rows(told)
-    counts = told.get("counts", {})
-    notes = [f"loss {told['first_loss']:.2f} to {told['last_loss']:.2f} in {told['steps']:,} steps"]
+    notes = [loss]
     notes += [f"{told['trainable']:,} weights"] if "trainable" in told else []
     notes += [f"{share_words(counts['padded_share'])} padding"] if "padded_share" in counts else []
     notes += [text.format(counts[name]) for name, text in _TRAINING_NOTES.items() if counts.get(name)]

@@ -17,6 +17,7 @@ from filelock import FileLock
 from blip_core.errors import TrackingError
 from blip_core.tracking.cursor import note_delivered, read_cursor, write_cursor
 from blip_core.tracking.journal import Entry, read_journal, read_start
+from blip_core.tracking.pages import dress, file_address, file_page, run_page
 from blip_core.tracking.sending import RUN_TAG, send_alone, send_batch
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ class Destination:
         """Id of an experiment, which is made if there is none of that name."""
         with self.lock:
             if name not in self._experiments:
-                self._experiments[name] = self._find_or_create_experiment(name)
+                found = self._find_or_create_experiment(name)
+                dress(self.client, found)
+                self._experiments[name] = found
             return self._experiments[name]
 
     def _find_or_create_experiment(self, name: str) -> str:
@@ -127,7 +130,15 @@ class Delivery:
         """Address of the run on an MLflow server; empty while the run is unknown there."""
         if not self.mlflow_id:
             return ""
-        return f"{server.rstrip('/')}/#/experiments/{self._cursor.experiment_id}/runs/{self.mlflow_id}"
+        return run_page(server, self._cursor.experiment_id, self.mlflow_id)
+
+    def file_page(self, server: str, path: str) -> str:
+        """Address of a page that shows a file of the run; empty while the run is unknown there."""
+        return file_page(server, self._cursor.experiment_id, self.mlflow_id, path) if self.mlflow_id else ""
+
+    def file_address(self, server: str, path: str) -> str:
+        """Address of the bytes of a file of the run; empty while the run is unknown there."""
+        return file_address(server, self.mlflow_id, path) if self.mlflow_id else ""
 
     def version_of(self, number: int) -> str:
         """Registry version of the adapter of an entry; empty while there is none."""

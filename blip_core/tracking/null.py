@@ -29,6 +29,9 @@ class NullRun:
     def tags(self, values: Mapping[str, str]) -> None:
         return None
 
+    def note(self, markdown: str) -> None:
+        return None
+
     def artifact(self, path: Path, folder: str = "") -> None:
         return None
 

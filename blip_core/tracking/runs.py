@@ -10,6 +10,7 @@ from blip_core import strict_json
 from blip_core.finite import check_finite
 from blip_core.tracking.delivery import Delivery
 from blip_core.tracking.journal import SUFFIX, Journal, Kind
+from blip_core.tracking.pages import NOTE_CHARS, NOTE_TAG
 
 
 class JournalledRun:
@@ -56,6 +57,14 @@ class JournalledRun:
         """Address of the run on an MLflow server (`http://127.0.0.1:5000`); empty while it is unknown."""
         return self._delivery.page(server) if self._delivery else ""
 
+    def file_page(self, server: str, path: str) -> str:
+        """Address of a page of an MLflow server that shows a file of this run; empty as `page` is."""
+        return self._delivery.file_page(server, path) if self._delivery else ""
+
+    def file_address(self, server: str, path: str) -> str:
+        """Address of the bytes of a file of this run on an MLflow server; empty as `page` is."""
+        return self._delivery.file_address(server, path) if self._delivery else ""
+
     def params(self, values: Mapping[str, Any]) -> None:
         """Record settings; each is written once and never changes."""
         self._write("params", {"values": {name: str(value) for name, value in values.items()}})
@@ -74,6 +83,11 @@ class JournalledRun:
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags; a later value replaces an earlier one."""
         self._write("tags", {"values": dict(values)})
+
+    def note(self, markdown: str) -> None:
+        """Describe the run on its page; a later note replaces an earlier one."""
+        cut = markdown if len(markdown) <= NOTE_CHARS else f"{markdown[: NOTE_CHARS - 1]}…"
+        self.tags({NOTE_TAG: cut})
 
     def artifact(self, path: Path, folder: str = "") -> None:
         """Keep a file, or a folder with all it holds, below `folder`."""

@@ -4,13 +4,14 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 from pathlib import Path
 
 from filelock import FileLock
 
 from blip_core import strict_json
 from blip_core.errors import PlaceError, TrackingError
+from blip_core.tracking.pages import APP
 
 DATABASE = "mlflow.db"
 _PREPARED = "prepared.json"  # names the MLflow version that the database was last set up by
@@ -58,6 +59,8 @@ def server_command(home: Path, port: int, host: str = "127.0.0.1") -> list[str]:
         *("--host", host),
         *("--port", str(port)),
         *("--workers", "1"),
+        # What was installed before this package named its app goes without.
+        *(("--app-name", APP) if entry_points(group="mlflow.app", name=APP) else ()),
     ]
 
 

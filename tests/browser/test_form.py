@@ -4,31 +4,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.browser.looking import click, find, wait
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
 OFFERED = ["compare-variants", "finetune", "pipeline", "predict", "regenerate-dataset"]
 SMALL = ["source.kind=world", "scenes.count=16"]
 PATIENCE_SECONDS = 1200  # a bound for a crowded machine, not a measurement
-
-
-def wait(browser, condition, seconds=120):
-    from selenium.common.exceptions import ElementClickInterceptedException, StaleElementReferenceException
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    redrawn = (StaleElementReferenceException, ElementClickInterceptedException)
-    return WebDriverWait(browser, seconds, ignored_exceptions=redrawn).until(condition)
-
-
-def find(browser, xpath, seconds=120):
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.support.expected_conditions import element_to_be_clickable
-
-    return wait(browser, element_to_be_clickable((By.XPATH, xpath)), seconds)
-
-
-def click(browser, xpath):
-    """Click, and again if the page was drawn anew meanwhile."""
-    wait(browser, lambda _: find(browser, xpath).click() or True)
 
 
 def field(browser, name):
@@ -78,6 +60,7 @@ def test_a_run_started_from_its_form_is_found_in_mlflow(browser, pages, keep):
     click(browser, "//main//a[starts-with(@href, '/v2/runs/flow-run/')]")
     find(browser, "//main//*[.='Completed']", PATIENCE_SECONDS)
     run = urlsplit(browser.current_url).path.rsplit("/", 1)[-1]
+    find(browser, "//main//*[contains(., 'finetune: epoch 1 of 1: loss ')]")  # from a worker
     keep("3-run")
 
     browser.refresh()  # the page asked for artifacts while there were none

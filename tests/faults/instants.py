@@ -85,6 +85,9 @@ class WatchedStages:
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         self._watcher.metrics(values, step)
 
+    def epoch(self, epoch: float, epochs: float, metrics: Mapping[str, float]) -> None:
+        self._watcher.epoch(epoch, epochs, metrics)
+
     def samples(self, rows: Sequence[Mapping[str, Any]]) -> None:
         self._watcher.samples(rows)
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from blip_core.errors import StageFailure
+from blip_core.errors import RecipeError, StageFailure
 from blip_core.store import Store
 from tests.flows.conftest import stand_in_doubles
+from tests.flows.pages import artifacts_of, log_of, mlflow_run, newest_run, sending_logs
 
 pytestmark = [
     pytest.mark.slow,
@@ -52,7 +53,8 @@ def two_runs(shared_home, doubles, prefect_server):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FOUNDRY_HOME", str(shared_home))
         stand_in_doubles(patch)
-        return run_pipeline(*doubles), run_pipeline(*doubles)
+        with sending_logs():
+            return run_pipeline(*doubles), run_pipeline(*doubles)
 
 
 @pytest.fixture
@@ -136,6 +138,53 @@ def test_mlflow_holds_a_parent_with_a_child_a_stage_and_the_loss_by_step(built):
     assert all(run.info.status == "FINISHED" for run in [parent, *children.values()])
 
 
+def test_the_log_on_prefects_page_holds_a_line_a_stage_and_an_epoch_and_where_all_lies(two_runs):
+    first, second = (log_of(mlflow_run(run)[0].data.tags["prefect.flow_run_id"]) for run in two_runs)
+    said = "\n".join(first)
+    for stage in STAGES:
+        assert f"20 {stage}: begins" in first
+        assert any(line.startswith(f"20 {stage}: ") and line.endswith(" s)") for line in first)
+        assert any(line.startswith(f"20 {stage}: ") and line.endswith("(cached)") for line in second)
+    assert "12 scenes of 12 asked" in said
+    assert "20 finetune: epoch 1 of 1: loss " in said
+    assert "20 verdict: finetuned" in said
+    assert f"20 dataset: {two_runs[0]['dataset']['path']}" in said
+    assert f"20 adapter: {two_runs[0]['adapter']['path']}" in said
+    assert f"20 report: {two_runs[0]['report']}" in said
+    assert "20 MLflow: http://127.0.0.1:5000/#/experiments/" in said
+
+
+def test_prefects_page_shows_the_ladder_with_every_comparison_and_the_way_to_mlflow(built):
+    parent, _ = mlflow_run(built)
+    shown = artifacts_of(parent.data.tags["prefect.flow_run_id"])
+    kind, text = shown["results"]
+    assert kind == "markdown"
+    for comparison in built["comparisons"]:
+        assert f"| {comparison['b']} | {comparison['a']} | {100 * comparison['difference']:+.1f} (" in text
+    assert f"get-artifact?path=ladder.png&run_uuid={parent.info.run_id}" in text
+    assert parent.info.run_id in shown["mlflow-run"][1]
+
+
+def test_mlflows_note_says_what_was_found_and_leads_to_the_log(built):
+    parent, children = mlflow_run(built)
+    note = parent.data.tags["mlflow.note.content"]
+    assert note.startswith("finetuned")
+    for name, variant in built["variants"].items():
+        assert f"| {name} (n 8) | {100 * variant['accuracy']:.1f} % (" in note
+    assert f"/runs/flow-run/{parent.data.tags['prefect.flow_run_id']})" in note
+    assert "cached" in children["scenes"].data.tags["mlflow.note.content"]
+
+
+def test_mlflow_compares_variants_and_runs_by_accuracy_first(two_runs):
+    for run in two_runs:
+        parent, children = mlflow_run(run)
+        variants = [children[f"predict {name}"] for name in run["variants"]]
+        for one in [parent, *variants]:  # its page takes the first metric of the first run
+            assert next(iter(one.data.metrics)) == "eval/accuracy"
+        assert parent.data.metrics["eval/gain"] == variants[-1].data.metrics["eval/gain"]
+        assert "stage/seconds" in variants[0].data.metrics
+
+
 def test_mlflow_shows_how_the_adapter_learnt_in_the_run_that_tuned_it_and_in_later_ones(two_runs):
     from mlflow import MlflowClient
 
@@ -180,7 +229,23 @@ def test_a_stage_that_fails_keeps_what_was_finished(home, doubles, monkeypatch):
     from flows.pipeline import pipeline
 
     monkeypatch.setattr("tasks.label_pictures.build_labeller", lambda recipe: ScriptedLabeller([]))
-    with pytest.raises(StageFailure, match="ran out"):
+    with sending_logs(), pytest.raises(StageFailure, match="ran out"):
         pipeline("gallery-vqa", "pocket", overrides=doubles)
+    log = log_of(newest_run())
     kinds = {artifact.kind for artifact in Store(home / "store").artifacts()}
     assert kinds == {"scenes-shard", "scenes", "pictures-shard", "pictures"}
+    assert any(line.startswith("40 labels: failed after") for line in log)
+    assert any(line.startswith("40 The run failed: ") and "ran out" in line for line in log)
+    assert not any("Traceback" in line for line in log)
+    kind, text = artifacts_of(newest_run())["failure"]
+    assert kind == "markdown"
+    assert "ran out" in text
+
+
+def test_a_form_that_names_no_recipe_says_so_on_the_page(home):
+    from flows.pipeline import pipeline
+
+    with sending_logs(), pytest.raises(RecipeError):
+        pipeline("gallery-vqa", "pocket", overrides=["scenes.count=-1"])
+    assert any("The run failed: " in line and "scenes.count" in line for line in log_of(newest_run()))
+    assert "scenes.count" in artifacts_of(newest_run())["failure"][1]

@@ -13,6 +13,7 @@ from flows.cli import main
 from flows.tables import column_mapping
 from tests.campaigns.table.signs import write_table
 from tests.contract.conftest import serving_chat
+from tests.flows.pages import artifacts_of, log_of, sending_logs
 
 ROWS = 12
 MAPPED = ["id=sign_no", "image=photo_file"]
@@ -234,7 +235,8 @@ class TestFlow:
     def test_the_run_is_in_mlflow_with_its_scores(self, predict, tmp_path):
         from mlflow import MlflowClient
 
-        summary = predict(tmp_path / "out")
+        with sending_logs():
+            summary = predict(tmp_path / "out")
         client = MlflowClient(summary["mlflow"]["tracking_uri"])
         parent = client.get_run(summary["mlflow"]["run_id"])
         below = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
@@ -243,6 +245,12 @@ class TestFlow:
         assert child.info.run_name == "predict flan-t5"
         assert child.data.metrics["eval/accuracy"] == summary["scores"]["accuracy"]["value"]
         assert "submission.csv" in {file.path for file in client.list_artifacts(child.info.run_id)}
+        assert parent.data.metrics["eval/accuracy"] == child.data.metrics["eval/accuracy"]
+        assert next(iter(child.data.metrics)) == "eval/accuracy"
+        assert parent.data.tags["mlflow.note.content"].startswith("flan-t5 answered ")
+        run = parent.data.tags["prefect.flow_run_id"]
+        assert f"20 answers: {summary['out']}" in log_of(run)
+        assert "flan-t5 answered" in artifacts_of(run)["results"][1]
 
 
 def chances(out: Path) -> list[float]:

@@ -12,13 +12,14 @@ from blip_core.tracking import JournalTracker
 from blip_core.tracking.journal import Entry, read_journal
 from blip_core.wiring import workplace
 from flows.recording import NoScreen, Recorder
+from flows.run_page import run_page
 
 
 @pytest.fixture
 def recorder(home):
     recipe = load_recipe("gallery-vqa", "pocket")
     run = JournalTracker(home / "journal").start("gallery-vqa", "test", {})
-    return Recorder(recipe, run, NoScreen(), workplace())
+    return Recorder(recipe, run, NoScreen(), run_page(), workplace())
 
 
 @pytest.fixture

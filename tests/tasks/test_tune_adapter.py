@@ -2,7 +2,7 @@
 
 import subprocess
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from blip_core.training.launching import Job
 from blip_core.wiring import workplace
 from flows.learning import keep_learning
 from flows.recording import NoScreen, Recorder
+from flows.run_page import run_page
 from tasks import tune_adapter as stage
 from tasks.stage import Nobody, watched_by
 from tests.tiny_blip2 import FolderOf, MakeExamples
@@ -28,6 +29,16 @@ from tests.tiny_blip2 import FolderOf, MakeExamples
 TRAINED, HELD_OUT = 12, 4
 STEPS = 6
 Tune = Callable[[], Artifact]
+
+
+class EpochListener(Nobody):
+    """Remembers the epochs it is told of."""
+
+    def __init__(self) -> None:
+        self.epochs: list[tuple[float, float, Mapping[str, float]]] = []
+
+    def epoch(self, epoch: float, epochs: float, metrics: Mapping[str, float]) -> None:
+        self.epochs.append((epoch, epochs, metrics))
 
 
 class DyingWatcher(Nobody):
@@ -111,6 +122,17 @@ def test_beside_the_adapter_rests_how_it_came_to_be(tune: Tune, rows: list[Examp
     parts = {(part["module"], part["dtype"]): part["parameters"] for part in told["manifest"]}
     assert parts[("qformer", "float32")] > 0
     assert len(read_curve(adapter.path / CURVE)) == STEPS + 1
+
+
+def test_each_epoch_is_told_with_its_mean_loss_and_the_newest_look_at_other_rows(tune: Tune):
+    listener = EpochListener()
+    with watched_by(listener):
+        curve = stage.read_curve(tune().path / stage.CURVE)
+    losses = {row["step"]: row["loss"] for row in curve if "loss" in row}
+    assert [epoch for epoch, _, _ in listener.epochs] == [1, 2]
+    assert {of for _, of, _ in listener.epochs} == {2}
+    assert listener.epochs[1][2]["loss"] == pytest.approx((losses[4] + losses[5] + losses[6]) / 3)
+    assert listener.epochs[1][2]["validation_loss"] == curve[-1]["validation_loss"]
 
 
 def test_samples_are_of_the_same_few_rows_from_before_the_first_step(tune: Tune, rows: list[Example]):
@@ -209,7 +231,7 @@ def test_without_a_tracking_server_the_tuning_ends_and_its_journal_keeps_all(
 ):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     away = MlflowTracker("http://127.0.0.1:9", home / "journal")  # nobody serves that port
-    recorder = Recorder(recipe, away.start("gallery-vqa", "alone", {}), NoScreen(), workplace())
+    recorder = Recorder(recipe, away.start("gallery-vqa", "alone", {}), NoScreen(), run_page(), workplace())
     with watched_by(recorder):
         recorder.begin("finetune", cached=False)
         adapter = tune()
@@ -237,7 +259,7 @@ def test_a_resumed_tuning_tells_mlflow_its_earlier_steps(
 ):
     kill(tune, step=5)
     run = JournalTracker(home / "journal").start("gallery-vqa", "resumed", {})
-    recorder = Recorder(recipe, run, NoScreen(), workplace())
+    recorder = Recorder(recipe, run, NoScreen(), run_page(), workplace())
     with watched_by(recorder):
         recorder.begin("finetune", cached=False)
         adapter = tune()
