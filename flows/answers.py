@@ -1,5 +1,6 @@
 """What answers to a table leave behind: files in a folder, a run in MLflow, a summary."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -82,6 +83,8 @@ def show_answers(recorder: Recorder, summary: Mapping[str, Any]) -> None:
     said = answers_words(summary)
     create_markdown_artifact(answers_markdown(summary, {}), key="results", description=said)
     link_mlflow(recorder)
+    for warning in summary["warnings"]:
+        recorder.page.say(warning, logging.WARNING)
     recorder.page.say(said)
     recorder.page.say(f"answers: {summary['out']}")
     say_where_recorded(recorder)

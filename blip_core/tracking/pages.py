@@ -4,11 +4,12 @@ The page takes an experiment for GenAI unless its tag, the address or the browse
 otherwise; which of them it heeds differs between MLflow's versions, so all three are given.
 """
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
+
+from blip_core import strict_json
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -79,8 +80,8 @@ def dress(client: "MlflowClient", experiment_id: str) -> None:
 def _view() -> str:
     """A saved view, as the page writes it itself."""
     now = time.time_ns() // 1_000_000
-    state = json.dumps({"selectedColumns": list(_VIEW_COLUMNS)})
-    return json.dumps({"name": VIEW_NAME, "createdAt": now, "updatedAt": now, "state": state})
+    state = strict_json.dumps({"selectedColumns": list(_VIEW_COLUMNS)})
+    return strict_json.dumps({"name": VIEW_NAME, "createdAt": now, "updatedAt": now, "state": state})
 
 
 def create_app() -> "FastAPI":
@@ -98,7 +99,7 @@ def create_app() -> "FastAPI":
 def with_first_look(page: str) -> str:
     """The page with a script before all others that sets what a browser has no value for."""
     script = (
-        f"for (const [name, value] of Object.entries({json.dumps(_FIRST_LOOK)}))"
+        f"for (const [name, value] of Object.entries({strict_json.dumps(_FIRST_LOOK)}))"
         " localStorage.getItem(name) ?? localStorage.setItem(name, JSON.stringify(value));"
     )
     return page.replace("<head>", f"<head><script>{script}</script>", 1)
