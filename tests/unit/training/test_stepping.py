@@ -1,5 +1,6 @@
 """What a step is: its passes, its rows, what happens where memory runs out or a loss is no number."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -323,9 +324,8 @@ def test_a_validation_loss_that_is_none_ends_it_and_names_the_row(
         tune_tiny(states_of=states_of, settings={"sample_rows": 0})
 
     said = str(stopped.value)
-    assert (
-        f"after step 0: the validation loss is NaN or infinite for row {rows[14].id}, {rows[15].id}. " in said
-    )
+    assert said.startswith("after step 0: the validation loss is NaN or infinite for row park-")
+    assert sorted(re.findall(r"park-\d+-p0-q\d", said)) == [rows[14].id, rows[15].id]
     assert not list((tmp_path / "adapter").iterdir())
 
 
