@@ -43,7 +43,7 @@ def read_text(row: Mapping[str, Any], column: str, field: str, most: int) -> str
     Markup and instructions stay as they are: prompts are filled in with them, never formatted by them.
 
     Raises:
-        RowRefused: `not-a-text`, `too-long-text`, `not-utf-8`, `control-character`, `reserved-token`.
+        RowRefused: `not-a-text`, `not-a-number`, `too-long-text`, `not-utf-8`, `control-character`, `reserved-token`.
     """
     return checked_text(row.get(column) if column else None, field, most)
 
@@ -90,10 +90,12 @@ def as_text(value: Any, field: str) -> str:
     """A plain value as a text, without spaces at its ends; empty where it is absent.
 
     Raises:
-        RowRefused: `not-a-text`.
+        RowRefused: `not-a-text`, or `not-a-number` for an infinite one.
     """
     if is_absent(value):
         return ""
+    if isinstance(value, float) and math.isinf(value):
+        raise RowRefused("not-a-number", f"{field} is {value}: a number that was too large, or a fault in it")
     if not isinstance(value, _PLAIN_VALUES):
         raise RowRefused("not-a-text", f"{field} holds a {type(value).__name__}, not a text")
     if isinstance(value, float) and value.is_integer():

@@ -40,6 +40,8 @@ def test_values_become_plain_text(value, read):
         (["a", "b"], "not-a-text"),
         ({"text": "a"}, "not-a-text"),
         (b"bytes", "not-a-text"),
+        (float("inf"), "not-a-number"),
+        (float("-inf"), "not-a-number"),
         ("What is <image>?", "reserved-token"),
         ("What is <IMAGE>?", "reserved-token"),
         ("What is ＜image＞?", "reserved-token"),
@@ -52,3 +54,8 @@ def test_what_no_model_should_read_is_refused(value, reason):
     with pytest.raises(RowRefused) as caught:
         text(value)
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-nan")])
+def test_a_number_that_is_none_is_a_gap(value):
+    assert text(value) == ""
