@@ -43,7 +43,8 @@ def read_text(row: Mapping[str, Any], column: str, field: str, most: int) -> str
     Markup and instructions stay as they are: prompts are filled in with them, never formatted by them.
 
     Raises:
-        RowRefused: `not-a-text`, `not-a-number`, `too-long-text`, `not-utf-8`, `control-character`, `reserved-token`.
+        RowRefused: `not-a-text`, `not-a-number`, `too-long-text`, `not-utf-8`, `control-character`,
+            `reserved-token`.
     """
     return checked_text(row.get(column) if column else None, field, most)
 

@@ -182,8 +182,9 @@ def read_table(
     Returns:
         Examples, and rejections whose details begin with the row's number, counted from 1. Reasons:
         `unreadable-row`, `not-an-object`, `ragged-row`, `repeated-id`, `missing-picture`, `several-pictures`,
-        `path-only-image`, `unreadable-picture`, `empty-text`, `too-long-text`, `not-a-text`, `not-a-number`, `not-utf-8`,
-        `control-character`, `reserved-token`, `repeated-options`, `too-many-options`, `unreadable-options`,
+        `path-only-image`, `unreadable-picture`, `empty-text`, `too-long-text`, `not-a-text`,
+        `not-a-number`, `not-utf-8`, `control-character`, `reserved-token`, `repeated-options`,
+        `too-many-options`, `unreadable-options`,
         `answer-not-an-option`, `ambiguous-answer`, `contradicting-answer`, `several-answers`,
         `hidden-answer`.
 
