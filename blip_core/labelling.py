@@ -219,7 +219,7 @@ def _decode(picture: Picture) -> Image.Image:
     try:
         return Image.open(io.BytesIO(picture.png), formats=("PNG",)).convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        message = f"Picture {picture.id} cannot be decoded: {error}. Make or bring it again."
+        message = f"Picture {picture.id} cannot be decoded: {error}. Paint it again, or hand in a whole file."
         raise TableError(message) from error
 
 

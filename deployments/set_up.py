@@ -100,7 +100,7 @@ def deploy(path: Path) -> None:
 
 def main() -> None:
     """Set up the server that is up, and say where it is looked at."""
-    parser = argparse.ArgumentParser(description="Bring the Prefect server in use to what prefect.yaml says.")
+    parser = argparse.ArgumentParser(description="Set up the Prefect server in use as prefect.yaml says.")
     parser.add_argument("--no-schedules", action="store_true", help="leave schedules as they are")
     arguments = parser.parse_args()
     try:

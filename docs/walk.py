@@ -123,7 +123,7 @@ def row_quotes(run: Run) -> dict[str, str]:
         "label-text": block(label_text(run, label.id)),
         "label-shuffled": block(options_of(steps["example"])),
         "row": block(row_of(run, label.id), "json"),
-        "split": f"This row stands in the split `{steps['example'].facts['split']}`.",
+        "split": f"This row is in the split `{steps['example'].facts['split']}`.",
         "trace": block("\n".join(line.rstrip() for line in shown.getvalue().splitlines())),
     }
 

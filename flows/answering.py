@@ -49,7 +49,7 @@ def with_variants(recipe: Recipe, names: Sequence[str]) -> Recipe:
     variants = [choose_variant(recipe, name) for name in names]
     if len(variants) == 1:
         raise RecipeError(
-            f"--variant names {names[0]} alone, and it takes two to compare; name the others, too: "
+            f"--variant names {names[0]} alone, and a comparison takes two; name the others as well: "
             f"{', '.join(variant.name for variant in recipe.variants)}"
         )
     try:

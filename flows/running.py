@@ -101,7 +101,7 @@ def prepare_run(console: Console) -> EmbeddedServer | None:
     place = workplace()
     prepare_environment(place)
     server = choose_server(place, console)
-    where = server or "a server of this run's own is started, which takes some seconds"
+    where = server or "starting a server for this run, which takes some seconds"
     console.print(f"Prefect: {where}", style="dim", highlight=False, soft_wrap=True)
     embedded = None if server else EmbeddedServer()
     use_prefect_api(embedded.api if embedded else server)

@@ -84,7 +84,7 @@ def serve_pages(place: Workplace, ports: Ports, say: Say) -> None:
         note_servers(place, prefect, mlflow)
         say(f"Prefect  {prefect}   (start runs under Deployments)")
         say(f"MLflow   {mlflow}")
-        say("Ctrl-C ends both and the worker.")
+        say("Ctrl-C stops both and the worker.")
         _watch(groups, place)
 
 
@@ -129,4 +129,4 @@ def _watch(groups: ProcessGroups, place: Workplace) -> None:
 def _refuse_ended(groups: ProcessGroups, place: Workplace) -> None:
     name = groups.ended()
     if name:
-        raise FoundryError(f"{name} ended unexpectedly; its last words are in {place.logs / f'{name}.log'}")
+        raise FoundryError(f"{name} ended unexpectedly; its last output is in {place.logs / f'{name}.log'}")

@@ -98,6 +98,7 @@ def _check_share(curated: Curated, seen: int) -> None:
     by_gate = ", ".join(f"{count.gate} {count.refused} of {count.seen}" for count in curated.gates)
     raise EmptyDataset(
         f"The gates kept {len(curated.kept)} of {seen} rows. Refused by gate: {by_gate}. "
-        f"By reason: {sum_up(curated.rejections)}. Look at what these rows share: mend the labels or the "
-        "pictures, or loosen the gate (curation.GATE), or switch it off (curation.GATE.enabled = false)"
+        f"By reason: {sum_up(curated.rejections)}. Look at what these rows have in common: "
+        "mend the labels or the pictures, or loosen the gate (curation.GATE), or switch it off "
+        "(curation.GATE.enabled = false)"
     )

@@ -84,12 +84,12 @@ def work_in_batches(
             counts.include(before)
             if len(part) == 1:
                 raise StageFailure(
-                    "memory ran out over a single row; set inference.quantisation to nf4, shorten the "
+                    "memory ran out on a single row; set inference.quantisation to nf4, shorten the "
                     "prompts, lower inference.max_new_tokens, or take a larger machine"
                 )
             limit = len(part) // 2
             counts.halvings += 1
-            _log.warning("memory ran out over %d rows; going on with %d at once", len(part), limit)
+            _log.warning("memory ran out on %d rows; going on with %d at a time", len(part), limit)
 
 
 def _try(work: Callable[[Sequence[Item]], None], part: Sequence[Item]) -> bool:

@@ -35,7 +35,7 @@ _GRACE_SECONDS = 10.0
 _MEMORY_ERRORS = ("OutOfMemoryError", "MemoryError")
 _NO_PORT = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}  # the processes meet in a file
 _GO_ON = "run again to go on from the last checkpoint"
-_LESS_MEMORY = "lower device.processes or finetune.batch_size, or end what else uses the memory"
+_LESS_MEMORY = "lower device.processes or finetune.batch_size, or stop other programs that use memory"
 
 
 def run_together(

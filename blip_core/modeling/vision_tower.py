@@ -35,7 +35,7 @@ class ReleasedTower(nn.Module):
         del args, kwargs
         raise StageFailure(
             "the vision tower has left memory, because training works on kept features: pictures must be "
-            "encoded before it is released; for others load the model anew"
+            "encoded before it is released; to encode others, load the model again"
         )
 
 

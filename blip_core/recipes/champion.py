@@ -15,8 +15,8 @@ class Champion(Section):
     """
 
     min_difference: Share = 0.0
-    """Gain in accuracy that is asked for at least, as a share: 0.02 is two points."""
+    """Smallest gain in accuracy that counts, as a share: 0.02 is two points."""
     max_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
     """Highest p-value that is accepted, after Holm's correction over all comparisons of the run."""
     min_rows: int = Field(default=100, ge=1)
-    """Rows that both must have answered at least."""
+    """Fewest rows that both must have answered."""

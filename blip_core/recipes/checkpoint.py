@@ -27,7 +27,7 @@ class Checkpoint(Section):
     id: str = Field(min_length=1)
     """Bundled model (`pocket/NAME`), hub id (`owner/name`) or folder (starting with /, ./, ../ or ~)."""
     revision: str | None = None
-    """Commit or tag on the hub; absent, the lock file's commit or else the newest is used."""
+    """Commit or tag on the hub; if absent, the lock file's commit, or else the newest."""
     file: str | None = None
     """Name of a GGUF file inside the folder or repository; language models only."""
     dtype: Dtype = "float32"

@@ -15,7 +15,7 @@ class TableColumns(Section):
     """Columns of a table, by name; a field that is left out is guessed, one that is "" has no column."""
 
     id: str | None = None
-    """Column with a name of the row; absent, rows are numbered."""
+    """Column with a name of the row; if absent, rows are numbered."""
     image: str | None = None
     """Column with the picture: its bytes, its bytes in base64, or a path below the folder of pictures."""
     question: str | None = None
@@ -53,7 +53,7 @@ class TableColumns(Section):
     kind: str | None = None
     """Column with the kind of question; scores are also told by it."""
     group: str | None = None
-    """Column with what must stay in one split together; absent, the picture."""
+    """Column with what must stay together in one split; if absent, the picture."""
 
     def given(self) -> dict[str, str]:
         """Field -> column, of those that are said."""

@@ -13,7 +13,7 @@ class ExactDuplicates(Section):
     """Gate: one picture a content."""
 
     enabled: bool = True
-    """Whether the gate is shut to pictures whose pixels are already there."""
+    """Whether the gate is on."""
 
 
 class NearDuplicates(Section):

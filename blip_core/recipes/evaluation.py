@@ -16,7 +16,7 @@ class BundledEvaluation(Section):
     style: Literal["shifted", "generic"] = "shifted"
     """Snapshots such as the BLIP-2 models never saw, or pictures such as they were trained on."""
     limit: int | None = Field(default=None, ge=1)
-    """Questions that are asked, from the start of the set; absent, all."""
+    """Number of questions to ask, from the start of the set; if absent, all."""
 
 
 class TableEvaluation(Section):
@@ -27,7 +27,7 @@ class TableEvaluation(Section):
     path: str = Field(min_length=1)
     """CSV, JSONL or Parquet file with pictures, questions, options and answers."""
     images: str = ""
-    """Folder that picture paths start at; empty, the table's own."""
+    """Folder that picture paths are relative to; if empty, the table's own."""
     columns: TableColumns = TableColumns()
     """Which column is what; those left out are guessed from their names."""
     answers: AnswersRead = ""

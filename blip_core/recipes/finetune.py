@@ -37,9 +37,9 @@ class Adapter(Section):
     full: tuple[FullPart, ...] = Field(default=(), strict=False)
     """Parts that are trained in full beside the LoRA modules."""
     r: int = Field(default=32, ge=1, le=1024)
-    """Rank of the update; left out, 32, on the language model's attention 16."""
+    """Rank of the update; by default 32, and 16 on the language model's attention."""
     alpha: float = Field(default=64.0, gt=0.0, le=4096.0)
-    """Scale of the update, which is multiplied by alpha / r; left out, twice the rank's default."""
+    """Scale of the update, which is multiplied by alpha / r; by default twice the default rank."""
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Share of inputs dropped before the update while training."""
 
@@ -99,7 +99,7 @@ class Finetune(Section):
     eval_every_steps: int = Field(default=50, ge=1, le=1_000_000)
     """Steps between two looks at the validation loss."""
     patience: int = Field(default=0, ge=0, le=10_000)
-    """Looks at the validation loss without a better one after which training stops early; 0 never does."""
+    """Training stops early after so many looks at the validation loss without a better one; 0 never does."""
     save_every_steps: int = Field(default=50, ge=1, le=1_000_000)
     """Steps between two checkpoints, from which a killed run goes on."""
     bad_steps: int = Field(default=3, ge=0, le=1000)

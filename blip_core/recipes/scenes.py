@@ -21,7 +21,7 @@ class Scenes(Section):
     """Scene prompts, written by a language model in numbered lists."""
 
     count: int = Field(default=1218, ge=1, le=1_000_000)
-    """Scenes that are wanted."""
+    """Number of scenes to write."""
     per_call: int = Field(default=5, ge=1, le=50)
     """Scenes asked for in one list."""
     categories: tuple[Category, ...] = Field(default=(), strict=False)
@@ -29,7 +29,7 @@ class Scenes(Section):
     prompt: str = ""
     """What is asked; {per_call}, {category} and {numbers} are filled in."""
     max_calls_factor: float = Field(default=3.0, ge=1.0, le=100.0)
-    """Lists asked for at the most, as a multiple of count / per_call."""
+    """Most lists to ask for, as a multiple of count / per_call."""
     model: Checkpoint = Checkpoint(id="Qwen/Qwen1.5-1.8B-Chat", dtype="bfloat16")
     """Language model that writes."""
     batch_size: BatchSize = 8

@@ -53,7 +53,7 @@ class TableSource(_Source):
     path: str = Field(min_length=1)
     """CSV, JSONL or Parquet file."""
     images: str = ""
-    """Folder that picture paths start at; empty, the table's own."""
+    """Folder that picture paths are relative to; if empty, the table's own."""
     columns: TableColumns = TableColumns()
     """Which column is what; those left out are guessed from their names."""
     answers: AnswersRead = ""

@@ -9,4 +9,4 @@ class Tracking(Section):
     """What a run is filed under."""
 
     experiment: str = Field(default="", max_length=200)
-    """Name of the experiment; empty, the recipe's name."""
+    """Name of the experiment; if empty, the recipe's name."""

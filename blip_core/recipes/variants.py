@@ -60,11 +60,11 @@ class ServerVariant(Section):
     role: Literal["server"]
     """The model is not loaded here: a server answers."""
     url: str = Field(min_length=1)
-    """Address up to and without /chat/completions, as http://127.0.0.1:8000/v1."""
+    """Address without /chat/completions at its end, for example http://127.0.0.1:8000/v1."""
     served_model: str = Field(min_length=1, max_length=400)
     """Name that the server knows the model by."""
     key_variable: str = Field(default="", pattern=_VARIABLE, max_length=100)
-    """Environment variable that holds the server's key; empty, none is sent."""
+    """Environment variable that holds the server's key; if empty, no key is sent."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

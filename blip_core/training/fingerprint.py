@@ -61,9 +61,9 @@ def differences(saved: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
 
 def _told(name: str, before: Any, after: Any) -> str:
     if name in ("train", "validation"):
-        return f"the {name} rows are others"
+        return f"the {name} rows differ"
     if name == "base.weights":
-        return "the base has other weights"
+        return "the base has different weights"
     return f"{name} was {strict_json.dumps(before)} and is {strict_json.dumps(after)}"
 
 

@@ -181,8 +181,8 @@ class PlannedTrainer(Trainer):
         raise TrainingFailure(
             f"memory does not suffice for one row at step {self.state.global_step + 1}, of up to {longest} "
             "tokens: set finetune.gradient_checkpointing to true, lower finetune.max_text_tokens or "
-            "finetune.adapter.r, quantise the language model (finetune.quantisation), or end what else uses "
-            "the device"
+            "finetune.adapter.r, quantise the language model (finetune.quantisation), or stop other programs "
+            "that use the device"
         )
 
     # Steps whose loss is no number

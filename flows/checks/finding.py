@@ -16,7 +16,7 @@ class Finding:
 
     Attributes:
         check: what was looked at.
-        state: a warning can be lived with; a problem makes runs fail.
+        state: a warning does no harm by itself; a problem makes runs fail.
         said: what is there.
         remedy: how to mend it; empty where nothing is wrong.
     """

@@ -56,7 +56,7 @@ def packages(case: Case) -> Iterator[Finding]:
         return
     others = _untested()
     if others:
-        said = f"admitted, but not what was tested: {shortened(others)}"
+        said = f"allowed, but other than what was tested: {shortened(others)}"
         yield Finding("packages", "warning", said, f"{INSTALL}, if something behaves oddly")
         return
     count = sum(_applies(need) for need in needed)
@@ -137,7 +137,7 @@ def gpu(case: Case) -> Iterator[Finding]:
     needed = case.recipe is not None and case.recipe.device.kind == "cuda"
     if driver:
         said = f"torch {torch.__version__} does not see the GPU{driver}"
-        remedy = "install a CUDA build of torch that this driver admits"
+        remedy = "install a CUDA build of torch that this driver supports"
         yield Finding("GPU", "problem" if needed else "warning", said, remedy)
     elif needed:
         remedy = "take the profile pocket, or --set device.kind=cpu for small models"

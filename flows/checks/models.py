@@ -33,10 +33,15 @@ def _all_locked(case: Case, locked: dict[str, LockedCheckpoint]) -> Iterator[Fin
     for name, one in locked.items():
         yield _unchanged(case, name, one)
     if not locked:
-        yield Finding("checkpoints", "ok", "none of the hub is locked; the pocket profile needs none")
+        yield Finding("checkpoints", "ok", "no checkpoint is locked; the pocket profile needs none")
     for left in sorted((case.place.models / ".prefetch").glob("*--*")):
         said = f"the download of {left.name.replace('--', '/', 1)} is unfinished"
-        yield Finding("checkpoints", "warning", said, "run the same `foundry prefetch` again; it goes on")
+        yield Finding(
+            "checkpoints",
+            "warning",
+            said,
+            "run `foundry prefetch` again: it continues where it stopped",
+        )
 
 
 def _on_this_machine(recipe: Recipe) -> Iterator[Finding]:

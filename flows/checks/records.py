@@ -47,14 +47,12 @@ def artefacts(case: Case) -> Iterator[Finding]:
     complete = [folder for folder in folders if (folder / MANIFEST).exists()]
     damaged = [damage for folder in complete if (damage := _damage(folder, case.thorough))]
     if damaged:
-        remedy = (
-            "nothing by hand: the next run that needs it moves it aside and makes it anew; check the disk"
-        )
+        remedy = "nothing by hand: the next run that needs one makes it again; check the disk"
         yield Finding("artefacts", "problem", f"{len(damaged)} damaged: {shortened(damaged)}", remedy)
     unfinished = len(folders) - len(complete) + len(_folders(root / "staging"))
     if unfinished:
         said = f"{unfinished} unfinished, of a run that goes on or was killed"
-        yield Finding("artefacts", "warning", said, "nothing by hand: the next run sweeps what was left")
+        yield Finding("artefacts", "warning", said, "nothing by hand: the next run removes it")
     aside = _folders(root / "quarantine")
     if aside:
         said = f"{len(aside)} damaged ones were set aside in {root / 'quarantine'}"
@@ -150,7 +148,7 @@ def mlflow(case: Case) -> Iterator[Finding]:
 def _mlflow_server(uri: str) -> Finding:
     if answers(f"{uri.rstrip('/')}/health"):
         return Finding("MLflow", "ok", f"{uri} answers")
-    remedy = "start it, or unset MLFLOW_TRACKING_URI; runs go on meanwhile and what it missed is sent later"
+    remedy = "start it, or unset MLFLOW_TRACKING_URI; runs go on meanwhile, and what it missed is sent later"
     return Finding("MLflow", "warning", f"{uri} does not answer", remedy)
 
 

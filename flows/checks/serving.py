@@ -17,7 +17,7 @@ def prefect(case: Case) -> Iterator[Finding]:
         yield Finding("Prefect", "ok", f"{named} answers")
         return
     if named:
-        remedy = "start it, or unset PREFECT_API_URL; runs take another server meanwhile"
+        remedy = "start it, or unset PREFECT_API_URL; until then runs use another server"
         yield Finding("Prefect", "warning", f"{named} does not answer", remedy)
         return
     served = running_servers(case.place).get("prefect")

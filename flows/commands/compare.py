@@ -22,9 +22,9 @@ VariantNames = Annotated[
     typer.Option(
         "--variant",
         metavar="NAME|ADAPTER",
-        help="Who is compared, instead of the recipe's variants; comes at least twice, and the others are "
-        "measured against the first. A variant of the recipe, champion or candidate or models:/NAME@ALIAS of "
-        "the registry, the folder of a PEFT adapter, or the digest of an adapter in the store.",
+        help="Compare this instead of the recipe's variants; give it at least twice, and the others are "
+        "measured against the first. A variant of the recipe; champion, candidate or models:/NAME@ALIAS of "
+        "the registry; the folder of a PEFT adapter; or the digest of an adapter in the store.",
     ),
 ]
 
@@ -39,7 +39,7 @@ def compare(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let every variant of a recipe answer the same questions, and say with statistics who is better.
+    """Let every variant of a recipe answer the same questions, and say with statistics which is better.
 
     Example: foundry compare gallery-vqa --variant champion --variant finetuned
     """

@@ -15,7 +15,7 @@ def dataset(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Grow the dataset of a recipe. What is there already is not made again.
+    """Grow the dataset of a recipe. Whatever the store already holds is reused.
 
     Example: foundry dataset gallery-vqa --set scenes.count=100 --set seed=7
     """

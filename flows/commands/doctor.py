@@ -14,7 +14,8 @@ from flows.commands.options import AsJson, Overrides, ProfileName, only_json
 from flows.servers import MLFLOW_PORT, PREFECT_PORT
 
 RecipeToCheck = Annotated[
-    str, typer.Argument(metavar="[RECIPE]", help="Check the checkpoints and the device of this recipe, too.")
+    str,
+    typer.Argument(metavar="[RECIPE]", help="Also check the checkpoints and the device of this recipe."),
 ]
 Thorough = Annotated[bool, typer.Option("--thorough", help="Read every byte of artefacts and checkpoints.")]
 PrefectPort = Annotated[int, typer.Option(help="Port of the Prefect page.", min=1, max=65535)]
@@ -30,9 +31,9 @@ def doctor(
     mlflow_port: MlflowPort = MLFLOW_PORT,
     as_json: AsJson = False,
 ) -> None:
-    """Check Python, packages, disk, memory, GPU, store, checkpoints and servers; changes nothing.
+    """Check Python, packages, disk, memory, GPU, store, checkpoints and servers, without changing anything.
 
-    Ends with exit code 1 where there is a problem; a warning can be lived with.
+    Exits with code 1 if there is a problem; warnings alone leave it at 0.
 
     Example: foundry doctor gallery-vqa --profile workstation
     """

@@ -16,7 +16,7 @@ def finetune(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tune the adapter of a recipe, on its own dataset or on one that is named.
+    """Tune the adapter of a recipe, on its own dataset or on another that you name.
 
     Example: foundry finetune gallery-vqa --set finetune.epochs=8
     """

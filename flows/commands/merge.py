@@ -15,22 +15,22 @@ AdapterName = Annotated[
     str,
     typer.Argument(
         metavar="ADAPTER",
-        help="Digest of an adapter in the store, or its beginning; or the folder of a PEFT adapter.",
+        help="Digest of an adapter in the store, or the beginning of it; or the folder of a PEFT adapter.",
     ),
 ]
 OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make; it must be new or empty.")]
 WeightType = Annotated[
     Dtype,
-    typer.Option("--dtype", help="Type of all weights; what is merged in float32 is rounded to it last."),
+    typer.Option("--dtype", help="Type of all weights; merging is done in float32 and rounded last."),
 ]
 
 
 def merge(
     adapter: AdapterName, out: OutFolder, dtype: WeightType = "float32", as_json: AsJson = False
 ) -> None:
-    """Merge an adapter into its base: a dense checkpoint with its processor, for transformers alone.
+    """Merge an adapter into its base: a dense checkpoint with its processor, which needs transformers alone.
 
-    The base must be on this machine. Logits are compared before and after. The folder appears whole or not.
+    The base must be on this machine. Logits are compared before and after. OUT appears whole or not at all.
 
     Example: foundry merge f4ab89c9 merged
     """

@@ -21,7 +21,7 @@ Rows = Annotated[
         metavar="NUMBER",
         min=1,
         max=100_000_000,
-        help="Rows of the dataset, if not the recipe's own.",
+        help="Plan for so many dataset rows instead of the recipe's own.",
     ),
 ]
 CardName = Annotated[
@@ -29,7 +29,7 @@ CardName = Annotated[
     typer.Option(
         "--card",
         metavar="NAME",
-        help="Derive times for this card, as H200; else this machine's, or one that fits.",
+        help="Derive times for this card, for example H200; by default this machine's, or one that fits.",
     ),
 ]
 

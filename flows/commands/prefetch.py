@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 INTERRUPTED = 130  # what shells give for Ctrl-C
 _COMMIT_CHARS = 12
 
-Renew = Annotated[bool, typer.Option("--renew", help="Take the newest commits, whatever is locked.")]
+Renew = Annotated[
+    bool, typer.Option("--renew", help="Take the newest commits instead of those that are locked.")
+]
 Offline = Annotated[
     bool,
-    typer.Option("--offline", help="Ask no hub: check and lock folders that were copied by hand."),
+    typer.Option("--offline", help="Without the hub: check and lock folders that were copied by hand."),
 ]
 
 
@@ -38,7 +40,7 @@ def prefetch(
 ) -> None:
     """Download the checkpoints of a recipe once, as safetensors, and lock their commits and digests.
 
-    Runs work offline from then on. A second call does nothing; a call after an interruption goes on.
+    Runs work offline from then on. A second call does nothing; after an interruption it continues.
 
     Example: foundry prefetch gallery-vqa --profile workstation --dry-run
     """
@@ -80,7 +82,7 @@ def _prefetch(
         else:
             plans, converted = _fetch(needs, places, renew, dry_run, console)
     except KeyboardInterrupt:
-        console.print("Interrupted. Finished files are kept; run it again to go on where it stopped.")
+        console.print("Interrupted. Finished files are kept; run it again to continue where it stopped.")
         raise typer.Exit(INTERRUPTED) from None
     if needs and not dry_run:
         _show_locked(console, needs, places, {plan.need.id for plan in plans if plan.state == "here"})
@@ -96,7 +98,7 @@ def _fetch(
     from flows.downloads import Downloads
 
     hub = Hub()
-    console.print(f"Hub: {hub.endpoint}, asked for what is not here as locked", style="dim")
+    console.print(f"Hub: {hub.endpoint}, asked only for what is not here as locked", style="dim")
     plans = make_plans(needs, places, hub, renew)
     if dry_run:
         _show_plans(console, plans, places)

@@ -15,13 +15,14 @@ def pretrain_pocket(
         Path, typer.Argument(metavar="FOLDER", help="Folder for parts and finished checkpoints.")
     ],
     member: Annotated[
-        list[str] | None, typer.Option(help="Train this member alone; may come often. All without.")
+        list[str] | None,
+        typer.Option(help="Train only this member; repeat it for several."),
     ] = None,
     pace: Annotated[float, typer.Option(help="Share of the planned steps, for trials.", min=0.0001)] = 1.0,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train the bundled models anew: hours on two cores, resumable. Nobody needs this to run a recipe.
+    """Train the bundled models anew: hours on two cores, resumable. You do not need this to run a recipe.
 
     Example: foundry pretrain-pocket pocket-build --member writer --pace 0.1
     """

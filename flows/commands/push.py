@@ -1,4 +1,4 @@
-"""`foundry push`: an adapter goes to the hub, if its owner says yes."""
+"""`foundry push`: an adapter goes to the hub, once its owner agrees."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Repository = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository of the hub.")]
 Private = Annotated[
-    bool, typer.Option("--private", help="Make the repository private; else everybody can read it.")
+    bool, typer.Option("--private", help="Make the repository private; otherwise everybody can read it.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Upload without asking.")]
 
@@ -29,9 +29,9 @@ def push(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Upload an adapter to the hub: its weights, its config, and its card with the scores the store knows.
+    """Upload an adapter to the hub: its weights, its config, and its card with the scores in the store.
 
-    Nothing is uploaded without a yes. The login is the one that `hf auth login` stored.
+    It asks before it uploads anything. The login is the one that `hf auth login` stored.
 
     Example: foundry push f4ab89c9 my-name/gallery-adapter --private
     """
@@ -65,12 +65,14 @@ def _ask(upload: "Upload", yes: bool) -> None:
     who = "you and those you let in" if upload.is_private else "EVERYBODY"
     typer.echo(
         f"{len(upload.files)} files ({decimal(upload.size_bytes)}) go to {upload.repository}, which {who} "
-        f"can read if it is made anew: {', '.join(sorted(upload.files))}",
+        f"can read if it is newly created: {', '.join(sorted(upload.files))}",
         err=True,
     )
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UserMistake("nothing was uploaded: nobody is here to be asked; say --yes if you mean it")
+        raise UserMistake(
+            "nothing was uploaded: there is no terminal to ask on; --yes uploads without asking"
+        )
     if not typer.confirm("Upload?", err=True):
         raise UserMistake("nothing was uploaded")

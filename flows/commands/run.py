@@ -15,7 +15,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a recipe: dataset, adapter, ladder. What is there already is not made again.
+    """Run a recipe: dataset, adapter, ladder. Whatever the store already holds is reused.
 
     Example: foundry run gallery-vqa --set scenes.count=100
     """

@@ -14,7 +14,7 @@ RowId = Annotated[
 Within = Annotated[
     str,
     typer.Option(
-        "--dataset", metavar="DIGEST", help="The dataset to look in; without, the newest that has the row."
+        "--dataset", metavar="DIGEST", help="The dataset to look in; by default the newest that has the row."
     ),
 ]
 PictureFile = Annotated[

@@ -13,7 +13,7 @@ MlflowPort = Annotated[int, typer.Option(help="Port of the MLflow page.", min=1,
 
 
 def ui(prefect_port: PrefectPort = PREFECT_PORT, mlflow_port: MlflowPort = MLFLOW_PORT) -> None:
-    """Serve the Prefect and MLflow pages on loopback, with a worker that executes; Ctrl-C ends all."""
+    """Serve the Prefect and MLflow pages on loopback, with a worker; Ctrl-C stops everything."""
     from blip_core.wiring import prepare_environment, workplace
     from flows.ui import Ports, serve_pages
 

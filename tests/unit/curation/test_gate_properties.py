@@ -250,7 +250,7 @@ def test_the_reason_names_the_count_where_counts_are_mixed() -> None:
 
     (detail, *_) = {one.detail for one in balance_letters(rows, LetterBalance())[1]}
 
-    assert detail == "A is right in 9 of 9 rows of 2 options, 1 are kept"
+    assert detail == "A is right in 9 of 9 rows of 2 options, 2 are kept"
 
 
 # Duplicates

@@ -94,7 +94,7 @@ def test_one_of_another_tuning_is_refused_by_what_differs(kept: Checkpoints):
     text = str(refused.value)
     assert "finetune.learning_rate was 0.001 and is 0.002" in text
     assert "seed was 0 and is 1" in text
-    assert "the train rows are others" in text
+    assert "the train rows differ" in text
     assert "finetune.full" not in text
     assert f"delete {kept.root}" in text
 

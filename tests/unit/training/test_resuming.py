@@ -126,5 +126,5 @@ def test_checkpoints_of_another_recipe_are_refused(tune_tiny: TuneTiny, tmp_path
         TrainingFailure, match=r"another tuning: finetune.learning_rate was 0.005 and is 0.01"
     ):
         tune_tiny(checkpoints=kept, settings={"learning_rate": 0.01})
-    with pytest.raises(TrainingFailure, match="the base has other weights"):
+    with pytest.raises(TrainingFailure, match="the base has different weights"):
         tune_tiny("opt", checkpoints=kept)
