@@ -23,6 +23,8 @@ OPTION_LETTERS: tuple[Letter, ...] = get_args(Letter)
 """The letters that the questions of a table may have: ten, as in MMMU-Pro (arXiv 2409.02813)."""
 
 NoLetter = Literal[""]
+NO_PROBABILITIES = "no-probabilities"
+"""Flag of a prediction whose model told a letter and not how likely it was."""
 """What stands in place of a letter where an answer names none."""
 
 Mode = Literal["both", "one-stage", "description-only", "blind"]
@@ -183,7 +185,8 @@ class Prediction(Row):
 
     `offered` is how many options the question has. `p_a` ... `p_d`, and `p_more` from E on, are the letters'
     probabilities among them, 0 beyond, and `ranked` is the most probable one; where an answer told neither
-    probabilities nor a letter they are 0 and it is empty: nothing is guessed.
+    probabilities nor a letter they are 0 and it is empty: nothing is guessed. Where it told a letter alone,
+    that one has it all, under the flag `no-probabilities`.
     `generated` is the text written freely and `generated_letter` the letter read from it, empty when
     there is none. `truth` is the example's answer. `mode` says what the model saw. Where every rotation of
     the options was asked, as many as there are options, `rotations_right` counts those answered right and
@@ -247,6 +250,11 @@ class Prediction(Row):
         if self.mean_a is None or self.mean_b is None or self.mean_c is None or self.mean_d is None:
             return None
         return self.mean_a, self.mean_b, self.mean_c, self.mean_d, *self.mean_more
+
+    @property
+    def tells_probabilities(self) -> bool:
+        """Whether the model told how likely the letters were, rather than a letter alone, or none."""
+        return any(self.probabilities) and NO_PROBABILITIES not in self.flags.split()
 
     @property
     def margin(self) -> float:

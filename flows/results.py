@@ -239,7 +239,11 @@ def answers_of(recorder: Recorder, variant: str) -> list[Prediction]:
 
 
 def variant_metrics(values: Mapping[str, Any]) -> dict[str, float]:
-    accuracy, free = values["accuracy"], values.get("free_generation")
+    accuracy, free, calibration = (
+        values.get(name) for name in ("accuracy", "free_generation", "calibration")
+    )
+    names = {"eval/calibration_error": "ece", "eval/brier": "brier"}
+    calibrated = {name: calibration[field] for name, field in names.items()} if calibration else {}
     written = {"eval/generation_accuracy": free["accuracy"], "eval/invalid": free["invalid"]} if free else {}
     further = {f"eval/{name}": values[name]["value"] for name in ("circular", "averaged") if name in values}
     modes = {f"eval/mode_{mode}": score["value"] for mode, score in values.get("ablations", {}).items()}
@@ -247,8 +251,7 @@ def variant_metrics(values: Mapping[str, Any]) -> dict[str, float]:
     return {
         **accuracy_metrics(accuracy),
         "eval/rows": accuracy["n"],
-        "eval/calibration_error": values["calibration"]["ece"],
-        "eval/brier": values["calibration"]["brier"],
+        **calibrated,
         **written,
         **further,
         **modes,

@@ -15,7 +15,7 @@ from blip_core.wiring import evaluation_answers, workplace
 from tasks.predict_variant import read_ablations, read_predictions
 from tasks.stage import metadata_of, path_of, stage, watcher
 
-VERSION = 3
+VERSION = 4
 FILE = "scores.json"
 _SHOWN_CHARS = 18  # of an identity: enough to tell two apart
 

@@ -1,5 +1,6 @@
 """Stage 6: a variant answers the evaluation rows."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -31,7 +32,7 @@ from tasks.tune_adapter import ADAPTER
 if TYPE_CHECKING:
     from blip_core.inference.loaded import Answerer
 
-VERSION = 4
+VERSION = 5
 FILE = "predictions.parquet"
 ABLATIONS = "ablations.parquet"  # the same rows in the other modes that the recipe asks for
 ROWS_PER_SHARD = 512  # rows of like length share a batch: the more rows to choose from, the fewer pads
@@ -165,6 +166,7 @@ def answer_in_shards(
             "rows": write_rows(target / FILE, answers.predictions, PREDICTION_SCHEMA),
             "counts": answers.counts.to_row(),
             "language_model": model.unpacking,
+            "oddities": count_oddities(answers.predictions),
         }
 
     step = rows_per_shard or whole_batches(settings.batch_size, ROWS_PER_SHARD)
@@ -178,14 +180,23 @@ def rows_a_shard(variant: AnyVariant, settings: Inference) -> int:
 
 
 def what_it_took(shards: Sequence[Artifact]) -> dict[str, Any]:
-    """Counts of all shards together, and how the language model was held."""
+    """Counts of all shards together, how the language model was held, and what was odd."""
     from blip_core.inference import InferenceCounts
 
     counts = InferenceCounts()
     for shard in shards:
         counts.include(InferenceCounts.from_row(shard.metadata["counts"]))
     held = sorted({str(shard.metadata["language_model"]) for shard in shards})
-    return {"counts": counts.to_row(), "language_model": "; ".join(held)}
+    oddities = sum((Counter(shard.metadata["oddities"]) for shard in shards), Counter())
+    return {"counts": counts.to_row(), "language_model": "; ".join(held), "oddities": dict(oddities)}
+
+
+def count_oddities(predictions: Iterable[Prediction]) -> dict[str, int]:
+    """How many rows carry each flag of a server's answers, see `inference.flagging`."""
+    from blip_core.inference.flagging import OF_SERVERS
+
+    flags = Counter(flag for row in predictions for flag in row.flags.split())
+    return {flag: flags[flag] for flag in OF_SERVERS if flags[flag]}
 
 
 def read_predictions(ref: ArtifactRef) -> list[Prediction]:

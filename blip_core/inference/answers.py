@@ -1,8 +1,8 @@
 """From probabilities and texts to predictions: rotations averaged, ablations apart, oddities flagged."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 
 from blip_core.inference.counting import InferenceCounts
 from blip_core.inference.flagging import flags_of
@@ -10,6 +10,8 @@ from blip_core.inference.letters import ranked_letter, read_letter
 from blip_core.inference.prompting import Question, rotation_of, rotations
 from blip_core.recipes.inference import Inference
 from blip_core.records import LETTERS, OPTION_LETTERS, Example, Mode, Prediction
+
+_Said = tuple[Question, Sequence[float], Sequence[str]]  # how it was asked, probabilities, flags
 
 
 @dataclass(slots=True)
@@ -73,6 +75,7 @@ def gather_answers(
     questions: Sequence[Question],
     chances: Sequence[Sequence[float]],
     written: Mapping[int, str],
+    oddities: Sequence[Sequence[str]] = (),
 ) -> Answers:
     """Sort what was said by rows.
 
@@ -85,10 +88,11 @@ def gather_answers(
         questions: of stage two, see `stage_two`.
         chances: probabilities as asked, one a question.
         written: free answers by row.
+        oddities: further flags, one list a question; none where absent.
     """
-    asked: dict[int, list[tuple[Question, Sequence[float]]]] = {row: [] for row in range(len(rows))}
-    for question, chance in zip(questions, chances, strict=True):
-        asked[question.row].append((question, chance))
+    asked: dict[int, list[_Said]] = {row: [] for row in range(len(rows))}
+    for question, chance, odd in zip(questions, chances, oddities or [()] * len(questions), strict=True):
+        asked[question.row].append((question, chance, odd))
     answers = Answers()
     for row, example in enumerate(rows):
         said = iter(asked[row])
@@ -96,7 +100,8 @@ def gather_answers(
         description, is_cut = descriptions[row], cut[row]
         main = _main(example, variant, description, main_ones, written.get(row, ""))
         is_cut = is_cut or main_ones[0][0].prompt.is_cut
-        answers.predictions.append(replace(main, flags=flags_of(main, settings.free_generation, is_cut)))
+        flags = flags_of(main, settings.free_generation, is_cut)
+        answers.predictions.append(replace(main, flags=_flags(flags, *(odd for _, _, odd in main_ones))))
         answers.ablations += [_ablation(example, variant, description, *one) for one in said]
     return answers
 
@@ -105,15 +110,15 @@ def _main(
     example: Example,
     variant: str,
     description: str,
-    asked: Sequence[tuple[Question, Sequence[float]]],
+    asked: Sequence[_Said],
     answer: str,
 ) -> Prediction:
     prediction = to_prediction(example, variant, description, asked[0][1], answer)
     if len(asked) == 1:
         return prediction
-    unrotated = [turn_back(example, question.rotation, chances) for question, chances in asked]
+    unrotated = [turn_back(example, question.rotation, chances) for question, chances, _ in asked]
     means = [sum(option) / len(unrotated) for option in zip(*unrotated, strict=True)]
-    picks = [_picked(example, question.rotation, chances) for question, chances in asked]
+    picks = [_picked(example, question.rotation, chances) for question, chances, _ in asked]
     return replace(
         prediction,
         rotations_right=picks.count(example.answer) if example.answer else None,
@@ -142,8 +147,19 @@ def _picked(example: Example, rotation: int, chances: Sequence[float]) -> str:
 
 
 def _ablation(
-    example: Example, variant: str, description: str, question: Question, chances: Sequence[float]
+    example: Example,
+    variant: str,
+    description: str,
+    question: Question,
+    chances: Sequence[float],
+    oddities: Sequence[str],
 ) -> Prediction:
     told = description if question.mode == "description-only" else ""
     prediction = to_prediction(example, variant, told, chances, "", question.mode)
-    return replace(prediction, flags=flags_of(prediction, wrote_freely=False, is_cut=question.prompt.is_cut))
+    flags = flags_of(prediction, wrote_freely=False, is_cut=question.prompt.is_cut)
+    return replace(prediction, flags=_flags(flags, oddities))
+
+
+def _flags(flags: str, *oddities: Iterable[str]) -> str:
+    """Flags with further ones, each once."""
+    return " ".join(dict.fromkeys([*flags.split(), *chain.from_iterable(oddities)]))

@@ -2,12 +2,22 @@
 
 from collections.abc import Iterator
 
-from blip_core.records import Prediction
+from blip_core.records import NO_PROBABILITIES, Prediction
 
 NO_LETTER = "no-letter"
 DISAGREES = "disagrees"
 CUT_PROMPT = "cut-prompt"
 LOW_MARGIN = "low-margin"
+CUT_ANSWER = "cut-answer"
+REFUSED = "refused"
+NO_DESCRIPTION = "no-description"
+OF_SERVERS = (CUT_ANSWER, REFUSED, NO_DESCRIPTION, NO_PROBABILITIES)
+"""What may be odd about the answers of a server; in the words of a stage they are counted.
+
+`cut-answer`: the longest answer was reached before it named a letter. `refused`: the model refused to
+answer, or a filter held the answer back. `no-description`: stage one gave no text. `no-probabilities`: the
+server does not tell how likely the letters were, so that the one that the text names has it all.
+"""
 
 MIN_MARGIN = 0.05
 """Probability by which the best option should lead: with less, the answer might as well be the second."""

@@ -1,23 +1,20 @@
 """Letters read from free text, and letters ranked by the model."""
 
-import re
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from blip_core.inference.naming import named_letter
 from blip_core.modeling.finite import refuse_rows
 from blip_core.records import LETTERS, OPTION_LETTERS, Example, Letter, NoLetter
-
-# A letter alone, or one set off as options are: "B", "(B)", "B.", "B) the park", "B: the park".
-_LETTER = re.compile(r"\(?([A-J])(?:$|[.):])")
 
 
 LANGUAGE_MODEL = "the language model"  # the part that gave logits, as an error names it
 
 
 def read_letter(text: str, offered: int = len(LETTERS)) -> str:
-    """Option letter that a free answer opens with; empty where it opens with anything else.
+    """Option letter that a free answer decides for, see `named_letter`; empty where it decides for none.
 
     "Apple" and "A dog" are no letters: an article is not an answer, and nothing is guessed.
 
@@ -25,8 +22,8 @@ def read_letter(text: str, offered: int = len(LETTERS)) -> str:
         text: the answer.
         offered: how many options there are; a letter beyond them is none.
     """
-    match = _LETTER.match(text.strip())
-    return match.group(1) if match and match.group(1) in OPTION_LETTERS[:offered] else ""
+    named = named_letter(text, offered)
+    return named.letter if named else ""
 
 
 def ranked_letter(probabilities: Sequence[float]) -> Letter | NoLetter:

@@ -42,6 +42,10 @@ class Question:
         return self.mode in _PICTURED
 
     @property
+    def has_description(self) -> bool:
+        return self.mode in _DESCRIBED
+
+    @property
     def is_main(self) -> bool:
         """Whether this is the row as it stands."""
         return self.mode == "both" and self.rotation == 0

@@ -65,6 +65,10 @@ class ServerVariant(Section):
     """Name that the server knows the model by."""
     key_variable: str = Field(default="", pattern=_VARIABLE, max_length=100)
     """Environment variable that holds the server's key; if empty, no key is sent."""
+    answer_tokens: int = Field(default=32, ge=1, le=4_096)
+    """Longest answer, in tokens: room for a sentence that names a letter."""
+    thinking_tokens: int = Field(default=0, ge=0, le=131_072)
+    """Tokens that a reasoning model may think before a description or an answer: room beside theirs."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

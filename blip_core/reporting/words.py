@@ -89,7 +89,8 @@ def _finetune(told: Told) -> str:
 def _predict(told: Told) -> str:
     seconds = told.get("seconds")
     rate = f", {told['rows'] / seconds:.0f} a second" if seconds and not told.get("cached") else ""
-    return f"{told['rows']:,} questions answered{rate}"
+    odd = reasons_words(told.get("oddities", {}))
+    return f"{told['rows']:,} questions answered{rate}" + (f"; {odd}" if odd else "")
 
 
 def _compare(told: Told) -> str:

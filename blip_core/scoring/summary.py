@@ -35,7 +35,7 @@ def score(rows: Rows, is_free: bool, ablations: Rows = ()) -> dict[str, Any]:
         "accuracy": asdict(accuracy(rows)),
         **(_written(rows) if is_free or any(row.generated for row in rows) else {}),
         **_rotated(rows),
-        "calibration": _calibration(rows),
+        **_calibrated(rows),
         **({"ablations": _values(by_mode(ablations))} if ablations else {}),
         "by_kind": _values(by_kind(rows)),
         "by_category": _values(by_category(rows)),
@@ -105,9 +105,14 @@ def _written(rows: Rows) -> dict[str, Any]:
     return {"free_generation": free_generation(rows)._asdict(), "invalid": asdict(invalid_rate(rows))}
 
 
-def _calibration(rows: Rows) -> dict[str, Any]:
-    found = calibration(rows)
-    return {"ece": found.ece, "brier": found.brier, "bins": [asdict(one) for one in found.bins]}
+def _calibrated(rows: Rows) -> dict[str, Any]:
+    """Calibration over the rows that tell probabilities; nothing where none does."""
+    telling = [row for row in rows if row.tells_probabilities]
+    if not telling:
+        return {}
+    found = calibration(telling)
+    bins = [asdict(one) for one in found.bins]
+    return {"calibration": {"ece": found.ece, "brier": found.brier, "bins": bins}}
 
 
 def _rotated(rows: Rows) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from blip_core.wiring.devices import device_of, use_threads
 from blip_core.wiring.places import workplace
 
 if TYPE_CHECKING:
-    from blip_core.backends.openai_compatible import ChatClient
+    from blip_core.backends.chat import ChatClient, Dialect
     from blip_core.inference.served import ServedModel
     from blip_core.modeling import Blip2Bundle
     from blip_core.modeling.features import VisionStates
@@ -76,7 +76,8 @@ def variant_identity(variant: Variant | ServerVariant, server_facts: str = "") -
     """
     if isinstance(variant, Variant):
         return checkpoint_identity(variant.model)
-    return f"{variant.url.rstrip('/')} {variant.served_model} {server_facts}".strip()
+    lengths = f"{variant.answer_tokens}+{variant.thinking_tokens}"
+    return f"{variant.url.rstrip('/')} {variant.served_model} {lengths} {server_facts}".strip()
 
 
 def server_facts(variant: ServerVariant) -> str:
@@ -92,15 +93,27 @@ def server_facts(variant: ServerVariant) -> str:
 
 def connect_served(recipe: Recipe, variant: ServerVariant) -> "ServedModel":
     """A variant behind a server, which is first asked when it has to answer."""
+    from blip_core.backends.chat import Dialect
     from blip_core.inference.served import ServedModel
 
-    settings = recipe.inference
-    connect = partial(_chat_client, variant, settings.max_new_tokens, settings.batch_size)
-    return ServedModel(connect, f"{variant.served_model} at {variant.url}")
+    where = f"{variant.served_model} at {variant.url}"
+    connect = partial(
+        _chat_client,
+        variant,
+        recipe.inference.max_new_tokens + variant.thinking_tokens,
+        recipe.inference.batch_size,
+        Dialect(where),
+    )
+    return ServedModel(connect, where, variant.answer_tokens + variant.thinking_tokens)
 
 
-def _chat_client(variant: ServerVariant, max_new_tokens: int, requests_at_once: int = 1) -> "ChatClient":
-    from blip_core.backends.openai_compatible import ChatClient
+def _chat_client(
+    variant: ServerVariant,
+    max_new_tokens: int,
+    requests_at_once: int = 1,
+    dialect: "Dialect | None" = None,
+) -> "ChatClient":
+    from blip_core.backends.chat import ChatClient
 
     return ChatClient(
         variant.url,
@@ -110,6 +123,7 @@ def _chat_client(variant: ServerVariant, max_new_tokens: int, requests_at_once: 
         max_new_tokens=max_new_tokens,
         api_key=server_key(variant),
         requests_at_once=requests_at_once,
+        dialect=dialect,
     )
 
 

@@ -186,20 +186,27 @@ class _ChatHandler(BaseHTTPRequestHandler):
         self.server.requests.append((self.path, dict(self.headers), body))
         try:
             self.answer(*self.server.reply(body))
-        except ConnectionAbortedError:
-            self.close_connection = True  # without a word
+        except ConnectionError:  # ours, to say nothing; or the client's, which has heard enough
+            self.close_connection = True
 
     def do_GET(self):
         self.answer(*self.server.models())
 
     def answer(self, status, text, headers=()):
-        payload = text.encode()
+        payload = text if isinstance(text, bytes) else text.encode()
         self.send_response(status)
         for name, value in dict(headers).items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(payload)))
+        if "Transfer-Encoding" in headers:
+            self.end_headers()
+            self.wfile.writelines(b"%x\r\n%c\r\n" % (1, byte) for byte in payload)
+            self.wfile.write(b"0\r\n\r\n")
+            return
+        # A server that dies has promised more than it sends.
+        self.send_header("Content-Length", str(len(payload) + ("Breaks-Off" in headers)))
         self.end_headers()
         self.wfile.write(payload)
+        self.close_connection = "Breaks-Off" in headers
 
     def log_message(self, *_):
         pass

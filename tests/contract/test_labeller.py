@@ -5,8 +5,9 @@ from itertools import count
 import pytest
 from PIL import Image
 
+from blip_core.backends.chat import ChatClient
 from blip_core.backends.llava_labeller import LlavaLabeller
-from blip_core.backends.openai_compatible import ChatClient, OpenAICompatibleLabeller
+from blip_core.backends.openai_compatible import OpenAICompatibleLabeller
 from blip_core.backends.sampling import Sampling
 from blip_core.backends.scripted import ScriptedLabeller
 from blip_core.errors import RecipeError, StageFailure

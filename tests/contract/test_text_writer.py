@@ -4,7 +4,8 @@ from itertools import count
 
 import pytest
 
-from blip_core.backends.openai_compatible import ChatClient, OpenAICompatibleWriter
+from blip_core.backends.chat import ChatClient
+from blip_core.backends.openai_compatible import OpenAICompatibleWriter
 from blip_core.backends.sampling import Sampling
 from blip_core.backends.scripted import ScriptedWriter
 from blip_core.backends.transformers_writer import TransformersWriter

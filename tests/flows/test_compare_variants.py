@@ -200,7 +200,7 @@ def test_a_server_without_its_key_or_away_is_told_before_any_work(compare, given
     with pytest.raises(RecipeError, match="key_variable is REMOTE_KEY"):
         compare("flan-t5", "remote")
     monkeypatch.setenv("REMOTE_KEY", KEY)
-    monkeypatch.setattr("blip_core.backends.openai_compatible.FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr("blip_core.backends.chat.trying.LONGEST_PAUSE_S", 0.0)
     away = [text.replace(server.url, "http://127.0.0.1:9/v1") for text in given]
     with pytest.raises(StageFailure, match=r"http://127\.0\.0\.1:9/v1 could not be reached"):
         compare("flan-t5", "remote", overrides=away)

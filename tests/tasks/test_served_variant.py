@@ -5,7 +5,8 @@ from functools import partial
 
 import pytest
 
-from blip_core.backends.openai_compatible import ATTEMPTS, ChatClient
+from blip_core.backends.chat import ChatClient
+from blip_core.backends.chat.trying import ATTEMPTS
 from blip_core.errors import StageFailure
 from blip_core.inference.served import ServedModel
 from blip_core.recipes import ServerVariant, load_recipe
@@ -32,7 +33,7 @@ def test_rows_that_were_answered_are_not_asked_again(chat, make_examples, infere
         return ChatClient(chat.url, "m", 0.0, 1.0, 8, pause=lambda _: None, requests_at_once=1)
 
     def answer():
-        load = partial(ServedModel, connect, "m")
+        load = partial(ServedModel, connect, "m", answer_tokens=8)
         examples = make_examples(ROWS)
         return answer_in_shards("whole", "far", examples, inference_settings, load, rows_per_shard=SHARD)
 

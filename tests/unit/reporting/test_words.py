@@ -50,6 +50,11 @@ from blip_core.reporting import stage_words
         ),
         ("predict finetuned", {"rows": 2000, "seconds": 10.0}, "2,000 questions answered, 200 a second"),
         ("predict finetuned", {"rows": 2000, "seconds": 0.1, "cached": True}, "2,000 questions answered"),
+        (
+            "predict far",
+            {"rows": 90, "oddities": {"no-probabilities": 80, "refused": 2}},
+            "90 questions answered; 80 no-probabilities, 2 refused",
+        ),
         ("something new", {"rows": 7}, "7 rows"),
     ],
 )

@@ -1,0 +1,95 @@
+"""HTTP clients that find their way: past every proxy to this machine, through it to others."""
+
+import ipaddress
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from blip_core.errors import PlaceError
+
+if TYPE_CHECKING:
+    import httpx2
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+CONNECT_TIMEOUT_S = 10.0
+
+
+def http_client(
+    url: str,
+    timeout_s: float,
+    *,
+    headers: Mapping[str, str] | None = None,
+    connections: int = 1,
+) -> "httpx2.Client":
+    """A client for the server at an address; it follows no redirect by itself.
+
+    A server on this machine, or one that `NO_PROXY` excludes, is asked directly; any other through the proxy
+    that the environment names.
+
+    Args:
+        url: of the server.
+        timeout_s: longest silence of the server.
+        headers: sent with every request.
+        connections: how many requests are under way at once.
+
+    Raises:
+        PlaceError: The environment names a proxy that cannot be used.
+    """
+    import httpx2
+
+    try:
+        return httpx2.Client(
+            headers=headers,
+            timeout=httpx2.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S)),
+            limits=httpx2.Limits(max_connections=connections),
+            verify=httpx2.create_ssl_context(),  # certificates that the environment names, proxy or not
+            trust_env=not goes_direct(url),
+        )
+    except (ImportError, ValueError, httpx2.InvalidURL) as error:
+        raise PlaceError(
+            f"the proxy that the environment names cannot be used ({error}); mend or unset http_proxy, "
+            f"https_proxy and all_proxy, or exclude {urlsplit(url).hostname} in NO_PROXY"
+        ) from error
+
+
+def goes_direct(url: str) -> bool:
+    """Whether a server is asked without a proxy: it is this machine, or `NO_PROXY` excludes it."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    return is_this_machine(host) or _is_excluded(host, getproxies().get("no", ""))
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host's name or address leads back to where it is asked: loopback, or all interfaces."""
+    address = _address(host)
+    if address is None:
+        return host.lower() == "localhost" or host.lower().endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
+
+
+def _is_excluded(host: str, excluded: str) -> bool:
+    """Whether one of the names, suffixes, addresses or networks in a list with commas holds a host."""
+    return any(_holds(entry.strip().lower(), host.lower()) for entry in excluded.split(",") if entry.strip())
+
+
+def _holds(entry: str, host: str) -> bool:
+    if entry == "*":
+        return True
+    address = _address(host)
+    if address is None:
+        suffix = entry.partition(":")[0].removeprefix("*").lstrip(".")
+        return bool(suffix) and (host == suffix or host.endswith(f".{suffix}"))
+    try:
+        return address in ipaddress.ip_network(entry.strip("[]"), strict=False)
+    except ValueError:
+        return False
+
+
+def _address(host: str) -> IPAddress | None:
+    """The address that a host's name is, if it is one; an IPv4 address in IPv6's clothes is the former."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
