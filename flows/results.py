@@ -238,12 +238,13 @@ def answers_of(recorder: Recorder, variant: str) -> list[Prediction]:
     return read_predictions(recorder.stages[f"{ANSWERING}{variant}"].artifact.ref())
 
 
+_CALIBRATION = {"eval/calibration_error": "ece", "eval/brier": "brier"}
+
+
 def variant_metrics(values: Mapping[str, Any]) -> dict[str, float]:
-    accuracy, free, calibration = (
-        values.get(name) for name in ("accuracy", "free_generation", "calibration")
-    )
-    names = {"eval/calibration_error": "ece", "eval/brier": "brier"}
-    calibrated = {name: calibration[field] for name, field in names.items()} if calibration else {}
+    accuracy, free = values["accuracy"], values.get("free_generation")
+    calibration = values.get("calibration") or {}
+    calibrated = {name: calibration[field] for name, field in _CALIBRATION.items() if calibration}
     written = {"eval/generation_accuracy": free["accuracy"], "eval/invalid": free["invalid"]} if free else {}
     further = {f"eval/{name}": values[name]["value"] for name in ("circular", "averaged") if name in values}
     modes = {f"eval/mode_{mode}": score["value"] for mode, score in values.get("ablations", {}).items()}

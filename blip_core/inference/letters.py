@@ -9,7 +9,6 @@ from blip_core.inference.naming import named_letter
 from blip_core.modeling.finite import refuse_rows
 from blip_core.records import LETTERS, OPTION_LETTERS, Example, Letter, NoLetter
 
-
 LANGUAGE_MODEL = "the language model"  # the part that gave logits, as an error names it
 
 

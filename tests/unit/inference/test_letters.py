@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blip_core.inference.letters import best_letter, chances_of, read_letter
-from blip_core.records import LETTERS
 from tests.tiny_blip2 import make_example
 
 
