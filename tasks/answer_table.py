@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-VERSION = 4
+VERSION = 5
 FILE = "answers.parquet"
 _USABLE = "usable.parquet"
 
