@@ -1,8 +1,9 @@
 """The command line `foundry`. Starting it loads neither torch nor Prefect nor MLflow."""
 
+import errno
 import sys
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -23,6 +24,10 @@ from flows.commands.recipes import recipes, show
 from flows.commands.run import run
 from flows.commands.trace import trace
 from flows.commands.ui import ui
+from flows.streams import settle_streams, speak_utf8
+
+_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+_HOMELESS = "home directory"  # of what `Path.expanduser` says
 
 app = typer.Typer(
     help="Grow question-answering data, tune BLIP-2 on it, and say with statistics whether that helped.",
@@ -57,11 +62,25 @@ for prepare in (plan, doctor, prefetch, pretrain_pocket):
 
 def main() -> None:
     """Entry of the console script: an error raised on purpose is one line, any other keeps its trace."""
+    speak_utf8()
+    settle_streams()
     try:
         app()
     except FoundryError as error:
-        typer.echo(f"foundry: {error}", err=True)
-        sys.exit(error.exit_code)
+        refuse(str(error), error.exit_code)
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        refuse(f"{error}; make room or mend the permissions, and run again: what was finished is kept", 1)
+    except RuntimeError as error:
+        if _HOMELESS not in str(error):
+            raise
+        refuse("a path begins with ~, and this user has no home folder; write the path in full", 2)
+
+
+def refuse(text: str, exit_code: int) -> NoReturn:
+    sys.stderr.write(f"foundry: {text}\n")  # click would write UTF-8 to an ASCII console
+    sys.exit(exit_code)
 
 
 if __name__ == "__main__":

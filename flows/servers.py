@@ -1,8 +1,10 @@
 """Which servers of this workplace are up: `foundry ui` leaves a note, a run reads it."""
 
+import ipaddress
 from typing import TYPE_CHECKING
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.parse import urlsplit
+from urllib.request import ProxyHandler, build_opener
 
 from blip_core import strict_json
 
@@ -67,7 +69,17 @@ def page_of(place: "Workplace", server: str) -> str:
 def answers(url: str) -> bool:
     """Whether a server answers at an address within `PROBE_SECONDS`."""
     try:
-        with urlopen(url, timeout=PROBE_SECONDS) as response:  # noqa: S310 - addresses are our own or the user's
+        # Proxies of the environment are asked for other machines alone.
+        opener = build_opener(*([ProxyHandler({})] if _is_this_machine(url) else []))
+        with opener.open(url, timeout=PROBE_SECONDS) as response:
             return bool(response.status < 400)
     except (URLError, OSError, ValueError):
         return False
+
+
+def _is_this_machine(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -25,6 +25,7 @@ def key(recipe: Recipe, pictures: ArtifactRef) -> str:
         "recipe": recipe.digest("labels", "seed"),
         "pictures": pictures.digest,
         "model": checkpoint_identity(recipe.labels.model),
+        **recipe.device.arithmetic(),
     }
     return workplace().store.key("labels", inputs)
 

@@ -25,6 +25,7 @@ def key(recipe: Recipe, scenes: ArtifactRef) -> str:
         "recipe": recipe.digest("source", "pictures", "seed"),
         "scenes": scenes.digest,
         "model": painter_identity(recipe),
+        **recipe.device.arithmetic(),
     }
     return workplace().store.key("pictures", inputs)
 

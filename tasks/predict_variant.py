@@ -58,7 +58,7 @@ def _judged_on(recipe: Recipe, dataset: ArtifactRef | None) -> str:
 
 def who_answers(
     recipe: Recipe, variant: AnyVariant, adapter: ArtifactRef | None, server_facts: str = ""
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """What decides a variant's answers, whatever the questions: part of a key.
 
     Args:
@@ -73,6 +73,7 @@ def who_answers(
         "model": variant_identity(variant, server_facts),
         "dtype": "" if isinstance(variant, ServerVariant) else variant.model.dtype,
         "adapter": adapter_identity(variant, adapter.digest if adapter else ""),
+        **({} if isinstance(variant, ServerVariant) else recipe.device.arithmetic()),
     }
 
 

@@ -44,6 +44,7 @@ def key(recipe: Recipe, dataset: ArtifactRef) -> str:
         "prompts": [prompts.describe_prompt, prompts.answer_prompt],
         "dataset": dataset.digest,
         "base": checkpoint_identity(recipe.finetune.base),
+        **recipe.device.arithmetic(),
     }
     return workplace().store.key("adapter", inputs)
 

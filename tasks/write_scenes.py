@@ -25,6 +25,7 @@ def key(recipe: Recipe) -> str:
         "version": VERSION,
         "recipe": recipe.digest("scenes", "seed"),
         "model": checkpoint_identity(recipe.scenes.model),
+        **recipe.device.arithmetic(),
     }
     return workplace().store.key("scenes", inputs)
 

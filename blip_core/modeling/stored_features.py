@@ -190,7 +190,9 @@ def _about(bundle: Blip2Bundle, identity: str) -> dict[str, Any]:
     """All that decides what the tower makes of a picture."""
     processor = bundle.processor.image_processor.to_dict()
     dtype = str(bundle.blip2.vision_model.dtype).removeprefix("torch.")
-    return {"model": identity, "processor": processor, "dtype": dtype, "tower_batch": TOWER_BATCH}
+    about = {"model": identity, "processor": processor, "dtype": dtype, "tower_batch": TOWER_BATCH}
+    on_cpu = bundle.device.type == "cpu"
+    return {**about, "threads": torch.get_num_threads()} if on_cpu else about
 
 
 def _states_of(bundle: Blip2Bundle, pictures: Sequence[Image.Image]) -> Tensor:

@@ -5,7 +5,7 @@ from blip_core.tracking.null import NullTracker
 from blip_core.tracking.registered import RegisteredAdapter, Registry
 from blip_core.tracking.replaying import Replayed, replay
 from blip_core.tracking.runs import JournalledRun
-from blip_core.tracking.sqlite import artifact_root, prepare_store, server_command
+from blip_core.tracking.sqlite import artifact_root, prepare_store, server_command, sqlite_address
 from blip_core.tracking.trackers import JournalTracker, MlflowTracker
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "quiet_environment",
     "replay",
     "server_command",
+    "sqlite_address",
 ]

@@ -6,6 +6,7 @@ import sys
 from contextlib import closing
 from importlib.metadata import entry_points, version
 from pathlib import Path
+from urllib.parse import unquote
 
 from filelock import FileLock
 
@@ -30,7 +31,7 @@ def prepare_store(home: Path) -> str:
     """
     home = home.resolve()
     database = home / DATABASE
-    uri = f"sqlite:///{database}"
+    uri = sqlite_address(database)
     try:
         home.mkdir(parents=True, exist_ok=True)
         with FileLock(home / "prepare.lock"):
@@ -44,6 +45,20 @@ def prepare_store(home: Path) -> str:
     return uri
 
 
+def sqlite_address(database: Path, driver: str = "") -> str:
+    """Address of a database file for SQLAlchemy, which takes a `?` for the path's end and reads escapes."""
+    path = str(database).replace("%", "%25").replace("?", "%3F")
+    if not driver and path != str(database):
+        driver = "pysqlite"  # the usual one; where it is named, MLflow makes no folder of the escaped name
+    return f"sqlite{'+' if driver else ''}{driver}:///{path}"
+
+
+def sqlite_path(address: str) -> Path | None:
+    """The database file of an address; None for any other."""
+    dialect, _, path = address.partition(":///")
+    return Path(unquote(path)) if path and dialect.split("+")[0] == "sqlite" else None
+
+
 def artifact_root(home: Path) -> Path:
     """Where the files of runs rest that are recorded in the store below `home`."""
     return home.resolve() / "artifacts"
@@ -54,7 +69,7 @@ def server_command(home: Path, port: int, host: str = "127.0.0.1") -> list[str]:
     home = home.resolve()
     return [
         *(sys.executable, "-m", "mlflow", "server"),
-        *("--backend-store-uri", f"sqlite:///{home / DATABASE}"),
+        *("--backend-store-uri", sqlite_address(home / DATABASE)),
         *("--artifacts-destination", artifact_root(home).as_uri()),
         *("--host", host),
         *("--port", str(port)),

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
+
 from blip_core.dataset import read_split
 from blip_core.launching.folder import GROUP, Messages, read_job, write_result
 from blip_core.launching.worker import work
@@ -23,6 +25,8 @@ from blip_core.training.together import join
 def tune(folder: Path, rank: int) -> None:
     """Take part in the tuning that the folder's job names; the first process tells how it gets on."""
     job = Job.from_json(read_job(folder))
+    if job.device == "cpu":
+        torch.set_num_threads(job.threads_each)
     together = join(folder / GROUP, rank, job.processes, job.device)
     bundle = load_blip2(job.base, job.settings.quantisation, job.device, job.settings.base.dtype)
     messages = Messages(folder)

@@ -23,10 +23,10 @@ def device_of(recipe: Recipe) -> str:
 
 
 def use_threads(recipe: Recipe) -> None:
-    """Let torch use as many threads as the recipe says, if it says so."""
+    """Let torch use as many threads of the CPU as the recipe says, where models run on it."""
     import torch
 
-    if recipe.device.threads:
+    if device_of(recipe) == "cpu":
         torch.set_num_threads(recipe.device.threads)
 
 

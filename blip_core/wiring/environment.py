@@ -2,20 +2,34 @@
 
 import logging
 import os
+import pwd
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
-from blip_core.tracking import quiet_environment
+from blip_core.tracking import quiet_environment, sqlite_address
 from blip_core.wiring.places import Workplace
+from blip_core.wiring.proxies import proxy_environment
+
+_PINNED = {"OMP_DYNAMIC": "false"}  # a recipe's number of threads is part of keys: nothing else may choose it
+_USER_NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")  # as `getpass` looks for them
 
 
 def prepare_environment(place: Workplace) -> None:
     """Tell libraries through the environment what they ask it for; to be called before they are imported.
 
-    What somebody has set already stays.
+    What somebody has set already stays, but for proxies, which this machine's own addresses never go through,
+    and for what changes the number of threads behind a recipe's back.
+
+    Raises:
+        PlaceError: The environment names a proxy that cannot be used.
     """
-    for name, value in _library_environment(place).items():
+    os.environ.update({**proxy_environment(os.environ), **_PINNED})
+    os.environ.pop("OMP_THREAD_LIMIT", None)
+    for name, value in {**_library_environment(place), **_account(place, os.environ)}.items():
         os.environ.setdefault(name, value)
+    if "FOUNDRY_HOME" in os.environ:
+        os.environ["FOUNDRY_HOME"] = str(place.home)  # processes that are started may stand elsewhere
     # On some CPUs bitsandbytes advises to install code from the hub, which is never run here.
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
@@ -36,12 +50,32 @@ def _library_environment(place: Workplace) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
         "BITSANDBYTES_NOWELCOME": "1",
         "MPLBACKEND": "agg",
-        "PREFECT_HOME": str(place.prefect),
+        # Threads that wait sleep: spinning, they keep each other from the cores that other programs are on.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        **_prefect_places(place),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the page shows them, the terminal our lines
     }
+
+
+def _prefect_places(place: Workplace) -> dict[str, str]:
+    """Prefect's home, and its database there; whoever has set another home has one there."""
+    if "PREFECT_HOME" in os.environ:
+        return {}
+    database = sqlite_address(place.prefect / "prefect.db", "aiosqlite")
+    return {"PREFECT_HOME": str(place.prefect), "PREFECT_API_DATABASE_CONNECTION_URL": database}
+
+
+def _account(place: Workplace, environment: Mapping[str, str]) -> dict[str, str]:
+    """What libraries ask for that take it for granted that a user has a name and a home."""
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        named = any(environment.get(name) for name in _USER_NAMES)
+        return {"HOME": str(place.home), **({} if named else {"USER": f"uid-{os.getuid()}"})}
+    return {}
 
 
 def prefect_api_url() -> str:

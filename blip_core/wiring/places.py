@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from unicodedata import category
 
 from blip_core.errors import PlaceError
 from blip_core.prefetching import LOCK_NAME
@@ -11,6 +12,8 @@ from blip_core.store import Store
 from blip_core.tracking import MlflowTracker, Registry, artifact_root, prepare_store
 
 DEFAULT_HOME = "~/.blip-foundry"
+_UNSPEAKABLE = ("Cc", "Cs")  # control characters, and bytes that are no text in this file system's encoding
+_ROOM_BELOW = 512  # bytes of the longest path that is made below a home, twice over
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,31 @@ def workplace() -> Workplace:
     """The workplace that the environment names; its home is made if need be.
 
     Raises:
-        PlaceError: The home cannot be written.
+        PlaceError: There is no home, or it cannot be written.
     """
-    home = Path(os.environ.get("FOUNDRY_HOME") or DEFAULT_HOME).expanduser().absolute()
+    home = _folder(os.environ.get("FOUNDRY_HOME") or DEFAULT_HOME, "FOUNDRY_HOME")
     _make_writable(home)
-    models = Path(os.environ.get("FOUNDRY_MODELS") or home / "models").expanduser()
+    models = _folder(os.environ.get("FOUNDRY_MODELS") or str(home / "models"), "FOUNDRY_MODELS")
     return Workplace(home, models, os.environ.get("MLFLOW_TRACKING_URI", ""))
+
+
+def _folder(named: str, variable: str) -> Path:
+    """A folder as the environment names it, made absolute."""
+    try:
+        folder = Path(named).expanduser().absolute()
+    except RuntimeError as error:
+        raise PlaceError(
+            f"{named} means nothing here: this user has no home folder. Name a whole path in {variable}."
+        ) from error
+    except FileNotFoundError as error:
+        raise PlaceError(
+            f"{named} is a path from the working directory, which is gone. Name a whole path in {variable}."
+        ) from error
+    if any(category(char) in _UNSPEAKABLE for char in str(folder)):
+        raise PlaceError(
+            f"{str(folder)!r} has characters in it that are no text. Name another folder in {variable}."
+        )
+    return folder
 
 
 @cache
@@ -85,10 +107,15 @@ def _make_writable(home: Path) -> None:
         probe = home / f".writable-{os.getpid()}"
         probe.touch()
         probe.unlink()
+        longest = os.pathconf(home, "PC_PATH_MAX")
     except OSError as error:
         raise PlaceError(
             f"{home} cannot be written: {error.strerror}. Name another folder in FOUNDRY_HOME."
         ) from error
+    if len(os.fsencode(home)) + _ROOM_BELOW > longest:
+        raise PlaceError(
+            f"{home} is too long a path to keep files below. Name another folder in FOUNDRY_HOME."
+        )
 
 
 @cache

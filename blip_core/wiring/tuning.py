@@ -66,7 +66,7 @@ def tuning_job(recipe: Recipe, dataset: Path, out_dir: Path, checkpoints: Path) 
         checkpoints=checkpoints,
         device=device,
         processes=recipe.device.processes,
-        threads=recipe.device.threads,
+        threads=recipe.device.threads if device == "cpu" else 0,
     )
 
 

@@ -59,11 +59,18 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
         ("inference.batch_size=3", {"baseline", "finetuned"}),
         ("evaluation.limit=5", {"baseline", "finetuned"}),
         ("tracking.experiment=other", set()),
+        ("device.threads=3", {"scenes", "pictures", "labels", "finetune", "baseline", "finetuned"}),
         ("seed=1", {"scenes", "pictures", "labels", "finetune", "compare"}),
     ],
 )
 def test_a_field_changes_the_keys_of_its_own_stages(override, stages):
     assert changed(keys(), keys(override)) == stages
+
+
+@pytest.mark.parametrize("threads", [1, 3, 64])
+def test_on_a_gpu_the_threads_of_the_cpu_compute_nothing_that_is_kept(threads):
+    on_gpu = "device.kind=cuda"
+    assert changed(keys(on_gpu), keys(on_gpu, f"device.threads={threads}")) == set()
 
 
 def test_other_input_changes_every_key_behind_it():

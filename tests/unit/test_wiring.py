@@ -1,17 +1,20 @@
 """Wiring: places from the environment, identities of weights, and what stands in for what."""
 
+import getpass
 import os
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy
 
 from blip_core import wiring
 from blip_core.errors import CheckpointError, PlaceError, RecipeError, TableError
 from blip_core.pocket.composer import Composer
 from blip_core.prefetching import LockedCheckpoint
 from blip_core.recipes import Checkpoint, load_recipe
+from blip_core.tracking.sqlite import sqlite_address, sqlite_path
 from tests.unit.examples import png, world_pixels
 
 HERE = Path(__file__).parent
@@ -311,3 +314,70 @@ def test_each_process_that_tunes_needs_a_gpu_of_its_own(monkeypatch, home, tmp_p
 def test_the_commit_of_the_running_code_is_told():
     head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, cwd=HERE)
     assert wiring.git_commit() == head.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "odd", ["what? & more;x=1", "100%25 #1 [v2]", "홈 dir", 'it\'s "mine"', "a$b", "%3F"]
+)
+def test_databases_lie_below_a_home_of_any_name(monkeypatch, tmp_path, odd):
+    monkeypatch.setattr("os.environ", dict(os.environ))
+    monkeypatch.delenv("PREFECT_HOME", raising=False)
+    monkeypatch.setenv("FOUNDRY_HOME", str(tmp_path / odd))
+    place = wiring.workplace()
+    wiring.prepare_environment(place)
+    named = os.environ["PREFECT_API_DATABASE_CONNECTION_URL"]
+    assert sqlalchemy.make_url(named).database == str(tmp_path / odd / "prefect" / "prefect.db")
+    assert sqlite_path(sqlite_address(place.mlflow)) == place.mlflow
+
+
+@pytest.mark.parametrize("named", ["relative/home", "~/home", "there/../home/", "link"])
+def test_a_home_is_made_absolute_for_processes_that_stand_elsewhere(monkeypatch, tmp_path, named):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.environ", {**os.environ, "HOME": str(tmp_path), "FOUNDRY_HOME": named})
+    wiring.prepare_environment(wiring.workplace())
+    home = Path(os.environ["FOUNDRY_HOME"])
+    assert home.is_absolute()
+    assert home.is_dir()
+    assert str(home).startswith(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("named", "reason"),
+    [
+        ("~nobody-of-that-name/home", "whole path"),
+        ("/dev/null/home", "Not a directory"),
+        ("/proc/home", "cannot be written"),
+        ("taken", "File exists"),
+        ("a\nb", "no text"),
+        ("a\udcffb", "no text"),
+        ("x" * 300, "too long"),
+        ("/".join(["x" * 200] * 19), "too long"),
+    ],
+)
+def test_a_home_that_cannot_be_used_is_refused_in_one_sentence(monkeypatch, tmp_path, named, reason):
+    (tmp_path / "taken").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FOUNDRY_HOME", named)
+    with pytest.raises(PlaceError, match=reason) as refusal:
+        wiring.workplace()
+    assert "FOUNDRY_HOME" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("home", [None, "/somewhere"])
+def test_a_user_without_an_entry_gets_what_libraries_ask_for(monkeypatch, tmp_path, home):
+    environment = {"FOUNDRY_HOME": str(tmp_path)} | ({"HOME": home} if home else {})
+    monkeypatch.setattr("os.environ", environment)
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000_001)
+    wiring.prepare_environment(wiring.workplace())
+    assert getpass.getuser() == "uid-4000000001"
+    assert Path.home() == Path(home or tmp_path)
+
+
+def test_a_user_without_a_home_is_told_what_to_name(monkeypatch):
+    monkeypatch.setattr("os.environ", {})
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000_001)
+    with pytest.raises(PlaceError, match=r"~/\.blip-foundry means nothing.*FOUNDRY_HOME"):
+        wiring.workplace()
