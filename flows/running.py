@@ -103,7 +103,7 @@ def prepare_run(console: Console) -> EmbeddedServer | None:
     server = choose_server(place, console)
     where = server or "starting a server for this run, which takes some seconds"
     console.print(f"Prefect: {where}", style="dim", highlight=False, soft_wrap=True)
-    embedded = None if server else EmbeddedServer()
+    embedded = None if server else EmbeddedServer(place)
     use_prefect_api(embedded.api if embedded else server)
     return embedded
 

@@ -33,10 +33,11 @@ def speak_utf8() -> None:
     """
     if codecs.lookup(sys.getfilesystemencoding()).name != "ascii":
         return
-    os.environ["PYTHONUTF8"] = "1"  # of processes that are started
-    os.environ.setdefault("PYTHONIOENCODING", "ascii:backslashreplace")
+    from blip_core.wiring import library_environment
+
+    environment = {"PYTHONIOENCODING": "ascii:backslashreplace", **library_environment(), "PYTHONUTF8": "1"}
     interpreter, *arguments = sys.orig_argv
-    os.execv(sys.executable, [interpreter, "-X", "utf8", *arguments])  # noqa: S606 - what was typed
+    os.execve(sys.executable, [interpreter, "-X", "utf8", *arguments], environment)  # noqa: S606 - as typed
 
 
 def settle_streams() -> None:

@@ -4,24 +4,27 @@ A metric is one row a (run, key, step, timestamp, value) in MLflow's own store, 
 nothing; params, tags and files replace themselves; runs and adapters are looked up before they are made.
 """
 
+import errno
+import itertools
 import logging
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
 from blip_core.errors import TrackingError
-from blip_core.tracking.cursor import note_delivered, read_cursor, write_cursor
-from blip_core.tracking.journal import Entry, read_journal, read_start
+from blip_core.tracking.cursor import Cursor, note_delivered, read_cursor, write_cursor
+from blip_core.tracking.journal import Entry, files_folder, read_journal, read_start
 from blip_core.tracking.pages import dress, file_address, file_page, run_page
 from blip_core.tracking.sending import RUN_TAG, send_alone, send_batch
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
     from mlflow.exceptions import MlflowException
 
 logger = logging.getLogger(__name__)
@@ -32,7 +35,13 @@ AWAY_SECONDS = 60.0  # a server that did not answer is not asked again for so lo
 _BATCH_ENTRIES = 200
 _BATCHED = ("params", "metrics", "tags")
 _REGISTER_LOCK = "register.lock"
+ACTIVE, DELETED = "active", "deleted"  # stages in the life of MLflow's runs and experiments
 _REFUSALS = (400, 404, 409)  # statuses that will be the same however often one asks
+_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
+
+
+class _RunIsGone(Exception):
+    """MLflow takes no more of a run."""
 
 
 class Destination:
@@ -63,7 +72,8 @@ class Destination:
         """Give the server some time; say so the first time."""
         if not self._away_until:
             logger.warning(
-                "MLflow at %s does not answer (%s); the run goes on, its journal keeps what MLflow misses.",
+                "MLflow at %s does not answer as it should (%s); the run goes on, its journal keeps what "
+                "MLflow misses.",
                 self.uri,
                 _first_line(error),
             )
@@ -87,18 +97,48 @@ class Destination:
                 self._experiments[name] = found
             return self._experiments[name]
 
+    def stages(self, cursor: Cursor) -> tuple[str, str]:
+        """Whether a run and its experiment are active or deleted, in MLflow's words; empty once purged."""
+        run = _if_there(lambda: self.client.get_run(cursor.mlflow_id).info)
+        experiment = _if_there(lambda: self.client.get_experiment(cursor.experiment_id))
+        return _stage(run), _stage(experiment)
+
+    def forget_experiments(self) -> None:
+        """Look experiments up again: one of them was deleted meanwhile."""
+        with self.lock:
+            self._experiments.clear()
+
     def _find_or_create_experiment(self, name: str) -> str:
         from mlflow.exceptions import MlflowException
 
-        if (found := self.client.get_experiment_by_name(name)) is not None:
-            return str(found.experiment_id)
+        free, found = self._first_not_deleted(name)
+        if found is not None:
+            return _id_in(found.experiment_id)
         try:
-            return str(self.client.create_experiment(name, artifact_location=self._location(name)))
+            return _id_in(self.client.create_experiment(free, artifact_location=self._location(free)))
         except MlflowException as error:
-            found = self.client.get_experiment_by_name(name)  # another process may have been quicker
+            found = self.client.get_experiment_by_name(free)  # another process may have been quicker
             if found is None:
                 raise error
             return str(found.experiment_id)
+
+    def _first_not_deleted(self, name: str) -> tuple[str, "Experiment | None"]:
+        """The name under which runs of an experiment are filed, and what is there.
+
+        MLflow keeps the name of a deleted experiment until it is purged. To restore it would bring back what
+        somebody wished away, so that the next one bears a number.
+        """
+        names = (f"{name}-{number}" if number > 1 else name for number in itertools.count(1))
+        for free in names:
+            found = self.client.get_experiment_by_name(free)
+            if found is None or found.lifecycle_stage != DELETED:
+                break
+        if free != name:
+            logger.warning(
+                "The experiment %s was deleted in MLflow: runs are recorded in %s until it is restored "
+                "(mlflow experiments restore) or purged (mlflow gc).", name, free,
+            )  # fmt: skip
+        return free, found
 
     def _location(self, name: str) -> str | None:
         return (self._artifact_root.resolve() / name).as_uri() if self._artifact_root else None
@@ -114,6 +154,8 @@ class Delivery:
         self._pending: list[Entry] = []
         self._sent_at = 0.0
         self._versions: dict[int, str] = {}
+        self._is_unwanted = False
+        self._kept: set[int] = set()
         self.gone: list[str] = []
         self.refused: list[str] = []
 
@@ -180,7 +222,11 @@ class Delivery:
         while self._pending:
             self._ensure_run()
             chunk = next(_chunks(self._pending))
-            self._send_chunk(chunk)
+            try:
+                self._send_chunk(chunk)
+            except _RunIsGone:
+                self._take_up_again()
+                continue
             self._cursor.delivered = chunk[-1].number + 1
             write_cursor(self._journal, self._cursor)
             self._pending = self._pending[len(chunk) :]
@@ -192,11 +238,23 @@ class Delivery:
     def _send_chunk(self, chunk: Sequence[Entry]) -> None:
         from mlflow.exceptions import MlflowException
 
+        if self._is_unwanted:
+            return
         try:
             self._send(chunk)
+        except OSError as error:
+            if error.errno not in _UNWRITABLE:
+                raise
+            self._kept.add(chunk[0].number)
+            logger.warning(
+                "MLflow's folder of files cannot be written (%s); what was for it stays in %s.",
+                error, files_folder(self._journal),
+            )  # fmt: skip
         except MlflowException as error:
             if not _is_refusal(error):
                 raise
+            if self._destination.stages(self._cursor)[0] != ACTIVE:
+                raise _RunIsGone from error
             if len(chunk) > 1:
                 for entry in chunk:
                     self._send_chunk([entry])
@@ -217,9 +275,38 @@ class Delivery:
         if version:
             self._versions[entry.number] = version
 
+    def _take_up_again(self) -> None:
+        """Go on where a run is no more.
+
+        Whoever deletes one run wants no more of it. Gone with its experiment, or for good, it was one of
+        many: it is recorded anew.
+        """
+        if self._destination.stages(self._cursor) == (DELETED, ACTIVE):
+            logger.warning("A run was deleted in MLflow: no more of it is sent; %s keeps all.", self._journal)
+            self._is_unwanted = True
+            return
+        logger.warning(
+            "A run is gone from MLflow, with its experiment or for good: it is recorded anew, but for the "
+            "files that it had sent."
+        )
+        self._destination.forget_experiments()
+        self._cursor = Cursor(self._destination.uri)
+        self._pending = read_journal(self._journal)
+
     def _ensure_run(self) -> None:
+        from mlflow.exceptions import MlflowException
+
         if self._cursor.mlflow_id:
             return
+        try:
+            self._find_run()
+        except MlflowException as error:
+            if not _is_refusal(error):
+                raise
+            self._destination.forget_experiments()  # this one was deleted since it was looked up
+            self._find_run()
+
+    def _find_run(self) -> None:
         start = read_start(self._journal)
         self._cursor.experiment_id = self._destination.experiment(start.data["experiment"])
         self._cursor.mlflow_id = find_or_create_run(self._destination, self._journal)
@@ -231,19 +318,21 @@ class Delivery:
 
     def _drop_file(self, entry: Entry) -> None:
         file = self._file(entry)
-        if file is not None:
+        if file is not None and entry.number not in self._kept:
             shutil.rmtree(file.parent, ignore_errors=True)  # MLflow has it; a copy that stays does no harm
 
 
 def find_or_create_run(destination: Destination, journal: Path) -> str:
-    """MLflow's id of the run of a journal; its parents are made first."""
+    """MLflow's id of the run of a journal, also of one that was deleted; its parents are made first."""
+    from mlflow.entities import ViewType
+
     start = read_start(journal)
     parent_id = _parent_run(destination, journal, start.data["parent"])
     experiment = destination.experiment(start.data["experiment"])
     # Another process may send the children of a run while its own registers it: one of them makes it.
     with destination.lock, FileLock(journal.parent / _REGISTER_LOCK):
         found = destination.client.search_runs(
-            [experiment], f"tags.`{RUN_TAG}` = '{journal.stem}'", max_results=1
+            [experiment], f"tags.`{RUN_TAG}` = '{journal.stem}'", ViewType.ALL, max_results=1
         )
         if found:
             return str(found[0].info.run_id)
@@ -253,7 +342,7 @@ def find_or_create_run(destination: Destination, journal: Path) -> str:
         run = destination.client.create_run(
             experiment, start_time=start.time_ms, tags=tags, run_name=start.data["name"]
         )
-        return str(run.info.run_id)
+        return _id_in(run.info.run_id)
 
 
 def _parent_run(destination: Destination, journal: Path, parent: str) -> str:
@@ -286,6 +375,30 @@ def _chunks(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
             yield [entry]
     if chunk:
         yield chunk
+
+
+def _if_there(ask: Callable[[], Any]) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return ask()
+    except MlflowException as error:
+        if not _is_refusal(error):
+            raise
+        return None
+
+
+def _id_in(answer: str | None) -> str:
+    """What something is called in MLflow; a server of another kind may answer anything, and names nothing."""
+    from mlflow.exceptions import MlflowException
+
+    if not answer:
+        raise MlflowException("what answers there is no MLflow")
+    return str(answer)
+
+
+def _stage(found: Any) -> str:
+    return str(found.lifecycle_stage) if found else ""
 
 
 def _is_refusal(error: "MlflowException") -> bool:

@@ -15,7 +15,10 @@ from blip_core.errors import PlaceError, TrackingError
 from blip_core.tracking.pages import APP
 
 DATABASE = "mlflow.db"
-_PREPARED = "prepared.json"  # names the MLflow version that the database was last set up by
+_PREPARED = "prepared.json"  # names the MLflow that last set the database up, and the revision of its tables
+_OF_EARLIER_NOTES = ""  # which named no revision
+_UNKNOWN_REVISION = "Can't locate revision"
+_NEWER = "a newer MLflow wrote it, which has to be installed again to read it"
 _SHOWN_CHARACTERS = 300
 
 
@@ -80,24 +83,39 @@ def server_command(home: Path, port: int, host: str = "127.0.0.1") -> list[str]:
 
 
 def _is_prepared(home: Path) -> bool:
+    """Whether this MLflow set the database up, and nobody has put an older or newer one in its place."""
     note = home / _PREPARED
-    return (
-        note.exists()
-        and (home / DATABASE).exists()
-        and strict_json.loads(note.read_text())["mlflow"] == version("mlflow")
+    if not note.exists() or not (home / DATABASE).exists():
+        return False
+    noted = strict_json.loads(note.read_text(encoding="utf-8"))
+    return noted["mlflow"] == version("mlflow") and noted.get("schema", _OF_EARLIER_NOTES) in (
+        schema_of(home / DATABASE),
+        _OF_EARLIER_NOTES,
     )
+
+
+def schema_of(database: Path) -> str:
+    """Revision of the tables of an MLflow database, as its migrations name it; empty where there is none."""
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.DatabaseError:
+        return ""
+    return str(found[0]) if found else ""
 
 
 def _set_up(home: Path, database: Path, uri: str) -> None:
     _copy_aside(database)
     # A process of its own: the migrations log every step to the standard error of whoever runs them.
-    upgrade = subprocess.run(
-        [sys.executable, "-m", "mlflow", "db", "upgrade", uri], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "mlflow", "db", "upgrade", uri]
+    upgrade = subprocess.run(command, capture_output=True, check=False)
     if upgrade.returncode:
-        raise TrackingError(_broken(database, upgrade.stderr.strip()[-_SHOWN_CHARACTERS:]))
+        said = upgrade.stderr.decode("utf-8", "backslashreplace").strip()
+        newer = _UNKNOWN_REVISION in said
+        raise TrackingError(_broken(database, _NEWER if newer else said[-_SHOWN_CHARACTERS:]))
     _create_default_experiment(uri, artifact_root(home))
-    (home / _PREPARED).write_text(strict_json.dumps({"mlflow": version("mlflow")}))
+    note = {"mlflow": version("mlflow"), "schema": schema_of(database)}
+    (home / _PREPARED).write_text(strict_json.dumps(note), encoding="utf-8")
 
 
 def _create_default_experiment(uri: str, root: Path) -> None:

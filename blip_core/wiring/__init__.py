@@ -11,6 +11,7 @@ Environment variables are read here and nowhere else:
 
 from blip_core.wiring.checkpoints import check_checkpoints, checkpoint_identity, locate_checkpoint, pinned
 from blip_core.wiring.environment import (
+    PREFECT_DATABASE,
     git_commit,
     go_online,
     library_environment,
@@ -43,6 +44,7 @@ from blip_core.wiring.variants import (
 
 __all__ = [
     "DEFAULT_HOME",
+    "PREFECT_DATABASE",
     "Workplace",
     "adapter_folder",
     "adapter_identity",

@@ -12,6 +12,7 @@ from blip_core.wiring.places import Workplace
 from blip_core.wiring.proxies import proxy_environment
 
 _PINNED = {"OMP_DYNAMIC": "false"}  # a recipe's number of threads is part of keys: nothing else may choose it
+PREFECT_DATABASE = "prefect.db"
 _USER_NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")  # as `getpass` looks for them
 
 
@@ -64,7 +65,7 @@ def _prefect_places(place: Workplace) -> dict[str, str]:
     """Prefect's home, and its database there; whoever has set another home has one there."""
     if "PREFECT_HOME" in os.environ:
         return {}
-    database = sqlite_address(place.prefect / "prefect.db", "aiosqlite")
+    database = sqlite_address(place.prefect / PREFECT_DATABASE, "aiosqlite")
     return {"PREFECT_HOME": str(place.prefect), "PREFECT_API_DATABASE_CONNECTION_URL": database}
 
 

@@ -1,5 +1,6 @@
 """Store, artefacts, journals and MLflow's database."""
 
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,9 +11,11 @@ from rich.filesize import decimal
 from blip_core.errors import CorruptArtifact, TrackingError
 from blip_core.store.lineage import size_bytes
 from blip_core.store.manifest import MANIFEST, Manifest
+from blip_core.tracking import sqlite_address
 from blip_core.tracking.cursor import delivered_runs, read_cursor
+from blip_core.tracking.deleted import deleted_experiments, recorded_experiments
 from blip_core.tracking.journal import is_being_written, journals, read_journal
-from blip_core.tracking.sqlite import DATABASE
+from blip_core.tracking.sqlite import DATABASE, sqlite_path
 from flows.checks.finding import Case, Finding, folder_bytes, shortened
 from flows.servers import answers, running_servers
 
@@ -119,19 +122,22 @@ def _waiting(path: Path, uri: str) -> int:
 
 
 def _uri(case: Case) -> str:
-    return case.place.tracking_uri or f"sqlite:///{case.place.mlflow.resolve() / DATABASE}"
+    return case.place.tracking_uri or sqlite_address(case.place.mlflow.resolve() / DATABASE)
 
 
 def mlflow(case: Case) -> Iterator[Finding]:
     """MLflow's server, or its database on this machine."""
     uri = case.place.tracking_uri
     if uri.startswith(("http://", "https://")):
-        yield _mlflow_server(uri)
+        server = _mlflow_server(uri)
+        yield server
+        if server.state == "ok":
+            yield from _deleted(case)
         return
-    if uri and not uri.startswith("sqlite:///"):
+    if uri and not sqlite_path(uri):
         yield Finding("MLflow", "ok", f"{uri} (not looked into)")
         return
-    database = Path(uri.removeprefix("sqlite:///")) if uri else case.place.mlflow / DATABASE
+    database = sqlite_path(uri) or case.place.mlflow / DATABASE
     if not database.exists():
         yield Finding("MLflow", "ok", "no database yet; the first run makes it")
         return
@@ -140,9 +146,25 @@ def mlflow(case: Case) -> Iterator[Finding]:
         remedy = "move the file away: a new one is made, and what the journals still hold is sent to it"
         yield Finding("MLflow", "problem", f"{database} is damaged ({reason})", remedy)
         return
+    yield from _deleted(case)
     served = running_servers(case.place).get("mlflow")
     where = f"served at {served}" if served else "not served now; `foundry ui` does"
     yield Finding("MLflow", "ok", f"database {database}, {where}")
+
+
+def _deleted(case: Case) -> Iterator[Finding]:
+    """Experiments of our runs that somebody deleted: later runs are recorded beside them."""
+    wanted = recorded_experiments(case.place.journal) | ({case.recipe.experiment} if case.recipe else set())
+    uri = _uri(case)
+    for name, number in deleted_experiments(uri).items():
+        if name in wanted:
+            command = f"mlflow experiments restore --experiment-id {number}"
+            yield Finding(
+                "MLflow",
+                "warning",
+                f"the experiment {name} was deleted there; runs are recorded in {name}-2, or the next number",
+                f"to have it back: MLFLOW_TRACKING_URI={shlex.quote(uri)} {command}",
+            )
 
 
 def _mlflow_server(uri: str) -> Finding:

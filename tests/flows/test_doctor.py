@@ -266,3 +266,19 @@ def test_programs_get_one_object_and_the_exit_code(case, locked):
     assert done.returncode == 1
     assert told["ok"] is False
     assert [line["check"] for line in told["findings"] if line["state"] == "problem"] == ["checkpoints"]
+
+
+@pytest.mark.parametrize("name", ["gallery-vqa", "gallery-vqa-2", "own name"])
+def test_a_deleted_experiment_of_our_runs_is_told_with_what_brings_it_back(case, name):
+    case.place.mlflow.mkdir()
+    with sqlite3.connect(case.place.mlflow / "mlflow.db") as database:
+        database.execute("CREATE TABLE experiments (experiment_id INTEGER, name TEXT, lifecycle_stage TEXT)")
+        rows = [(7, name, "deleted"), (8, "somebody's", "deleted"), (9, "alive", "active")]
+        database.executemany("INSERT INTO experiments VALUES (?, ?, ?)", rows)
+    database.close()
+    for experiment in (name, "alive"):
+        JournalTracker(case.place.journal).start(experiment, "a run", {}).finish()
+    deleted, sound = records.mlflow(case)
+    assert (deleted.state, sound.state) == ("warning", "ok")
+    assert f"the experiment {name} was deleted" in deleted.said
+    assert "mlflow experiments restore --experiment-id 7" in deleted.remedy

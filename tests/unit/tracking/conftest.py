@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -27,8 +28,14 @@ def exit_codes(home):
 
 
 @pytest.fixture(scope="session")
-def uri(home, exit_codes):
+def pristine(home, exit_codes, tmp_path_factory):
+    """The store as it was before the first run, to be copied: making one takes seconds."""
     assert exit_codes == [0, 0]
+    return shutil.copytree(home, tmp_path_factory.mktemp("pristine") / "mlflow")
+
+
+@pytest.fixture(scope="session")
+def uri(home, pristine):
     return prepare_store(home)
 
 
