@@ -1,5 +1,6 @@
 """A stage of its own: a variant answers the rows of somebody's table."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -98,7 +99,8 @@ def answer_table(
 
     def build(folder: Path) -> dict[str, Any]:
         usable = folder / _USABLE
-        total, rejections = keep_usable(table, usable)
+        flags: dict[str, str] = {}
+        total, rejections = keep_usable(table, usable, flags)
         settings = inference_settings(recipe)
         load = partial(predict_variant.load_answering, recipe, variant, adapter)
         shards = predict_variant.answer_in_shards(
@@ -112,13 +114,17 @@ def answer_table(
         )
         said = (row for shard in shards for row in iter_rows(shard.path / predict_variant.FILE, Prediction))
         asked = iter_rows(usable, Example)
-        rows = (Answered.of(example, row) for example, row in zip(asked, said, strict=True))
+        rows = (
+            Answered.of(example, row, flags.get(example.id, ""))
+            for example, row in zip(asked, said, strict=True)
+        )
         answered = write_rows(folder / FILE, rows, ANSWERED_SCHEMA)
         write_rows(folder / REJECTIONS, rejections, REJECTION_SCHEMA)
         usable.unlink()
         return {
             "rows": answered,
             "refused": len(rejections),
+            "flagged": dict(sorted(Counter(flags.values()).items())),
             "variant": variant.name,
             "model": variant_identity(variant, server_facts),
             **predict_variant.what_it_took(shards),
@@ -129,8 +135,13 @@ def answer_table(
     return workplace().store.publish(own_key, "answers", build).ref()
 
 
-def keep_usable(table: QuestionTable, path: Path) -> tuple[int, list[Rejection]]:
+def keep_usable(table: QuestionTable, path: Path, flags: dict[str, str]) -> tuple[int, list[Rejection]]:
     """Write the rows of a table that can be used to a file of our own: it is gone through more than once.
+
+    Args:
+        table: what is read.
+        path: the file.
+        flags: receives, by id, what is odd about a row's picture.
 
     Returns:
         How many there are, and those that are refused.
@@ -142,7 +153,7 @@ def keep_usable(table: QuestionTable, path: Path) -> tuple[int, list[Rejection]]
     rejections: list[Rejection] = []
 
     def usable() -> Iterator[Example]:
-        for row in iter_table(*files, needs_answer=False):
+        for row in iter_table(*files, needs_answer=False, flags=flags):
             if isinstance(row, Rejection):
                 rejections.append(row)
             else:

@@ -39,7 +39,7 @@ def read_pictures(recipe: Recipe) -> ArtifactRef:
             "asked": kept + len(rejections),
             "refused": dict(sorted(reasons.items())),
             "left_out": _left_out(recipe),
-            "flagged": dict(sorted(Counter(flags.values()).items())),
+            "flagged": sources.count_flags(flags, (picture.id for picture in pictures)),
             "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "source"}),
             "made_from": {},
         }
@@ -50,7 +50,8 @@ def read_pictures(recipe: Recipe) -> ArtifactRef:
 def _read(recipe: Recipe, flags: dict[str, str]) -> tuple[list[Picture], list[Rejection]]:
     source = recipe.source
     if source.kind == "table":
-        return sources.read_table_pictures(*sources.table_files(source, sources.PICTURE_FIELDS))
+        files = sources.table_files(source, sources.PICTURE_FIELDS)
+        return sources.read_table_pictures(*files, flags=flags)
     if source.kind == "folder":
         return sources.read_folder(Path(source.path).expanduser(), source.recursive, flags)
     raise _no_pictures(recipe)

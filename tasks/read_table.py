@@ -34,7 +34,8 @@ def read_table(recipe: Recipe) -> ArtifactRef:
     def build(folder: Path) -> dict[str, Any]:
         files = _files(recipe)
         reading = sources.answer_reading(files.path, files.columns, files.answers)
-        examples, refused = sources.read_table(*files)
+        flags: dict[str, str] = {}
+        examples, refused = sources.read_table(*files, flags=flags)
         seed = _shuffle_seed(recipe)
         if seed is not None:
             examples = sources.shuffle_rows(examples, seed)
@@ -56,6 +57,7 @@ def read_table(recipe: Recipe) -> ArtifactRef:
             **counts,
             "asked": len(examples) + len(refused),
             "answers": reading.to_row(),
+            "flagged": sources.count_flags(flags, (example.id for example in examples)),
             "gates": [asdict(gate) for gate in curated.gates],
             "recipe": recipe.name,
             "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "source"}),

@@ -1,6 +1,7 @@
 """What a person sees of a table that was read, and of the answers to it."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -36,9 +37,15 @@ def show_table(
         _line(console, "beware", warning)
 
 
-def show_usable(console: Console, usable: int, refused: Mapping[str, int]) -> None:
-    """Print how many rows can be answered, and why others cannot."""
-    _line(console, "rows", f"{usable:,} can be used{refused_words(refused)}")
+def show_usable(
+    console: Console,
+    usable: int,
+    refused: Mapping[str, int],
+    flagged: Mapping[str, int] = MappingProxyType({}),
+) -> None:
+    """Print how many rows can be answered, what is odd about them, and why others cannot."""
+    odd = f"; {reasons_words(flagged)}" if flagged else ""
+    _line(console, "rows", f"{usable:,} can be used{odd}{refused_words(refused)}")
 
 
 def show_answers(console: Console, summary: Mapping[str, Any]) -> None:

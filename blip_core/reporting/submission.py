@@ -48,10 +48,11 @@ class Answered(Prediction):
     context: str = ""
 
     @classmethod
-    def of(cls, example: Example, prediction: Prediction) -> "Answered":
-        """Put a question beside what was said of it."""
+    def of(cls, example: Example, prediction: Prediction, flag: str = "") -> "Answered":
+        """Put a question beside what was said of it, with one more flag where its picture has one."""
         asked = {name: getattr(example, name) for name in _QUESTION_FIELDS}
-        return cls(**prediction.to_row(), **asked, margin=prediction.margin)
+        said = prediction.to_row() | {"flags": f"{prediction.flags} {flag}".strip()}
+        return cls(**said, **asked, margin=prediction.margin)
 
 
 ANSWERED_SCHEMA = pa.schema(

@@ -72,7 +72,7 @@ def _of_asked(noun: str) -> Callable[[Told], str]:
 def _dataset(told: Told) -> str:
     splits = ", ".join(f"{name} {count:,}" for name, count in told.get("splits", {}).items())
     rejected = reasons_words(told.get("rejected", {}))
-    return splits + (f"; refused {rejected}" if rejected else "")
+    return splits + (f"; refused {rejected}" if rejected else "") + _noted(told)
 
 
 def _finetune(told: Told) -> str:
@@ -90,7 +90,8 @@ def _predict(told: Told) -> str:
     seconds = told.get("seconds")
     rate = f", {told['rows'] / seconds:.0f} a second" if seconds and not told.get("cached") else ""
     odd = reasons_words(told.get("oddities", {}))
-    return f"{told['rows']:,} questions answered{rate}" + (f"; {odd}" if odd else "")
+    answered = f"{told['rows']:,} questions answered{rate}{_noted(told)}"
+    return answered + (f"; {odd}" if odd else "")
 
 
 def _compare(told: Told) -> str:

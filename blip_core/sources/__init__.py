@@ -12,6 +12,7 @@ from blip_core.sources.columns import (
 from blip_core.sources.digests import folder_digest
 from blip_core.sources.folder import folder_files, picture_names, read_folder
 from blip_core.sources.order import shuffle_rows
+from blip_core.sources.pictures import count_flags
 from blip_core.sources.share import MAX_REFUSED_SHARE, check_share
 from blip_core.sources.table import (
     TableFiles,
@@ -40,6 +41,7 @@ __all__ = [
     "TableView",
     "answer_reading",
     "check_share",
+    "count_flags",
     "find_columns",
     "folder_digest",
     "folder_files",

@@ -1,6 +1,8 @@
 """Pictures that strangers made, as rows and datasets keep them: upright and only so large."""
 
 import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from blip_core.images import Opened, as_shown, is_plain, open_picture
@@ -65,6 +67,11 @@ def outside_picture(
         width_px=image.width,
         height_px=image.height,
     )
+
+
+def count_flags(flags: Mapping[str, str], kept: Iterable[str]) -> dict[str, int]:
+    """How many of the rows that were kept bear each flag."""
+    return dict(sorted(Counter(flags[row] for row in kept if row in flags).items()))
 
 
 def _flag(opened: Opened) -> str:

@@ -166,6 +166,7 @@ def read_table(
     columns: Columns | None = None,
     answers: AnswersRead = "",
     needs_answer: bool = True,
+    flags: dict[str, str] | None = None,
 ) -> tuple[list[Example], list[Rejection]]:
     """Read the examples of a table, in its order.
 
@@ -178,6 +179,8 @@ def read_table(
         columns: which column is what; guessed when absent.
         answers: how answers are said to be read; empty, all of them together tell.
         needs_answer: whether a row without an answer is refused.
+        flags: receives, by id, slugs of what is odd about a row's picture: `first-of-several` (a frame of an
+            animation, a page of a scan).
 
     Returns:
         Examples, and rejections whose details begin with the row's number, counted from 1. Reasons:
@@ -196,7 +199,7 @@ def read_table(
     rejections: list[Rejection] = []
     held: dict[bytes, bytes] = {}  # equal pictures are one object
     room = MAX_PICTURES_BYTES
-    for row in iter_table(path, images, columns, answers, needs_answer):
+    for row in iter_table(path, images, columns, answers, needs_answer, flags):
         if isinstance(row, Rejection):
             rejections.append(row)
             continue
@@ -216,6 +219,7 @@ def iter_table(
     columns: Columns | None = None,
     answers: AnswersRead = "",
     needs_answer: bool = True,
+    flags: dict[str, str] | None = None,
 ) -> Iterator[Example | Rejection]:
     """The rows of a table one by one, in its order: each an example, or why it cannot be used.
 
@@ -224,7 +228,7 @@ def iter_table(
     """
     columns = _settle(path, columns, ANSWERED_FIELDS if needs_answer else CHOICE_FIELDS)
     reading = answer_reading(path, columns, answers, needs_answer)
-    with TablePictures(_folder(path, images)) as pictures:
+    with TablePictures(_folder(path, images), flags) as pictures:
         yield from _each(path, columns, _RowReader(columns, pictures, reading, needs_answer).example)
 
 
@@ -245,11 +249,16 @@ def read_examples(
 
 
 def read_table_pictures(
-    path: Path, images: Path | None = None, columns: Columns | None = None, answers: AnswersRead = ""
+    path: Path,
+    images: Path | None = None,
+    columns: Columns | None = None,
+    answers: AnswersRead = "",
+    flags: dict[str, str] | None = None,
 ) -> tuple[list[Picture], list[Rejection]]:
     """Read the pictures that a table names, each once, to be labelled.
 
-    Reasons of rejections: those of `read_table`, and `repeated-picture`, which counts for no mistake.
+    Reasons of rejections: those of `read_table`, and `repeated-picture`, which counts for no mistake. For
+    `flags` see `read_table`.
 
     Raises:
         TableError: See `read_table`.
@@ -267,7 +276,7 @@ def read_table_pictures(
         with refusing_pictures():
             return outside_picture(data, name, category or STAGE)
 
-    with TablePictures(_folder(path, images)) as pictures:
+    with TablePictures(_folder(path, images), flags) as pictures:
         rows = list(_each(path, columns, make))
     made = [row for row in rows if not isinstance(row, Rejection)]
     rejections = [row for row in rows if isinstance(row, Rejection)]

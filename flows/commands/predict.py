@@ -142,9 +142,11 @@ def show_rows(files: "TableFiles", view: "TableView", warnings: Sequence[str], a
     from rich.console import Console
 
     from blip_core.reporting.answers import show_table, show_usable
-    from blip_core.sources import FIELDS, read_table
+    from blip_core.sources import FIELDS, count_flags, read_table
 
-    examples, rejections = read_table(*files, needs_answer=False)
+    flags: dict[str, str] = {}
+    examples, rejections = read_table(*files, needs_answer=False, flags=flags)
+    flagged = count_flags(flags, (example.id for example in examples))
     refused = Counter(one.reason for one in rejections)
     if as_json:
         told = {
@@ -155,9 +157,10 @@ def show_rows(files: "TableFiles", view: "TableView", warnings: Sequence[str], a
             "rows": len(examples) + len(rejections),
             "usable": len(examples),
             "refused": dict(refused),
+            "flagged": flagged,
         }
         typer.echo(strict_json.dumps(told))
         return
     console = Console(file=sys.stdout)
     show_table(console, view.columns.describe(), view.reading.describe(), view.unused, warnings)
-    show_usable(console, len(examples), refused)
+    show_usable(console, len(examples), refused, flagged)

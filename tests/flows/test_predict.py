@@ -14,6 +14,7 @@ from flows.tables import column_mapping
 from tests.campaigns.table.signs import write_table
 from tests.contract.conftest import serving_chat
 from tests.flows.pages import artifacts_of, log_of, sending_logs
+from tests.hostile.files import animated
 
 ROWS = 12
 MAPPED = ["id=sign_no", "image=photo_file"]
@@ -161,6 +162,17 @@ class TestFlow:
         assert second["scores"] == first["scores"]
         for name in ("submission.csv", "predictions.parquet", "problems.csv", "scores.json"):
             assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+    def test_the_first_frame_of_an_animation_is_asked_about_and_flagged(self, predict, tmp_path):
+        path = write_table(tmp_path / "own", ROWS, seed=8)
+        (path.parent / "photos" / "moving.gif").write_bytes(animated("GIF"))
+        rows = read_rows(path)
+        rows[4]["photo_file"] = "moving.gif"
+        predict(tmp_path / "out", table=rewrite(path, rows), images=str(path.parent / "photos"))
+
+        predictions = pq.read_table(tmp_path / "out" / "predictions.parquet").to_pylist()
+        flagged = [row["id"] for row in predictions if "first-of-several" in row["flags"].split()]
+        assert flagged == [rows[4]["sign_no"]]
 
     def test_a_changed_picture_is_looked_at_again(self, predict, tmp_path):
         path = write_table(tmp_path / "own", ROWS, seed=6)

@@ -14,6 +14,7 @@ from blip_core.store import read_rows
 from tasks import paint_pictures, read_pictures, read_table
 from tasks.rows import REJECTIONS
 from tasks.stage import metadata_of, path_of
+from tests.hostile.files import animated
 from tests.unit.examples import png, world_pixels
 
 PICTURES = 12
@@ -169,3 +170,29 @@ def test_drawings_on_white_are_neither_blank_nor_all_alike(album):
     rejects = read_rows(path_of(dataset) / "rejects.parquet", Rejection)
     assert {row.reason for row in rejects} <= {"unreadable-picture", "bridges-splits"}
     assert dataset.rows > PICTURES * len(QUESTIONS) // 2
+
+
+def test_what_is_odd_about_a_folder_is_counted_in_its_summary(album):
+    (album / "moving.gif").write_bytes(animated("GIF"))
+    (album / "__MACOSX").mkdir()
+    (album / "__MACOSX" / "._0.png").write_bytes(b"fork")
+    (album / "pointer.png").write_text(
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 9\n"
+    )
+
+    told = metadata_of(read_pictures.read_pictures.task.fn(folder_recipe(album)))
+
+    assert told["flagged"] == {"first-of-several": 1}
+    assert told["refused"] == {"git-lfs-pointer": 1}
+    assert told["left_out"] == {"mac-fork": 1, "no-picture": 1}  # the table that lies there, too
+
+
+def test_what_is_odd_about_the_pictures_of_a_table_is_counted_in_its_summary(album):
+    (album / "0.png").write_bytes(animated("PNG"))
+
+    told = [
+        metadata_of(read_table.read_table.task.fn(table_recipe(album))),
+        metadata_of(read_pictures.read_pictures.task.fn(table_recipe(album, "source.questions=labeller"))),
+    ]
+
+    assert [one["flagged"] for one in told] == [{"first-of-several": 3}, {"first-of-several": 1}]

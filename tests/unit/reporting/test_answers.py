@@ -31,11 +31,11 @@ def summary(**changes):
 
 def test_the_guess_and_the_usable_rows_are_told(console):
     show_table(console, "image='photo [b]'", "read as letters of options", [])
-    show_usable(console, 1200, {"empty-text": 2, "repeated-id": 1})
+    show_usable(console, 1200, {"empty-text": 2, "repeated-id": 1}, {"first-of-several": 4})
     assert "image='photo [b]'" in said(console)
     assert "answers     read as letters of options\n" in said(console)
     assert "not used" not in said(console)
-    assert "1,200 can be used; refused 2 empty-text, 1 repeated-id" in said(console)
+    assert "1,200 can be used; 4 first-of-several; refused 2 empty-text, 1 repeated-id" in said(console)
 
 
 def test_columns_that_nothing_uses_are_named_and_so_is_what_to_beware_of(console):

@@ -107,6 +107,13 @@ def test_predictions_carry_their_question(example, tmp_path):
     assert not replace(row, ranked="A").is_right
 
 
+def test_a_flag_of_the_picture_stands_beside_those_of_the_answer(example):
+    low = replace(answer("one"), flags="low-margin")
+    assert Answered.of(example, low, "first-of-several").flags == "low-margin first-of-several"
+    assert Answered.of(example, answer("one"), "first-of-several").flags == "first-of-several"
+    assert Answered.of(example, low).flags == "low-margin"
+
+
 def writers(*names):
     return {name: lambda path: path.write_text(path.name) for name in names}
 

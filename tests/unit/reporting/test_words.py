@@ -48,6 +48,16 @@ from blip_core.reporting import stage_words
             },
             "loss 2.00 to 0.50 in 120 steps; 1,234 weights; 3.1 % padding; cut texts 2; resumed at step 50",
         ),
+        (
+            "predict finetuned",
+            {"rows": 20, "flagged": {"first-of-several": 2}},
+            "20 questions answered; 2 first-of-several",
+        ),
+        (
+            "dataset",
+            {"rows": 6, "splits": {"train": 6}, "rejected": {}, "flagged": {"first-of-several": 2}},
+            "train 6; 2 first-of-several",
+        ),
         ("predict finetuned", {"rows": 2000, "seconds": 10.0}, "2,000 questions answered, 200 a second"),
         ("predict finetuned", {"rows": 2000, "seconds": 0.1, "cached": True}, "2,000 questions answered"),
         (
