@@ -47,6 +47,7 @@ def keep_answers(
 ) -> dict[str, Any]:
     """Write the answers to their folder, record them, and sum them up."""
     rows, rejections = read_answers(answers)
+    table.check_complete(len(rows), len(rejections))
     scores = score_answers(rows, recorder.recipe.inference.free_generation)
     if scores is not None:
         scores["answers"] = table.view.reading.to_row()
@@ -56,6 +57,7 @@ def keep_answers(
         "rows": len(rows) + len(rejections),
         "answered": len(rows),
         "refused": dict(Counter(one.reason for one in rejections)),
+        "table": asdict(table.view.facts),
         "columns": asdict(table.view.columns),
         "answers": table.view.reading.to_row(),
         "unused_columns": table.view.unused,

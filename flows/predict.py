@@ -33,13 +33,15 @@ def predict(
     profile: ProfileChoice = DEFAULT_PROFILE,
     columns: Sequence[str] = (),
     answers: AnswersRead = "",
+    encoding: str = "",
     overwrite: bool = False,
     overrides: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Let a model answer the questions of a table, and score it if the table knows the answers.
 
     Args:
-        table: CSV, JSONL or Parquet file on the machine that runs this.
+        table: CSV, TSV, XLSX, JSON, Parquet or Arrow file, or a folder that datasets wrote, on the machine
+            that runs this.
         out: Folder that the answers are written to.
         images: Folder that picture paths start at; empty takes the table's own.
         variant: Variant of the recipe, champion, candidate, models:/NAME@ALIAS, or digest or folder of an
@@ -48,6 +50,7 @@ def predict(
         profile: With which checkpoints and on what hardware.
         columns: Which column is what where that cannot be guessed, each as image=NAME.
         answers: How the table's answers are read; empty, its rows tell.
+        encoding: How the table's text is encoded, such as cp949; empty, it is found out.
         overwrite: Whether the folder may hold other files than answers.
         overrides: Fields of the recipe to change, each as section.field=value.
     """
@@ -59,17 +62,19 @@ def predict(
     answering = contestant.variant
     own = own_adapter(plan) if answering.adapter is True else None
     inputs = contestant.inputs(own)
-    rows = open_table(table, images, columns, answers)
+    rows = open_table(table, images, columns, answers, encoding)
     with recorded(plan, "predict") as recorder:
         answered = answer_table(recipe=plan, table=rows, **inputs)
         keep_contestants(recorder, [contestant])
         return keep_answers(recorder, rows, answered, answering, inputs["adapter"], folder)
 
 
-def open_table(table: str, images: str, columns: Sequence[str], answers: AnswersRead = "") -> QuestionTable:
+def open_table(
+    table: str, images: str, columns: Sequence[str], answers: AnswersRead = "", encoding: str = ""
+) -> QuestionTable:
     """Find a table, its pictures and its columns, as texts of a form or a command line name them."""
     path, folder = absolute_paths(Path(table), Path(images) if images else None)
-    return QuestionTable.open(path, folder, column_mapping(columns), answers)
+    return QuestionTable.open(path, folder, column_mapping(columns), answers, encoding)
 
 
 def own_adapter(recipe: Recipe) -> ArtifactRef:

@@ -58,7 +58,7 @@ def show_tables(console: Console, recipe: Recipe) -> None:
     for section, view in tables_of(recipe):
         console.print(f"[bold]{section}[/bold]", highlight=False)
         warnings = table_warnings(recipe, view)
-        show_table(console, view.columns.describe(), view.reading.describe(), view.unused, warnings)
+        show_table(console, *view.describe(), warnings)
 
 
 def run_shown(load: Callable[[], Flow], console: Console) -> dict[str, Any]:

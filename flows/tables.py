@@ -48,7 +48,8 @@ def tables_of(recipe: Recipe) -> Iterator[tuple[str, "TableView"]]:
     for section, settings in named.items():
         if settings.kind == "table" and getattr(settings, "questions", "table") == "table":
             path = Path(settings.path).expanduser()
-            yield section, look_at(path, settings.columns.given(), settings.answers, ANSWERED_FIELDS)
+            given = settings.columns.given()
+            yield section, look_at(path, given, settings.answers, ANSWERED_FIELDS, settings.encoding)
 
 
 def table_warnings(recipe: Recipe, view: "TableView") -> list[str]:

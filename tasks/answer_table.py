@@ -7,11 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blip_core.errors import TableError
+from blip_core.errors import StageFailure, TableError
 from blip_core.recipes import AnyVariant, Recipe
 from blip_core.recipes.columns import AnswersRead
 from blip_core.records import EXAMPLE_SCHEMA, REJECTION_SCHEMA, Example, Prediction, Rejection
 from blip_core.reporting.submission import ANSWERED_SCHEMA, Answered
+from blip_core.sources.counted import count_rows
+from blip_core.sources.opening import TableInput
 from blip_core.sources.share import check_share
 from blip_core.sources.table import TableFiles, TableView, iter_table, look_at, table_digest
 from blip_core.store import ArtifactRef, iter_rows, read_rows, write_rows
@@ -38,30 +40,53 @@ class QuestionTable:
         images: folder that picture paths start at; None for the table's own.
         view: what it is taken for.
         answers: how answers are said to be read; empty, the rows tell.
+        encoding: of its text, as somebody says it; empty, it is found out.
         digest: of the table and of its pictures.
+        rows: how many it holds, those that cannot be used included.
     """
 
     path: Path
     images: Path | None
     view: TableView
     answers: AnswersRead
+    encoding: str
     digest: str
+    rows: int
 
     @classmethod
     def open(
-        cls, path: Path, images: Path | None, given: "Mapping[str, str]", answers: AnswersRead = ""
+        cls,
+        path: Path,
+        images: Path | None,
+        given: "Mapping[str, str]",
+        answers: AnswersRead = "",
+        encoding: str = "",
     ) -> "QuestionTable":
         """Find out what a table's columns and answers are, told or guessed.
 
         Raises:
             TableError: It cannot be read, a column cannot be found, or its answers can be read in two ways.
         """
-        view = look_at(path, given, answers)
-        return cls(path, images, view, answers, table_digest(path, images, view.columns, answers))
+        view = look_at(path, given, answers, encoding=encoding)
+        digest = table_digest(path, images, view.columns, answers, encoding)
+        rows = count_rows(TableInput(path, encoding), view.columns.image)
+        return cls(path, images, view, answers, encoding, digest, rows)
 
     @property
     def files(self) -> TableFiles:
-        return TableFiles(self.path, self.images, self.view.columns, self.answers)
+        return TableFiles(self.path, self.images, self.view.columns, self.answers, self.encoding)
+
+    def check_complete(self, answered: int, refused: int) -> None:
+        """Make sure that every row was answered or refused.
+
+        Raises:
+            StageFailure: Some were not.
+        """
+        if answered + refused != self.rows:
+            raise StageFailure(
+                f"{self.path} holds {self.rows:,} rows, but {answered:,} were answered and {refused:,} "
+                "refused; nothing is written, since a row must not vanish"
+            )
 
 
 def key(
@@ -119,6 +144,7 @@ def answer_table(
             for example, row in zip(asked, said, strict=True)
         )
         answered = write_rows(folder / FILE, rows, ANSWERED_SCHEMA)
+        table.check_complete(answered, len(rejections))
         write_rows(folder / REJECTIONS, rejections, REJECTION_SCHEMA)
         usable.unlink()
         return {

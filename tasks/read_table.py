@@ -33,7 +33,7 @@ def read_table(recipe: Recipe) -> ArtifactRef:
 
     def build(folder: Path) -> dict[str, Any]:
         files = _files(recipe)
-        reading = sources.answer_reading(files.path, files.columns, files.answers)
+        reading = sources.answer_reading(files.path, files.columns, files.answers, files.encoding)
         flags: dict[str, str] = {}
         examples, refused = sources.read_table(*files, flags=flags)
         seed = _shuffle_seed(recipe)

@@ -25,13 +25,15 @@ class TableEvaluation(Section):
     kind: Literal["table"]
     """A table that is handed in."""
     path: str = Field(min_length=1)
-    """CSV, JSONL or Parquet file with pictures, questions, options and answers."""
+    """CSV, TSV, XLSX, JSON, Parquet or Arrow file, or a folder that `datasets` wrote."""
     images: str = ""
     """Folder that picture paths are relative to; if empty, the table's own."""
     columns: TableColumns = TableColumns()
     """Which column is what; those left out are guessed from their names."""
     answers: AnswersRead = ""
     """How answers are read: as letters, texts, yes or no, places from 0 or from 1; empty, the rows tell."""
+    encoding: str = ""
+    """How its text is encoded, as Python calls it (`cp949`); empty, it is found out."""
 
 
 class SplitEvaluation(Section):

@@ -16,17 +16,25 @@ MAX_NAME_CHARACTERS = 40  # of each
 
 
 def show_table(
-    console: Console, columns: str, answers: str, unused: Sequence[str], warnings: Sequence[str] = ()
+    console: Console,
+    form: str,
+    columns: str,
+    answers: str,
+    unused: Sequence[str],
+    warnings: Sequence[str] = (),
 ) -> None:
-    """Print which column is what, how answers are read, what is not used, and what to beware of.
+    """Print how a table is written, which column is what, how answers are read, what is not used, and what to
+    beware of.
 
     Args:
         console: where to.
+        form: as `TableFacts.describe` tells it.
         columns: as `Columns.describe` tells it.
         answers: as `AnswerReading.describe` tells it.
         unused: names of columns.
         warnings: a line each.
     """
+    _line(console, "table", form)
     _line(console, "columns", columns)
     _line(console, "answers", answers)
     if unused:

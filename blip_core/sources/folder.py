@@ -94,12 +94,17 @@ def read_folder(
             rejections.append(Rejection(name, STAGE, "unusable-name", "rename it: letters, digits, signs"))
             continue
         try:
-            kind = (folder / name).parent.resolve().name
-            pictures.append(outside_picture(read_below(folder, name), name, kind, flags))
+            data = read_below(folder, name)
+            pictures.append(outside_picture(data, name, category_of(folder, name), flags))
         except PictureError as error:
             rejections.append(Rejection(name, STAGE, error.reason, str(error)))
     _check_share(folder, pictures, rejections, files)
     return pictures, rejections
+
+
+def category_of(folder: Path, name: str) -> str:
+    """The category of a picture: the name of the folder that it lies in, links resolved."""
+    return (folder / name).parent.resolve().name
 
 
 def folder_files(folder: Path, recursive: bool = True) -> FolderFiles:

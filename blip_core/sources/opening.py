@@ -26,6 +26,13 @@ class TableInput:
     encoding: str = ""
     counted: dict[str, str] | None = None
 
+    @property
+    def base(self) -> Path:
+        """What is on the disk: of a path that names a split of a folder, the folder."""
+        if self.path.suffix:
+            return self.path
+        return next((one for one in (self.path, *self.path.parents) if one.exists()), self.path)
+
     def open(self, file: Path | None = None) -> BinaryIO:
         """Open the table's file, or one of its folder.
 
@@ -50,8 +57,7 @@ class TableInput:
         """Of a file below the path, or, where that names a split of a folder, below the folder."""
         if file == self.path:
             return ""
-        base = next(one for one in (self.path, *self.path.parents) if file.is_relative_to(one))
-        return file.relative_to(base).as_posix()
+        return file.relative_to(self.base).as_posix()
 
 
 def as_input(table: Path | TableInput) -> TableInput:

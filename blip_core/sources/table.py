@@ -16,7 +16,6 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -48,13 +47,23 @@ from blip_core.sources.columns import (
     guess_columns,
     plain_name,
 )
-from blip_core.sources.digests import content_digest, picture_digest, table_file_digest, version_of
+from blip_core.sources.counted import Opened, table_content
+from blip_core.sources.digests import content_digest, picture_digest
 from blip_core.sources.forms import answer_text
+from blip_core.sources.opening import TableInput
 from blip_core.sources.options import Options, read_options
 from blip_core.sources.pictures import outside_picture
 from blip_core.sources.share import check_share
 from blip_core.sources.table_pictures import TablePictures, picture_in_cell, refusing_pictures
-from blip_core.sources.tabular import Broken, column_names, column_types, raw_rows
+from blip_core.sources.tabular import (
+    Broken,
+    TableFacts,
+    column_names,
+    column_types,
+    raw_rows,
+    table_facts,
+)
+from blip_core.sources.unchanged import while_unchanged
 from blip_core.texts import exact
 
 STAGE = "table"
@@ -70,39 +79,48 @@ Row = Mapping[str, Any]
 
 
 class TableFiles(NamedTuple):
-    """Where a table and its pictures lie, which column is what, and how answers are said to be read: the
-    arguments of `read_table`.
+    """Where a table and its pictures lie, which column is what, and how answers and its text are said to be
+    read: the arguments of `read_table`.
     """
 
     path: Path
     images: Path | None
     columns: Columns
     answers: AnswersRead = ""
+    encoding: str = ""
 
 
 class TableView(NamedTuple):
-    """What a table is taken for: which column is what, how answers are read, which columns are nothing, and
-    whether a row has a context.
+    """What a table is taken for: how it is written, which column is what, how answers are read, which columns
+    are nothing, and whether a row has a context.
     """
 
+    facts: TableFacts
     columns: Columns
     reading: AnswerReading
     unused: list[str]
     has_context: bool
+
+    def describe(self) -> tuple[str, str, str, list[str]]:
+        """For people: how it is written, which column is what, how answers are read, and unused columns."""
+        return self.facts.describe(), self.columns.describe(), self.reading.describe(), self.unused
 
 
 Made = TypeVar("Made")
 
 
 def find_columns(
-    path: Path, given: Mapping[str, str] | None = None, needs: Sequence[str] = CHOICE_FIELDS
+    path: Path,
+    given: Mapping[str, str] | None = None,
+    needs: Sequence[str] = CHOICE_FIELDS,
+    encoding: str = "",
 ) -> Columns:
     """The columns of a table, told or guessed; see `guess_columns`.
 
     Raises:
         TableError: The table cannot be read, or a column cannot be found.
     """
-    names = column_names(path)
+    names = column_names(TableInput(path, encoding))
     try:
         return guess_columns(names, given or {}, needs)
     except TableError as error:
@@ -117,7 +135,8 @@ def table_files(settings: TableSource | TableEvaluation, needs: Sequence[str] = 
     """
     path = Path(settings.path).expanduser()
     images = Path(settings.images).expanduser() if settings.images else None
-    return TableFiles(path, images, find_columns(path, settings.columns.given(), needs), settings.answers)
+    columns = find_columns(path, settings.columns.given(), needs, settings.encoding)
+    return TableFiles(path, images, columns, settings.answers, settings.encoding)
 
 
 def look_at(
@@ -125,22 +144,26 @@ def look_at(
     given: Mapping[str, str] | None = None,
     answers: AnswersRead = "",
     needs: Sequence[str] = CHOICE_FIELDS,
+    encoding: str = "",
 ) -> TableView:
     """What a table is taken for, from its columns and all of its answers; no picture is opened.
 
     Raises:
         TableError: See `find_columns` and `answer_reading`.
     """
-    columns = find_columns(path, given, needs)
-    reading = answer_reading(path, columns, answers)
+    table = TableInput(path, encoding)
+    columns = find_columns(path, given, needs, encoding)
+    reading = answer_reading(path, columns, answers, encoding)
     has_context = columns.context and any(
-        not is_absent(row.get(columns.context)) for row in _sound_rows(path, columns.context)
+        not is_absent(row.get(columns.context)) for row in _sound_rows(table, columns.context)
     )
-    return TableView(columns, reading, columns.unused(column_names(path)), bool(has_context))
+    return TableView(
+        table_facts(table), columns, reading, columns.unused(column_names(table)), bool(has_context)
+    )
 
 
 def answer_reading(
-    path: Path, columns: Columns, answers: AnswersRead = "", needs_answer: bool = False
+    path: Path, columns: Columns, answers: AnswersRead = "", encoding: str = "", needs_answer: bool = False
 ) -> AnswerReading:
     """How the answers of a table are read, told from all of them; see `settle_reading`.
 
@@ -149,7 +172,8 @@ def answer_reading(
             back where they are needed.
     """
     try:
-        reading = _reading_unchanged(path, *version_of(path), columns, answers)
+        table = TableInput(path, encoding)
+        reading = _reading_unchanged(table.base, path, encoding, columns, answers)
     except OSError as error:
         raise TableError(f"{path} cannot be read: {error.strerror}") from error
     if needs_answer and reading.way == "none" and reading.hidden:
@@ -165,6 +189,7 @@ def read_table(
     images: Path | None = None,
     columns: Columns | None = None,
     answers: AnswersRead = "",
+    encoding: str = "",
     needs_answer: bool = True,
     flags: dict[str, str] | None = None,
 ) -> tuple[list[Example], list[Rejection]]:
@@ -174,10 +199,11 @@ def read_table(
     has to say (`columns`), answers are free texts and the task is `vqa`.
 
     Args:
-        path: ends in .csv, .tsv, .jsonl or .parquet, or is a folder that `datasets` wrote.
+        path: a file in one of the known formats, or a folder that `datasets` wrote.
         images: folder that picture paths start at; the table's own when absent.
         columns: which column is what; guessed when absent.
         answers: how answers are said to be read; empty, all of them together tell.
+        encoding: of its text, as somebody says it; empty, it is found out.
         needs_answer: whether a row without an answer is refused.
         flags: receives, by id, slugs of what is odd about a row's picture: `first-of-several` (a frame of an
             animation, a page of a scan).
@@ -199,7 +225,7 @@ def read_table(
     rejections: list[Rejection] = []
     held: dict[bytes, bytes] = {}  # equal pictures are one object
     room = MAX_PICTURES_BYTES
-    for row in iter_table(path, images, columns, answers, needs_answer, flags):
+    for row in iter_table(path, images, columns, answers, encoding, needs_answer, flags):
         if isinstance(row, Rejection):
             rejections.append(row)
             continue
@@ -218,6 +244,7 @@ def iter_table(
     images: Path | None = None,
     columns: Columns | None = None,
     answers: AnswersRead = "",
+    encoding: str = "",
     needs_answer: bool = True,
     flags: dict[str, str] | None = None,
 ) -> Iterator[Example | Rejection]:
@@ -225,22 +252,33 @@ def iter_table(
 
     Memory stays flat however many rows there are; whoever asks decides how many may be refused. See
     `read_table`.
+
+    Raises:
+        TableError: See `read_table`; or, after the last row, the table changed while it was read.
     """
-    columns = _settle(path, columns, ANSWERED_FIELDS if needs_answer else CHOICE_FIELDS)
-    reading = answer_reading(path, columns, answers, needs_answer)
-    with TablePictures(_folder(path, images), flags) as pictures:
-        yield from _each(path, columns, _RowReader(columns, pictures, reading, needs_answer).example)
+    columns = _settle(path, columns, ANSWERED_FIELDS if needs_answer else CHOICE_FIELDS, encoding)
+    reading = answer_reading(path, columns, answers, encoding, needs_answer)
+    folder, opened = _folder(path, images), Opened()
+    table = TableInput(path, encoding, opened.files)
+    with TablePictures(folder, flags, opened.pictures) as pictures:
+        make = _RowReader(columns, pictures, reading, needs_answer).example
+        yield from _each(table, columns, make, opened)
+    table_content(table, folder, columns.image).check(table, opened)
 
 
 def read_examples(
-    path: Path, images: Path | None = None, columns: Columns | None = None, answers: AnswersRead = ""
+    path: Path,
+    images: Path | None = None,
+    columns: Columns | None = None,
+    answers: AnswersRead = "",
+    encoding: str = "",
 ) -> list[Example]:
     """Read a table that models are judged on: every row must hold, or the scores would not mean the table.
 
     Raises:
         TableError: A row cannot be used; the message names the first. Or see `read_table`.
     """
-    examples, rejections = read_table(path, images, columns, answers)
+    examples, rejections = read_table(path, images, columns, answers, encoding)
     if rejections:
         first = rejections[0]
         more = f" ({len(rejections)} such rows in all)" if len(rejections) > 1 else ""
@@ -253,6 +291,7 @@ def read_table_pictures(
     images: Path | None = None,
     columns: Columns | None = None,
     answers: AnswersRead = "",
+    encoding: str = "",
     flags: dict[str, str] | None = None,
 ) -> tuple[list[Picture], list[Rejection]]:
     """Read the pictures that a table names, each once, to be labelled.
@@ -264,7 +303,9 @@ def read_table_pictures(
         TableError: See `read_table`.
     """
     del answers  # nothing is asked here
-    columns = _settle(path, columns, PICTURE_FIELDS)
+    columns = _settle(path, columns, PICTURE_FIELDS, encoding)
+    folder, opened = _folder(path, images), Opened()
+    table = TableInput(path, encoding, opened.files)
     first: dict[bytes, str] = {}
 
     def make(row: Row, name: str) -> Picture:
@@ -276,8 +317,9 @@ def read_table_pictures(
         with refusing_pictures():
             return outside_picture(data, name, category or STAGE)
 
-    with TablePictures(_folder(path, images), flags) as pictures:
-        rows = list(_each(path, columns, make))
+    with TablePictures(folder, flags, opened.pictures) as pictures:
+        rows = list(_each(table, columns, make, opened))
+    table_content(table, folder, columns.image).check(table, opened)
     made = [row for row in rows if not isinstance(row, Rejection)]
     rejections = [row for row in rows if isinstance(row, Rejection)]
     mistakes = [rejection for rejection in rejections if rejection.reason != REPEATED_PICTURE]
@@ -286,7 +328,11 @@ def read_table_pictures(
 
 
 def table_digest(
-    path: Path, images: Path | None = None, columns: Columns | None = None, answers: AnswersRead = ""
+    path: Path,
+    images: Path | None = None,
+    columns: Columns | None = None,
+    answers: AnswersRead = "",
+    encoding: str = "",
 ) -> str:
     """Digest of all that rows are made of: the table, every picture it names, and how both are read.
 
@@ -295,25 +341,26 @@ def table_digest(
     Raises:
         TableError: The table cannot be read, or a column cannot be found.
     """
-    columns = _settle(path, columns, PICTURE_FIELDS)
-    folder = _folder(path, images)
-    content = {
-        "reader": READER_VERSION,
-        "answers": answers,
-        "table": table_file_digest(path),
-        "columns": {field: name for field, name in asdict(columns).items() if name},
-        "decoding": decoding_key(),
-        "pictures": {
-            ascii(name): picture_digest(folder, name)
-            for name in _pictures_named(path, *version_of(path), columns.image)
-        },
-    }
-    return content_digest(content)
+    columns = _settle(path, columns, PICTURE_FIELDS, encoding)
+    table = TableInput(path, encoding)
+    content = table_content(table, _folder(path, images), columns.image)
+    facts = table_facts(table)
+    return content_digest(
+        {
+            "reader": READER_VERSION,
+            "answers": answers,
+            "form": [facts.form, facts.encoding, facts.delimiter],
+            "table": {ascii(name): digest for name, digest in content.files.items()},
+            "columns": {field: name for field, name in asdict(columns).items() if name},
+            "decoding": decoding_key(),
+            "pictures": {ascii(name): digest for name, digest in content.pictures.items()},
+        }
+    )
 
 
-@lru_cache
+@while_unchanged
 def _reading_unchanged(
-    path: Path, size_bytes: int, modified_ns: int, columns: Columns, answers: AnswersRead
+    base: Path, path: Path, encoding: str, columns: Columns, answers: AnswersRead
 ) -> AnswerReading:
     """Told once for as long as the table stays: every row is looked at."""
     names = {plain_name(name): place for place, name in enumerate(columns.places) if name}
@@ -321,17 +368,18 @@ def _reading_unchanged(
         return AnswerReading("none", names)
     if not columns.has_options:
         return AnswerReading("free texts", names)
+    table = TableInput(path, encoding)
     try:
-        kind = column_types(path)[columns.answer]
-        return settle_reading(_answers(path, columns), columns.answer, names, answers, kind.is_nameless)
+        kind = column_types(table)[columns.answer]
+        return settle_reading(_answers(table, columns), columns.answer, names, answers, kind.is_nameless)
     except TableError as error:
         raise TableError(f"{path}: {error}") from error
 
 
-def _answers(path: Path, columns: Columns) -> Iterator[Answer]:
+def _answers(table: TableInput, columns: Columns) -> Iterator[Answer]:
     """The answers of all rows whose answer and options can be read."""
     needed = [name for name in (columns.answer, columns.options, columns.k, *columns.places) if name]
-    for number, row in enumerate(raw_rows(path, needed), start=1):
+    for number, row in enumerate(raw_rows(table, needed), start=1):
         if isinstance(row, Broken):
             continue
         with suppress(RowRefused):  # told where the row is read
@@ -340,19 +388,8 @@ def _answers(path: Path, columns: Columns) -> Iterator[Answer]:
                 yield Answer(number, answer, read_options(row, columns))
 
 
-@lru_cache
-def _pictures_named(path: Path, size_bytes: int, modified_ns: int, column: str) -> list[str]:
-    """Names of picture files, sorted; read once for as long as the table stays: it may hold gigabytes."""
-    names = set()
-    for row in _sound_rows(path, column):
-        with suppress(RowRefused):  # told where the row is read
-            held = picture_in_cell(row.get(column))
-            names |= {held} if isinstance(held, str) else set()
-    return sorted(names)
-
-
 def questions_asked(
-    path: Path, images: Path | None, columns: Columns, answers: AnswersRead = ""
+    path: Path, images: Path | None, columns: Columns, answers: AnswersRead = "", encoding: str = ""
 ) -> set[tuple[str, str, str]]:
     """Digest of the picture, the question and the context of every row; no picture is decoded.
 
@@ -363,7 +400,8 @@ def questions_asked(
     folder = _folder(path, images)
     asked: set[tuple[str, str, str]] = set()
     written: dict[str, str] = {}  # row -> digest, of pictures in base64
-    for row in _sound_rows(path, columns.id, columns.image, columns.question, columns.context):
+    table = TableInput(path, encoding)
+    for row in _sound_rows(table, columns.id, columns.image, columns.question, columns.context):
         with suppress(RowRefused):  # told where the row is read
             cell = row.get(columns.image)
             picture = picture_in_cell(cell)
@@ -385,22 +423,25 @@ def _folder(path: Path, images: Path | None) -> Path:
     return images or (path if path.is_dir() else path.parent)
 
 
-def _settle(path: Path, columns: Columns | None, needs: Sequence[str]) -> Columns:
+def _settle(path: Path, columns: Columns | None, needs: Sequence[str], encoding: str) -> Columns:
     """The columns that are meant, all of them in the table."""
     if columns is None:
-        return find_columns(path, needs=needs)
+        return find_columns(path, needs=needs, encoding=encoding)
     asked = needs if columns.has_options else [name for name in needs if name not in OPTION_FIELDS]
-    return find_columns(path, asdict(columns), asked)
+    return find_columns(path, asdict(columns), asked, encoding)
 
 
-def _sound_rows(path: Path, *columns: str) -> Iterator[Row]:
-    return (row for row in raw_rows(path, [name for name in columns if name]) if not isinstance(row, Broken))
+def _sound_rows(table: TableInput, *columns: str) -> Iterator[Row]:
+    return (row for row in raw_rows(table, [name for name in columns if name]) if not isinstance(row, Broken))
 
 
-def _each(path: Path, columns: Columns, make: Callable[[Row, str], Made]) -> Iterator[Made | Rejection]:
+def _each(
+    table: TableInput, columns: Columns, make: Callable[[Row, str], Made], opened: Opened
+) -> Iterator[Made | Rejection]:
     seen: set[str] = set()
     needed = [name for name in asdict(columns).values() if name]
-    for number, row in enumerate(raw_rows(path, needed), start=1):
+    for number, row in enumerate(raw_rows(table, needed), start=1):
+        opened.rows = number
         name = f"row-{number:06d}"
         try:
             if isinstance(row, Broken):

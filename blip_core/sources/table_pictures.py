@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from blip_core.errors import UNREADABLE_PICTURE, PictureError, PlaceError
 from blip_core.sources.cells import MAX_NAME_CHARACTERS, RowRefused, shown
+from blip_core.sources.digests import UNREADABLE
 from blip_core.sources.encoded import decode_base64, is_encoded_picture
 from blip_core.sources.named_files import read_below
 from blip_core.sources.pictures import Upright, upright
@@ -36,10 +37,19 @@ class TablePictures:
     Their upright bytes rest in a temporary file, so that memory stays flat however large the table is.
     """
 
-    def __init__(self, folder: Path, flags: dict[str, str] | None = None) -> None:
-        """Take pictures from cells, or by name from `folder`; `flags` receives what is odd, by row."""
+    def __init__(
+        self, folder: Path, flags: dict[str, str] | None = None, opened: dict[str, str] | None = None
+    ) -> None:
+        """Take pictures from cells, or by name from `folder`.
+
+        Args:
+            folder: that names start at.
+            flags: receives what is odd, by row.
+            opened: receives the digest of each file that is opened, by the name that means it.
+        """
         self._folder = folder
         self._flags = {} if flags is None else flags
+        self._opened = {} if opened is None else opened
         self._named: dict[str, str | Broken] = {}  # name -> digest of the file, or why it is refused
         self._seen: dict[str, _Place | Broken] = {}  # digest -> where its bytes lie, or why they are refused
         self._rows: dict[str, str] = {}  # row -> digest, of pictures written in base64
@@ -79,8 +89,10 @@ class TablePictures:
             return self._rows[name]
         if name not in self._named:
             try:
-                self._named[name] = self._keep(_read_named(self._folder, name))
+                data = _read_named(self._folder, name)
+                self._named[name] = self._opened[name] = self._keep(data)
             except RowRefused as refused:
+                self._opened[name] = UNREADABLE
                 self._named[name] = Broken(refused.reason, str(refused))
         return _unless_broken(self._named[name])
 

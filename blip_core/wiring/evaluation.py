@@ -67,7 +67,7 @@ def evaluation_answers(recipe: Recipe) -> dict[str, Any]:
     from blip_core.sources import answer_reading, table_files
 
     files = table_files(settings)
-    return answer_reading(files.path, files.columns, files.answers).to_row()
+    return answer_reading(files.path, files.columns, files.answers, files.encoding).to_row()
 
 
 def _bundled_example(row: dict[str, Any]) -> Example:

@@ -72,7 +72,7 @@ def _check_source(source: Source) -> None:
         own = source.questions == "table"
         files = table_files(source, ANSWERED_FIELDS if own else PICTURE_FIELDS)
         if own:
-            answer_reading(files.path, files.columns, files.answers, needs_answer=True)
+            answer_reading(files.path, files.columns, files.answers, files.encoding, needs_answer=True)
 
 
 def _check_held_out(source: Source, evaluation: TableEvaluation) -> None:

@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 TablePath = Annotated[
     Path,
     typer.Argument(
-        metavar="TABLE", help="CSV, JSONL or Parquet file with pictures, questions and two to ten options."
+        metavar="TABLE",
+        help="CSV, TSV, XLSX, JSON, Parquet or Arrow file, or a folder that datasets wrote, with pictures, "
+        "questions and two to ten options.",
     ),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder that the answers go to.")]
@@ -59,6 +62,16 @@ Answers = Annotated[
         show_default=False,
     ),
 ]
+EncodingName = Annotated[
+    str,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        help="How the text of the table is encoded, such as cp949 or cp1252. Without, it is found out and "
+        "printed; where it cannot be told, the table is refused.",
+        show_default=False,
+    ),
+]
 RecipeOption = Annotated[
     str, typer.Option("--recipe", help="How questions are put: a shipped recipe, or path of a TOML file.")
 ]
@@ -74,6 +87,7 @@ def predict(
     variant: VariantName = DEFAULT_VARIANT,
     column: ColumnNames = None,
     answers: Answers = "",
+    encoding: EncodingName = "",
     recipe: RecipeOption = DEFAULT_RECIPE,
     profile: ProfileName = DEFAULT_PROFILE,
     overrides: Overrides = None,
@@ -99,10 +113,10 @@ def predict(
     target = out.expanduser().absolute()
     check_out(target, overwrite)
     path, folder = absolute_paths(table, images)
-    view = look_at(path, column_mapping(column or []), answers)
+    view = look_at(path, column_mapping(column or []), answers, encoding=encoding)
     warnings = table_warnings(plan, view)
     if dry_run:
-        show_rows(TableFiles(path, folder, view.columns, answers), view, warnings, as_json)
+        show_rows(TableFiles(path, folder, view.columns, answers, encoding), view, warnings, as_json)
         return
     check_variant(plan, variant)  # a mistake shows before a server is started
 
@@ -110,7 +124,8 @@ def predict(
         from flows.predict import predict as flow
 
         given = [str(path), str(target), str(folder or ""), variant, recipe, profile]
-        chosen = {"columns": column or [], "answers": answers, "overrides": overrides or []}
+        chosen = {"columns": column or [], "answers": answers, "encoding": encoding}
+        chosen["overrides"] = overrides or []
         return partial(flow, *given, overwrite=overwrite, **chosen)
 
     run_and_show(load, view, warnings, as_json)
@@ -133,7 +148,7 @@ def run_and_show(
             output.write(strict_json.dumps(run_shown(load, Console(file=sys.stderr))) + "\n")
         return
     console = Console(file=sys.stdout)
-    show_table(console, view.columns.describe(), view.reading.describe(), view.unused, warnings)
+    show_table(console, *view.describe(), warnings)
     show_answers(console, run_shown(load, console))
 
 
@@ -150,6 +165,7 @@ def show_rows(files: "TableFiles", view: "TableView", warnings: Sequence[str], a
     refused = Counter(one.reason for one in rejections)
     if as_json:
         told = {
+            "table": asdict(view.facts),
             "columns": {field: getattr(view.columns, field) for field in FIELDS},
             "answers": view.reading.to_row(),
             "unused_columns": view.unused,
@@ -162,5 +178,5 @@ def show_rows(files: "TableFiles", view: "TableView", warnings: Sequence[str], a
         typer.echo(strict_json.dumps(told))
         return
     console = Console(file=sys.stdout)
-    show_table(console, view.columns.describe(), view.reading.describe(), view.unused, warnings)
+    show_table(console, *view.describe(), warnings)
     show_usable(console, len(examples), refused, flagged)

@@ -104,7 +104,14 @@ def test_the_same_content_elsewhere_has_the_same_keys(album):
 
     first = keys(album)
     assert len(set(first)) == len(first)
-    assert keys(album.rename(album.parent / "moved")) == first
+    (album.parent / "moved").mkdir()
+    moved = album.rename(album.parent / "moved" / album.name)
+    assert keys(moved) == first
+
+
+def test_a_folder_of_another_name_has_pictures_of_another_category(album):
+    before = read_pictures.key(folder_recipe(album))
+    assert read_pictures.key(folder_recipe(album.rename(album.parent / "other"))) != before
 
 
 def test_a_changed_picture_changes_every_key(album):

@@ -69,6 +69,7 @@ def _facts(table: TableInput) -> TableFacts:
     if not dialect.is_quoted:
         notes.append("quotes are part of the text")
     form = "TSV" if dialect.delimiter == "\t" else "CSV"
+    form = form if dialect.is_quoted else f"unquoted {form}"
     return TableFacts(form, text.told, dialect.delimiter, tuple(notes))
 
 

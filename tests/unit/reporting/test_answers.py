@@ -30,7 +30,7 @@ def summary(**changes):
 
 
 def test_the_guess_and_the_usable_rows_are_told(console):
-    show_table(console, "image='photo [b]'", "read as letters of options", [])
+    show_table(console, "CSV in cp949", "image='photo [b]'", "read as letters of options", [])
     show_usable(console, 1200, {"empty-text": 2, "repeated-id": 1}, {"first-of-several": 4})
     assert "image='photo [b]'" in said(console)
     assert "answers     read as letters of options\n" in said(console)
@@ -40,7 +40,7 @@ def test_the_guess_and_the_usable_rows_are_told(console):
 
 def test_columns_that_nothing_uses_are_named_and_so_is_what_to_beware_of(console):
     names = ["split [x]", *(f"column {number}" for number in range(30))]
-    show_table(console, "", "none", names, ["the hint has no place"])
+    show_table(console, "XLSX", "", "none", names, ["the hint has no place"])
     assert "not used    'split [x]', 'column 0'," in said(console)
     assert "and 19 more" in said(console)
     assert "beware      the hint has no place" in said(console)

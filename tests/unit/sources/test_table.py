@@ -182,7 +182,8 @@ def test_a_digest_holds_the_columns_that_there_are_so_that_fields_may_be_added(f
     content = {
         "reader": table_room.READER_VERSION,
         "answers": "",
-        "table": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "form": ["CSV", "utf-8", ","],
+        "table": {"''": hashlib.sha256(path.read_bytes()).hexdigest()},
         "columns": dict(zip(ROW, ROW, strict=True)),
         "decoding": decoding_key(),
         "pictures": {"'pictures/one.png'": hashlib.sha256(PICTURE).hexdigest()},
