@@ -35,7 +35,7 @@ def launch(folder: Path, processes: int, module: str, one_gpu_each: bool) -> boo
         local_addr="localhost",
         logs_specs=DefaultLogsSpecs(log_dir=str(folder / LOGS), redirects=Std.ALL),
         virtual_local_rank=one_gpu_each,
-        shutdown_timeout=_SECONDS_TO_END,
+        **_ending(LaunchConfig),
     )
     try:
         # The launcher writes each process's number in the place of the macro.
@@ -44,6 +44,11 @@ def launch(folder: Path, processes: int, module: str, one_gpu_each: bool) -> boo
         write_failures(folder, {rank: failure.exitcode for rank, failure in error.failures.items()})
         return False
     return True
+
+
+def _ending(config: type) -> dict[str, int]:
+    """How long processes may take to end; torch 2.11 has no word for it, and waits half a minute."""
+    return {"shutdown_timeout": _SECONDS_TO_END} if hasattr(config, "shutdown_timeout") else {}
 
 
 def main() -> None:

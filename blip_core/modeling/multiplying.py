@@ -20,6 +20,7 @@ from transformers.models.blip_2.modeling_blip_2 import Blip2MLP
 
 _FORWARD = "forward"
 _OPERATOR = "_linear_pointwise"  # of torch.ops.mkldnn
+_SINCE = (2, 13)  # in torch 2.11 a row's bits depend on its place in a batch, and kept features must not
 
 MIN_ROWS = 8
 """Fewer rows multiply faster in MKL, which takes a third of the time to get going."""
@@ -63,7 +64,9 @@ def _can_be_quicker(module: nn.Linear) -> bool:
 
 
 def _is_there() -> bool:
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, _OPERATOR)
+    release = torch.__version__.split(".")[:2]
+    is_new = tuple(map(int, release)) >= _SINCE
+    return is_new and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, _OPERATOR)
 
 
 def multiply_gelu(linear: nn.Module, states: Tensor, approximate: str) -> Tensor:

@@ -16,6 +16,7 @@ from blip_core.modeling.adapter_targets import VISION_TOWER, tunes_vision_tower
 from blip_core.modeling.adapters import attach_adapter
 from blip_core.modeling.features import image_features, prompt_embeddings
 from blip_core.modeling.loading import Blip2Bundle
+from blip_core.modeling.recomputing import compute_activations_twice
 from blip_core.modeling.text import TokenBatch
 from blip_core.planning.footprint import Footprint
 from blip_core.planning.live_bytes import AsOn, LiveBytes, Where
@@ -98,12 +99,10 @@ def _have_gradients(trained: list[nn.Parameter]) -> None:
 
 
 def _checkpoint_activations(bundle: Blip2Bundle, on: bool, where: Where) -> None:
-    language_model: Any = bundle.blip2.language_model
     if not on:
         return
     # What is computed again is computed inside the backward pass, where the mode around it does not reach.
-    again = {"use_reentrant": False, "context_fn": lambda: (nullcontext(), AsOn(where))}
-    language_model.activation_checkpointing_enable(again)
+    compute_activations_twice(bundle.blip2.language_model, context_fn=lambda: (nullcontext(), AsOn(where)))
 
 
 def _loss(bundle: Blip2Bundle, batch: TrainingRows, where: Where, fresh: bool) -> Tensor:

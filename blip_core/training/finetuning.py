@@ -19,6 +19,7 @@ from blip_core.modeling.features import VisionCache, VisionStates, distinct_pict
 from blip_core.modeling.finite import is_finite
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.multiplying import quick_linears
+from blip_core.modeling.recomputing import compute_activations_twice, keep_activations
 from blip_core.modeling.vision_tower import release_vision_tower
 from blip_core.recipes.finetune import Finetune
 from blip_core.recipes.inference import Inference
@@ -313,15 +314,14 @@ def _refuse_rows_without_a_loss(rows: Sequence[TrainingRow], tallies: Tensor) ->
 
 @contextmanager
 def _activations_computed_twice(bundle: Blip2Bundle, is_asked: bool) -> Iterator[None]:
-    """Gradient checkpointing (arXiv 1604.06174): layers keep their inputs and run twice."""
     if not is_asked:
         yield
         return
-    bundle.blip2.activation_checkpointing_enable({"use_reentrant": False})
+    compute_activations_twice(bundle.blip2)
     try:
         yield
     finally:
-        bundle.blip2.activation_checkpointing_disable()
+        keep_activations(bundle.blip2)
 
 
 def _save(tuning: _Tuning) -> None:

@@ -11,6 +11,7 @@ from torch.profiler import ProfilerActivity, profile
 from blip_core.modeling.adapters import attach_adapter
 from blip_core.modeling.features import image_features, prompt_embeddings
 from blip_core.modeling.loading import Blip2, Blip2Bundle
+from blip_core.modeling.recomputing import compute_activations_twice
 from blip_core.modeling.text import TokenBatch
 from blip_core.planning.answering import Questions, answer
 from blip_core.planning.live_bytes import AsOn, LiveBytes, Work
@@ -97,7 +98,7 @@ def test_a_training_step_is_foreseen_within_a_tenth(shape, checkpointing):
     bundle = attach_adapter(load(shape), settings(checkpointing).adapter, seed=0)
     bundle.model.train()
     if checkpointing:
-        bundle.blip2.language_model.activation_checkpointing_enable({"use_reentrant": False})
+        compute_activations_twice(bundle.blip2.language_model)
     assert foreseen.working == pytest.approx(allocated(lambda: train_once(bundle)), rel=0.1)
 
 
