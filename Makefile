@@ -177,6 +177,10 @@ bench-finetune: $(READY) ## tuning against the sources' loop, into docs/benchmar
 bench-inference: $(READY) ## answering against the row-by-row way, into docs/benchmarks/inference.json and .md (ARGS=--gpu): half an hour
 	@$(BIN)/python -m tests.benchmarks.inference $(ARGS)
 
+.PHONY: gpu-pack
+gpu-pack: $(READY) ## what a bare CUDA machine lacks, as wheels in build/gpu-pack
+	@$(BIN)/python -m tests.gpu.pack.build
+
 .PHONY: clean-state
 clean-state: ## forget all runs; downloaded models stay
 	@cd "$(STATE)" 2>/dev/null || { echo "nothing to forget: there is no $(STATE)"; exit 0; }; \

@@ -169,6 +169,7 @@ def make_plan(
     rows: int | None = None,
     bundled: int = 0,
     card: str = "",
+    elsewhere: Sequence[Rate] = (),
 ) -> Plan:
     """Plan a run: reads configs, folders' names and journals; no weights, no network.
 
@@ -179,7 +180,9 @@ def make_plan(
         rates: how fast stages were on this machine.
         rows: of the dataset; absent, what the recipe asks for.
         bundled: rows of the evaluation set that comes with the pocket family.
-        card: derived times hold for it; empty, this machine's, else the smallest that everything fits.
+        card: times hold for it; empty, this machine's, else one that holds everything: of which rates are
+            known from elsewhere, or the smallest.
+        elsewhere: how fast stages were on other machines; those of another card say nothing.
 
     Raises:
         CheckpointError: Nothing is known of a checkpoint, or it is of another kind than its stage needs.
@@ -194,7 +197,8 @@ def make_plan(
     workshop = Workshop(architectures, counts, where)
     stages = workshop.stages(recipe)
     peaks = peaks_of(stages)
-    planned = choose_card(card, recipe, where, peaks)
+    planned = choose_card(card, recipe, where, peaks, elsewhere)
+    there = [rate for rate in elsewhere if card_of_device(rate.device) == planned]
     downloads = {one.id: _download(one) for one in architectures.values()}
     largest = {stage.group: stage.footprint for stage in sorted(stages, key=lambda one: one.footprint.total)}
     held = rows_held(recipe, counts, list(peaks))
@@ -208,7 +212,7 @@ def make_plan(
         host=host_bytes({name: largest[name] for name in peaks}, held, where == "cuda"),
         disk=disk_of(recipe, counts, base, parameters.trainable, sum(downloads.values())),
         downloads=downloads,
-        timings=[time_stage(stage, recipe, rates, planned) for stage in stages],
+        timings=[time_stage(stage, recipe, rates, planned, there) for stage in stages],
         card=planned,
         dense=plan_dense(recipe, workshop, planned),
         advice=_advise(recipe, workshop, peaks) if where == "cuda" else (),
@@ -232,8 +236,14 @@ def place_of(recipe: Recipe) -> Where:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def choose_card(name: str, recipe: Recipe, where: Where, peaks: Mapping[str, int]) -> Card:
-    """What derived times hold for.
+def choose_card(
+    name: str,
+    recipe: Recipe,
+    where: Where,
+    peaks: Mapping[str, int],
+    elsewhere: Sequence[Rate] = (),
+) -> Card:
+    """What times hold for that were not measured here.
 
     Raises:
         RecipeError: There is no card of that name.
@@ -246,12 +256,16 @@ def choose_card(name: str, recipe: Recipe, where: Where, peaks: Mapping[str, int
 
     own = card_of_device(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else None
     holding = [one for one in CARDS.values() if all(fits(peak, one.memory_gb) for peak in peaks.values())]
-    return own or next(iter(holding), list(CARDS.values())[-1])
+    measured = {card_of_device(rate.device) for rate in elsewhere}
+    known = next((one for one in holding if one in measured), None)
+    return own or known or next(iter(holding), list(CARDS.values())[-1])
 
 
-def time_stage(stage: Stage, recipe: Recipe, rates: Sequence[Rate], card: Card) -> Timing:
+def time_stage(
+    stage: Stage, recipe: Recipe, rates: Sequence[Rate], card: Card, elsewhere: Sequence[Rate] = ()
+) -> Timing:
     """How long a stage takes: as it was measured where it was, else derived from its operations."""
-    known = known_rate(stage.name, recipe, rates)
+    known = known_rate(stage.name, recipe, rates, elsewhere)
     if known is not None:
         seconds = stage.rows / known.rows_per_second
         hours = seconds * stage.processes / SECONDS_AN_HOUR

@@ -5,16 +5,19 @@ A rate is only taken from a run whose settings were the same in all that decides
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from blip_core.errors import TrackingError
+from pydantic import BaseModel, Field, ValidationError
+
+from blip_core.errors import TableError, TrackingError
 from blip_core.recipes import Recipe
 from blip_core.store import Artifact, Store
 from blip_core.tracking.journal import Entry, journals, read_journal
 
 Origin = Literal["measured here", "measured elsewhere"]
+MEASURED_ELSEWHERE: Origin = "measured elsewhere"
 
 _MODEL = ("id", "revision", "file", "dtype")
 _SETTINGS: Mapping[str, tuple[str, ...]] = {
@@ -68,12 +71,54 @@ class Rate:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-ELSEWHERE: tuple[Rate, ...] = ()
-"""Rates that somebody measured on another machine and vouches for; none yet."""
+class _Measured(BaseModel):
+    """A rate in a file, as a report on a GPU writes it."""
+
+    stage: Annotated[str, Field(min_length=1)]
+    rows_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    settings: dict[str, str]
+
+
+class _Table(BaseModel):
+    """A file of rates: all of one device and day."""
+
+    format: Literal[1]
+    device: Annotated[str, Field(min_length=1)]
+    date: date
+    rates: list[_Measured]
+
+
+def read_rates(path: Path) -> list[Rate]:
+    """Rates that somebody measured on another machine, as `rates.json` of a report on a GPU has them.
+
+    Raises:
+        TableError: The file cannot be read, or is no such table.
+    """
+    try:
+        table = _Table.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise TableError(f"the rates in {path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise TableError(
+            f"{path} holds no rates: {place}: {first['msg']}; wanted is the rates.json of a report on a GPU"
+        ) from error
+    return [
+        Rate(
+            one.stage,
+            one.rows_per_second,
+            MEASURED_ELSEWHERE,
+            table.date.isoformat(),
+            table.device,
+            one.settings,
+        )
+        for one in table.rates
+    ]
 
 
 def known_rate(
-    stage: str, recipe: Recipe, here: Sequence[Rate], elsewhere: Sequence[Rate] = ELSEWHERE
+    stage: str, recipe: Recipe, here: Sequence[Rate], elsewhere: Sequence[Rate] = ()
 ) -> Rate | None:
     """The rate that fits a stage of a recipe: this machine's before any other, of several the slowest.
 
@@ -142,9 +187,9 @@ def _rates(
     said = artifact.metadata if artifact else {}
     per_second = said.get("rows_per_second") or _rows_worked(stage, metrics, settings, said) / seconds
     device = str(said.get("device_name", ""))
-    date = datetime.fromtimestamp(run[0].time_ms / 1000, UTC).date().isoformat()
+    day = datetime.fromtimestamp(run[0].time_ms / 1000, UTC).date().isoformat()
     if per_second > 0:
-        yield Rate(stage, float(per_second), "measured here", date, device, deciding(stage, settings))
+        yield Rate(stage, float(per_second), "measured here", day, device, deciding(stage, settings))
 
 
 def _rows_worked(

@@ -17,6 +17,7 @@ from blip_core.planning.cards import (
     PEAK_SHARE,
 )
 from blip_core.planning.plan import DERIVED, Plan, Timing
+from blip_core.planning.rates import MEASURED_ELSEWHERE
 
 _MINUTE, _HOUR = 60, 3600
 _MB = 10**6
@@ -253,7 +254,9 @@ def _times(console: Console, plan: Plan) -> None:
 
 
 def origin_words(timing: Timing) -> str:
-    """Where a rate is from: measured here on 2026-11-30, or derived for a card."""
+    """Where a rate is from: measured here on 2026-11-30, on a card by somebody, or derived for a card."""
     if timing.origin == DERIVED:
         return f"derived for {timing.device}"
+    if timing.origin == MEASURED_ELSEWHERE:
+        return f"measured on {timing.device}, {timing.date}"
     return f"{timing.origin} on {timing.date}" + (f", {timing.device}" if timing.device else "")

@@ -47,6 +47,11 @@ class Workplace:
         return self.home / "reports"
 
     @property
+    def rates(self) -> Path:
+        """How fast stages were elsewhere, where somebody put such a file here."""
+        return self.home / "rates.json"
+
+    @property
     def mlflow(self) -> Path:
         return self.home / "mlflow"
 

@@ -1,6 +1,7 @@
 """`foundry plan`: what a run would take, before anything is downloaded."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
@@ -32,6 +33,14 @@ CardName = Annotated[
         help="Derive times for this card, for example H200; by default this machine's, or one that fits.",
     ),
 ]
+Rates = Annotated[
+    Path | None,
+    typer.Option(
+        "--rates",
+        metavar="FILE",
+        help="Times measured elsewhere: the rates.json of a report on a GPU; else that of the home, if any.",
+    ),
+]
 
 
 def plan(
@@ -39,6 +48,7 @@ def plan(
     profile: ProfileName = DEFAULT_PROFILE,
     rows: Rows = None,
     card: CardName = "",
+    rates: Rates = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
@@ -50,22 +60,26 @@ def plan(
     """
     planned = load_recipe(recipe, profile, overrides or [])
     if not as_json:
-        _show(_plan(planned, rows, card), sys.stdout)
+        _show(_plan(planned, rows, card, rates), sys.stdout)
         return
     with only_json() as output:
-        output.write(strict_json.dumps(_plan(planned, rows, card).to_dict()) + "\n")
+        output.write(strict_json.dumps(_plan(planned, rows, card, rates).to_dict()) + "\n")
 
 
-def _plan(recipe: Recipe, rows: int | None, card: str) -> "Plan":
+def _plan(recipe: Recipe, rows: int | None, card: str, rates: Path | None) -> "Plan":
     from blip_core.pocket import models_dir
     from blip_core.wiring import prepare_environment, workplace
 
     place = workplace()
     prepare_environment(place)
-    from blip_core.planning import make_plan, rates_here
+    from blip_core.planning import make_plan, rates_here, read_rates
 
-    rates = rates_here(place.journal, place.store)
-    return make_plan(recipe, place.models, models_dir(), rates, rows, _bundled_rows(recipe), card)
+    here = rates_here(place.journal, place.store)
+    file = rates or (place.rates if place.rates.exists() else None)
+    elsewhere = read_rates(file) if file else []
+    return make_plan(
+        recipe, place.models, models_dir(), here, rows, _bundled_rows(recipe), card, elsewhere=elsewhere
+    )
 
 
 def _bundled_rows(recipe: Recipe) -> int:

@@ -126,9 +126,30 @@ def test_what_was_measured_here_is_said_so_with_its_date(home, foundry):
     assert line["date"] == datetime.now(UTC).date().isoformat()
 
 
+@pytest.mark.parametrize("arguments", [[], ["--rates", "elsewhere.json"]], ids=["in the home", "named"])
+def test_what_was_measured_elsewhere_is_said_so_with_its_card(
+    home, foundry, arguments, monkeypatch, tmp_path
+):
+    from blip_core.planning.rates import deciding, settings_of
+    from blip_core.recipes import load_recipe
+    from blip_core.wiring import workplace
+
+    monkeypatch.chdir(tmp_path)
+    on_a_gpu = ["--set", "device.kind=cuda"]
+    settings = deciding("labels", settings_of(load_recipe("gallery-vqa", "pocket", on_a_gpu[1:])))
+    rates = [{"stage": "labels", "rows_per_second": 4.0, "settings": settings}]
+    table = {"format": 1, "device": "NVIDIA H200", "date": "2026-11-30", "rates": rates}
+    file = tmp_path / "elsewhere.json" if arguments else workplace().rates
+    file.write_text(json.dumps(table), encoding="utf-8")
+    code, out, err = foundry("plan", "gallery-vqa", *on_a_gpu, *arguments)
+    assert (code, err) == (0, "")
+    assert "measured on NVIDIA H200, 2026-11-30" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
+        (["--rates", "/nowhere/rates.json"], "/nowhere/rates.json"),
         (["--set", "finetune.base=me/mine"], "foundry prefetch"),
         (["--set", "finetune.base=/nowhere/mine"], "/nowhere/mine"),
         (["--set", "labels.model=pocket/blip2-t5"], "labels.model"),

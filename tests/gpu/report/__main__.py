@@ -1,4 +1,4 @@
-"""`python -m tests.gpu.report --minutes 12 --out DIR`: every figure that this project owes, best ones first."""
+"""`python -m tests.gpu.report --minutes 12 --out DIR`: the figures that only a GPU can give."""
 
 import argparse
 import signal

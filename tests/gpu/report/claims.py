@@ -1,4 +1,4 @@
-"""What the project claims of a GPU before it has seen one: each figure that is measured is held against these."""
+"""What the project claims of a GPU before it has seen one; what is measured is held against it."""
 
 from typing import Any
 

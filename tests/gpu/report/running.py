@@ -1,4 +1,4 @@
-"""Parts one after the other, each within its bound, in a process of their own that is replaced when it fails."""
+"""Parts one after the other, each within its bound, in a process that is replaced when one fails."""
 
 import json
 import os
@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +22,8 @@ START_BOUND_S = 120.0
 
 LEAST_PART_S = 10.0
 """A part that is left with less is not begun."""
+
+WORKER = (sys.executable, "-m", "tests.gpu.report.worker")
 
 OnNews = Callable[[str], None]
 
@@ -50,7 +53,7 @@ class Worker:
     machine: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def start(cls, log: IO[str], deadline: float) -> "Worker":
+    def start(cls, command: Sequence[str], log: IO[str], deadline: float) -> "Worker":
         """Start one and wait until it is ready.
 
         Raises:
@@ -58,7 +61,7 @@ class Worker:
             Late: It is not ready in time.
         """
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.gpu.report.worker"],
+            list(command),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -111,22 +114,30 @@ class Worker:
 
     def end(self) -> None:
         """Kill it with all that it started."""
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self.process.wait()
+        with suppress(BrokenPipeError):
+            self.process.__exit__(None, None, None)  # waits, and closes its pipes
 
 
 def _listen(process: subprocess.Popen[str], said: "queue.Queue[dict[str, Any] | None]") -> None:
     assert process.stdout is not None
-    for line in process.stdout:
-        said.put(json.loads(line))
-    said.put(None)
+    try:
+        for line in process.stdout:
+            said.put(json.loads(line))
+    except ValueError:  # it died in the middle of a line
+        pass
+    finally:
+        said.put(None)
 
 
 def run(
-    report: Report, parts: Sequence[Part], log: Path, only_device: str = "", on_news: OnNews = lambda _: None
+    report: Report,
+    parts: Sequence[Part],
+    log: Path,
+    only_device: str = "",
+    on_news: OnNews = lambda _: None,
+    command: Sequence[str] = WORKER,
 ) -> None:
     """Work all parts that there is time for; the report is saved after every measurement.
 
@@ -136,6 +147,7 @@ def run(
         log: what the worker and its libraries print.
         only_device: the report ends at once on any other.
         on_news: told what goes on, a line a time.
+        command: starts a worker.
 
     Raises:
         SystemExit: The device is another one.
@@ -149,7 +161,9 @@ def run(
                 if deadline - time.monotonic() < LEAST_PART_S:
                     result.status = "not started"
                     continue
-                worker = _work(worker, part, result, report, lines, deadline, only_device)
+                worker = worker or _start(command, result, report, lines, deadline, only_device)
+                if worker is not None:
+                    worker = _work(worker, part, result, report, deadline)
                 on_news(f"{part.name}: {result.status} in {result.seconds:.0f} s {result.error}".rstrip())
             report.status = "finished"
         finally:
@@ -160,25 +174,35 @@ def run(
             report.save()
 
 
-def _work(
-    worker: Worker | None,
-    part: Part,
+def _start(
+    command: Sequence[str],
     result: PartResult,
     report: Report,
     log: IO[str],
     deadline: float,
     only_device: str,
 ) -> Worker | None:
-    """One part; gives the worker that the next one can use."""
+    """A worker that is ready; None where none came to be, which is the part's failure."""
+    try:
+        worker = Worker.start(command, log, min(deadline, time.monotonic() + START_BOUND_S))
+    except (Gone, Late) as error:
+        result.status, result.error = "failed", f"no process came to be ready: {error or 'it took too long'}"
+        return None
+    report.machine = dict(worker.machine)
+    if only_device and worker.device != only_device:
+        worker.end()
+        raise SystemExit(
+            f"there is no {only_device} device, and full sizes are not for a {worker.device}; try --small"
+        )
+    return worker
+
+
+def _work(worker: Worker, part: Part, result: PartResult, report: Report, deadline: float) -> Worker | None:
+    """One part; gives the worker where the next one can use it."""
     result.status = "running"
     report.save()
     began = time.monotonic()
     try:
-        if worker is None:
-            worker = Worker.start(log, min(deadline, began + START_BOUND_S))
-            report.machine = dict(worker.machine)
-            _check_device(worker.device, only_device)
-            began = time.monotonic()
         worker.ask({"part": part.name, "size": report.size, "device": worker.device, "peaks": report.peaks})
         _hear_out(worker, result, report, min(deadline, began + part.bound_s))
     except Gone as gone:
@@ -186,11 +210,11 @@ def _work(
     except Late:
         result.status = "stopped"
     result.seconds = round(time.monotonic() - began, 1)
-    if worker is not None and result.status != "done":
-        worker.end()  # it is still busy, or holds what it failed with
-        worker = None
     report.save()
-    return worker
+    if result.status == "done":
+        return worker
+    worker.end()  # it is still busy, or holds what it failed with
+    return None
 
 
 def _hear_out(worker: Worker, result: PartResult, report: Report, deadline: float) -> None:
@@ -200,10 +224,3 @@ def _hear_out(worker: Worker, result: PartResult, report: Report, deadline: floa
             report.add(result, message["figures"])
             continue
         result.status, result.error = message["end"], message.get("error", "")
-
-
-def _check_device(device: str, only: str) -> None:
-    if only and device != only:
-        raise SystemExit(
-            f"there is no {only} device here, and full sizes are not for a {device}; try --small"
-        )

@@ -105,7 +105,7 @@ class Sizes:
 
     name: SizeName
     card: CardCase = CardCase()
-    tuning: gpu_finetune.GpuCase = gpu_finetune.GpuCase()
+    tuning: gpu_finetune.GpuCase = field(default_factory=gpu_finetune.GpuCase)
     answering: gpu_inference.GpuCase = field(default_factory=lambda: gpu_inference.GpuCase(letter_rows=1024))
     twins: TwinCase = TwinCase()
     labels: LabelCase = LabelCase()

@@ -1,4 +1,4 @@
-"""Tuning flan-t5-xl: memory against the plan, speed with and without kept features, against the sources' loop."""
+"""Tuning flan-t5-xl: memory against the plan, speed by features, and the sources' loop beside it."""
 
 import statistics
 import tempfile

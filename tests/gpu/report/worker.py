@@ -10,21 +10,29 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout, suppress
 from typing import Any
 
-Tell = Callable[[Mapping[str, Any]], None]
+Job = Mapping[str, Any]
+Message = Mapping[str, Any]
+Tell = Callable[[Message], None]
+
+_LONGEST_ERROR = 300  # characters
 
 
-def main() -> None:
-    """Work part after part until nobody asks any more."""
-    tell = _answers_alone()
-    jobs = _jobs()
+def serve(prepare: Callable[[], Message], measure: Callable[[Job], Iterator[Message]]) -> None:
+    """Work job after job until nobody asks any more.
+
+    Args:
+        prepare: gets ready; gives what is said first.
+        measure: works a job.
+    """
+    tell, jobs = _answers_alone(), _jobs()
     with redirect_stdout(sys.stderr):
-        _prepare(tell)
+        tell(prepare())
         while True:
-            _work(jobs.get(), tell)
+            _work(measure, jobs.get(), tell)
 
 
 def _answers_alone() -> Tell:
@@ -32,26 +40,44 @@ def _answers_alone() -> Tell:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
-    def tell(message: Mapping[str, Any]) -> None:
+    def tell(message: Message) -> None:
         answers.write(json.dumps(message, allow_nan=False) + "\n")
         answers.flush()
 
     return tell
 
 
-def _jobs() -> "queue.Queue[dict[str, Any]]":
-    jobs: queue.Queue[dict[str, Any]] = queue.Queue()
+def _jobs() -> "queue.Queue[Job]":
+    jobs: queue.Queue[Job] = queue.Queue()
 
     def read() -> None:
         for line in sys.stdin:
             jobs.put(json.loads(line))
-        os._exit(0)  # also in the middle of a part: nobody would hear of it
+        os._exit(0)  # also in the middle of a job: nobody would hear of it
 
     threading.Thread(target=read, daemon=True).start()
     return jobs
 
 
-def _prepare(tell: Tell) -> None:
+def _work(measure: Callable[[Job], Iterator[Message]], job: Job, tell: Tell) -> None:
+    try:
+        for figures in measure(job):
+            tell({"figures": figures})
+    except Exception as error:  # noqa: BLE001  # whatever it is, the next part has its turn
+        import traceback
+
+        traceback.print_exc()
+        tell({"end": "failed", "error": _in_a_line(error)})
+    else:
+        tell({"end": "done"})
+
+
+def _in_a_line(error: Exception) -> str:
+    said = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {said}"[:_LONGEST_ERROR]
+
+
+def _prepare() -> Message:
     """Import all that takes long, and say what this machine is."""
     for name, value in {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}.items():
         os.environ.setdefault(name, value)
@@ -60,51 +86,32 @@ def _prepare(tell: Tell) -> None:
 
     from tests.benchmarks import device as on
     from tests.benchmarks import measuring
+    from tests.gpu.report.parts import PARTS
 
+    for part in PARTS:
+        with suppress(Exception):  # it fails again, and alone, when its turn comes
+            part.load()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    gc.freeze()  # a hundred thousand objects of libraries need not be looked at again and again
+    gc.freeze()  # the objects of libraries need not be looked at again and again
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    tell(
-        {
-            "device": device,
-            "machine": {
-                "device": on.device_name(device),
-                "versions": measuring.versions(),
-                **measuring.machine(torch.get_num_threads()),
-            },
-        }
-    )
+    machine = {"device": on.device_name(device), **measuring.machine(torch.get_num_threads())}
+    return {"device": device, "machine": {**machine, "versions": measuring.versions()}}
 
 
-def _work(job: Mapping[str, Any], tell: Tell) -> None:
+def _measure(job: Job) -> Iterator[Message]:
     from tests.gpu.report.parts import PARTS
     from tests.gpu.report.setting import Setting
     from tests.gpu.report.sizes import SIZES
 
-    part = next(one for one in PARTS if one.name == job["part"])
     device = job["device"]
-    setting = Setting(SIZES[job["size"]].on(device), device, job["peaks"])
-    try:
-        for figures in part.load()(setting):
-            tell({"figures": figures})
-    except Exception as error:  # noqa: BLE001  # whatever it is, the next part has its turn
-        import traceback
-
-        traceback.print_exc()
-        tell({"end": "failed", "error": _in_a_line(error)})
-    else:
-        _release(device)
-        tell({"end": "done"})
-
-
-def _in_a_line(error: Exception) -> str:
-    said = next(iter(str(error).splitlines()), "")
-    return f"{type(error).__name__}: {said}"[:300]
+    _release(device)
+    part = next(one for one in PARTS if one.name == job["part"])
+    yield from part.load()(Setting(SIZES[job["size"]].on(device), device, job["peaks"]))
 
 
 def _release(device: str) -> None:
-    """Give memory back before the next part counts its own."""
+    """Give back what the part before left, so that the next one counts its own memory alone."""
     import torch
 
     gc.collect()
@@ -113,4 +120,4 @@ def _release(device: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(_prepare, _measure)

@@ -1,5 +1,6 @@
 """A plan: counts, peaks, cards, advice, times and where they are from."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from blip_core.planning.counting import count_rows
 from blip_core.planning.footprint import Footprint
 from blip_core.planning.lengths import training_rows
 from blip_core.planning.live_bytes import Operation, Work
-from blip_core.planning.rates import deciding, known_rate, rates_here, settings_of
-from blip_core.planning.tables import show, size_words, time_words
+from blip_core.planning.rates import deciding, known_rate, rates_here, read_rates, settings_of
+from blip_core.planning.tables import origin_words, show, size_words, time_words
 from blip_core.planning.tuning import tune
 from blip_core.pocket import models_dir
 from blip_core.recipes import load_recipe
@@ -139,6 +140,59 @@ class TestRates:
             known_rate("scenes", recipe, [self.rate(recipe, "scenes", 1.0)], [there]).origin
             == "measured here"
         )
+
+    def plan_on_a_gpu(self, device, **options):
+        recipe = load_recipe("gallery-vqa", "pocket", ["device.kind=cuda"])
+        rate = self.rate(recipe, "labels", 2.0, origin="measured elsewhere", device=device)
+        planned = make_plan(recipe, NOWHERE, models_dir(), bundled=8, elsewhere=[rate], **options)
+        return next(timing for timing in planned.timings if timing.stage == "labels")
+
+    def test_the_card_that_rates_are_known_of_is_planned_for(self):
+        timing = self.plan_on_a_gpu("NVIDIA H200")
+        assert timing.seconds == pytest.approx(timing.rows / 2.0)
+        assert origin_words(timing) == "measured on NVIDIA H200, 2026-11-20"
+
+    def test_rates_of_another_card_say_nothing(self):
+        assert self.plan_on_a_gpu("NVIDIA H200", card="RTX 4090").origin == "derived"
+        assert self.plan_on_a_gpu("NVIDIA GeForce GTX 980").origin == "derived"
+
+    def written(self, tmp_path, **changes):
+        table = {"format": 1, "device": "NVIDIA H200", "date": "2026-11-30", "rates": [], **changes}
+        path = tmp_path / "rates.json"
+        path.write_text(json.dumps(table), encoding="utf-8")
+        return path
+
+    def test_a_file_of_rates_is_read(self, tmp_path):
+        entry = {"stage": "labels", "rows_per_second": 7.5, "settings": {"labels.batch_size": "32"}}
+        (rate,) = read_rates(self.written(tmp_path, rates=[entry]))
+        assert (rate.device, rate.date, rate.origin) == ("NVIDIA H200", "2026-11-30", "measured elsewhere")
+        assert (rate.stage, rate.rows_per_second, rate.settings) == tuple(entry.values())
+
+    @pytest.mark.parametrize(
+        ("changes", "named"),
+        [
+            ({"format": 2}, "format"),
+            ({"date": "today"}, "date"),
+            ({"rates": [{"stage": "labels", "rows_per_second": 0, "settings": {}}]}, "rates.0.rows_per_s"),
+            (
+                {"rates": [{"stage": "labels", "rows_per_second": "NaN", "settings": {}}]},
+                "rates.0.rows_per_s",
+            ),
+            ({"rates": {"labels": 3}}, "rates"),
+        ],
+    )
+    def test_what_is_no_such_file_is_refused_by_the_place_of_the_fault(self, changes, named, tmp_path):
+        with pytest.raises(TableError, match=rf"rates\.json holds no rates: {named}"):
+            read_rates(self.written(tmp_path, **changes))
+
+    def test_a_file_that_is_no_json_is_refused(self, tmp_path):
+        (tmp_path / "rates.json").write_bytes(b"\xff\x00 not json")
+        with pytest.raises(TableError, match="holds no rates: the file"):
+            read_rates(tmp_path / "rates.json")
+
+    def test_a_file_that_is_not_there_is_told(self, tmp_path):
+        with pytest.raises(TableError, match="cannot be read: No such file"):
+            read_rates(tmp_path / "rates.json")
 
     def journalled(self, tmp_path, cached="false", **said):
         """What this machine knows after a tuning that took 100 s for 50 rows, three times over."""
