@@ -32,6 +32,7 @@ from blip_core.training import TrainingResult, finetune
 from blip_core.training.rows import RowSource, TrainingRow, plan_batches, steps_per_epoch
 from tests.benchmarks import finetune_page, measuring
 from tests.benchmarks.oracle_finetune import BATCH_SIZE, OracleSettings, TextRow, tune_through_pixels
+from tests.benchmarks.processors import with_measured
 from tests.benchmarks.questions import prompt_settings, random_examples
 from tests.benchmarks.random_blip2 import save_random_blip2
 from tests.benchmarks.shapes import SHAPES
@@ -307,12 +308,11 @@ def method(case: Case) -> dict[str, Any]:
 
 
 def measure(case: Case) -> dict[str, Any]:
-    """All CPU figures."""
+    """All CPU figures, which hold for this kind of processor."""
     with tempfile.TemporaryDirectory() as place, measuring.threads(case.threads):
         equality = compare_losses(case, Path(place))
         speed = compare_speed(case, Path(place))
     return {
-        "command": "make bench-finetune",
         "machine": measuring.machine(case.threads),
         "versions": measuring.versions(),
         "method": method(case),
@@ -330,13 +330,13 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args(arguments)
     logging.set_verbosity_error()  # every T5 whose head is its own makes transformers explain that
-    kept = measuring.read(asked.out)
+    kept = {"command": "make bench-finetune"} | measuring.read(asked.out)
     if asked.gpu:
         from tests.benchmarks.gpu_finetune import measure_on_gpu
 
         results = kept | {"gpu": measure_on_gpu()}
     else:
-        results = measure(Case(pairs=asked.pairs, threads=asked.threads)) | {"gpu": kept.get("gpu")}
+        results = with_measured(kept, measure(Case(pairs=asked.pairs, threads=asked.threads)))
     page = finetune_page.page(results)
     measuring.write(asked.out, results, page)
     sys.stdout.write(page)

@@ -3,17 +3,51 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tests.benchmarks.processors import ENTRIES, ORIGIN, Entry, is_whole, kind_of, lowest, spread_words
+
 
 def page(results: Mapping[str, Any]) -> str:
     """Markdown of all that the results hold."""
     parts = ["# Fine-tuning against the sources' loop", ""]
     parts += ["Written by `make bench-finetune`, from [finetune.json](finetune.json).", ""]
-    if "ratio_cpu" in results:
-        parts += _on_cpu(results)
+    entries = results.get(ENTRIES, ())
+    if entries:
+        parts += _ratios(entries)
+    for entry in filter(is_whole, entries):
+        parts += _on_cpu(entry)
     return "\n".join([*parts, *_on_gpu(results.get("gpu"))])
 
 
-def _on_cpu(results: Mapping[str, Any]) -> list[str]:
+def _ratios(entries: Sequence[Entry]) -> list[str]:
+    least, published = lowest(entries, "ratio_cpu"), lowest(entries, "ratio_cpu_published_shares")
+    rows = [
+        (
+            f"{kind_of(one)}{'' if is_whole(one) else '; ' + one[ORIGIN]}",
+            f"{one['ratio_cpu']['median']} ({spread_words(one['ratio_cpu'])})",
+            one["ratio_cpu_published_shares"]["median"],
+        )
+        for one in entries
+    ]
+    return [
+        f"**{least['median']} times** the samples a CPU second on the kind of processor that gains least, "
+        f"{published['median']} times in the proportions of the published flan-t5-xl.",
+        "",
+        *table(("processor", "ratio (spread of the pairs)", "published proportions"), rows),
+        "",
+        WHY_THEY_DIFFER,
+        "",
+    ]
+
+
+WHY_THEY_DIFFER = (
+    "Processors differ because a part of what is gained is products through oneDNN in place of torch's own "
+    "library, which is slow on some processors: on a core of an AMD EPYC it reaches less than half of "
+    "oneDNN's speed ([decision 10](../decisions/0010-products-on-a-cpu.md)). Where it is quicker, there is "
+    "less to gain."
+)
+
+
+def _on_cpu(results: Entry) -> list[str]:
     ratio, method, equal = results["ratio_cpu"], results["method"], results["equal_losses"]
     shares = results["ratio_cpu_published_shares"]
     rate = results["samples_per_cpu_second"]
@@ -23,8 +57,10 @@ def _on_cpu(results: Mapping[str, Any]) -> list[str]:
         ("pads among all tokens", percent(results["padded_share"]), percent(results["oracle_padded_share"])),
     ]
     return [
+        f"## {kind_of(results)}",
+        "",
         f"**{ratio['median']} times** the samples a CPU second (median of {ratio['pairs']} pairs, "
-        f"{ratio['low']} to {ratio['high']}), over {method['epochs']} epochs of {method['rows']} rows about "
+        f"{spread_words(ratio)}), over {method['epochs']} epochs of {method['rows']} rows about "
         f"{method['pictures']} pictures.",
         "",
         *table(("", "ours", "the sources' loop"), figures),
@@ -33,8 +69,8 @@ def _on_cpu(results: Mapping[str, Any]) -> list[str]:
         f"- **Ours:** {method['ours']}.",
         f"- **The sources' loop:** {method['oracle']}.",
         f"- **Same result first:** at {equal['batch_size']} rows a batch on both sides, without dropout, the "
-        f"losses of {equal['steps']} steps differ by {equal['largest_relative_difference']:g} of their size "
-        f"at the most (allowed: {equal['tolerance']:g}).",
+        f"losses of {equal['steps']} steps differ by at most {equal['largest_relative_difference']:g} of "
+        f"their size (allowed: {equal['tolerance']:g}).",
         f"- **Time:** {method['time']}.",
         machine_line(results),
         "",
@@ -45,7 +81,7 @@ def _on_cpu(results: Mapping[str, Any]) -> list[str]:
         "Most of what is saved is the vision tower, so the ratio follows its share of the work. In this "
         "model it holds two thirds of the weights and is most of the work. Where it holds a quarter, as in "
         "the published flan-t5-xl, the ratio is "
-        f"**{shares['median']}** ({shares['low']} to {shares['high']}, {shares['pairs']} pairs).",
+        f"**{shares['median']}** ({spread_words(shares)}, {shares['pairs']} pairs).",
         "",
     ]
 

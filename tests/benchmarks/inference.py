@@ -23,6 +23,7 @@ from blip_core.modeling import Blip2Bundle, load_blip2
 from blip_core.modeling.features import distinct_pictures
 from blip_core.records import Example, Prediction
 from tests.benchmarks import inference_page, measuring, rungs
+from tests.benchmarks.processors import with_measured
 from tests.benchmarks.questions import prompt_settings, random_examples
 from tests.benchmarks.random_blip2 import save_random_blip2
 from tests.benchmarks.shapes import SHAPES
@@ -169,7 +170,7 @@ def climb(bundle: Blip2Bundle, case: Case, campaign: Campaign) -> list[dict[str,
 
 
 def measure(campaign: Campaign) -> dict[str, Any]:
-    """All CPU figures."""
+    """All CPU figures, which hold for this kind of processor."""
     ratios, counts, outputs = {}, {}, {}
     with tempfile.TemporaryDirectory() as place, measuring.threads(campaign.threads):
         for case in (*campaign.cases, *campaign.large_tower):
@@ -185,7 +186,6 @@ def measure(campaign: Campaign) -> dict[str, Any]:
             bundle, campaign.ladder, campaign
         )
     return {
-        "command": "make bench-inference",
         "machine": measuring.machine(campaign.threads),
         "versions": measuring.versions(),
         "method": method(campaign),
@@ -229,14 +229,13 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args(arguments)
     logging.set_verbosity_error()  # every T5 whose head is its own makes transformers explain that
-    kept = measuring.read(asked.out)
+    kept = {"command": "make bench-inference"} | measuring.read(asked.out)
     if asked.gpu:
         from tests.benchmarks.gpu_inference import measure_on_gpu
 
         results = kept | {"gpu": measure_on_gpu()}
     else:
-        campaign = Campaign(pairs=asked.pairs, threads=asked.threads)
-        results = measure(campaign) | {"gpu": kept.get("gpu")}
+        results = with_measured(kept, measure(Campaign(pairs=asked.pairs, threads=asked.threads)))
     page = inference_page.page(results)
     measuring.write(asked.out, results, page)
     sys.stdout.write(page)

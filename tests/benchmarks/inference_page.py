@@ -1,21 +1,42 @@
 """The page of an inference benchmark, from its results."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.benchmarks.finetune_page import machine_line, percent, shown, table
+from tests.benchmarks.finetune_page import WHY_THEY_DIFFER, machine_line, percent, shown, table
+from tests.benchmarks.processors import ENTRIES, Entry, is_whole, kind_of, lowest
 
 
 def page(results: Mapping[str, Any]) -> str:
     """Markdown of all that the results hold."""
     parts = ["# Answering against the row-by-row way", ""]
     parts += ["Written by `make bench-inference`, from [inference.json](inference.json).", ""]
-    if "ratio_cpu" in results:
-        parts += _on_cpu(results)
+    entries = results.get(ENTRIES, ())
+    if entries:
+        parts += _ratios(entries)
+    for entry in filter(is_whole, entries):
+        parts += _on_cpu(entry)
     return "\n".join([*parts, *_on_gpu(results.get("gpu"))])
 
 
-def _on_cpu(results: Mapping[str, Any]) -> list[str]:
+def _ratios(entries: Sequence[Entry]) -> list[str]:
+    cases = list(dict.fromkeys(case for one in entries for case in one["ratio_cpu"]))
+    rows = [
+        (kind_of(one), *(one["ratio_cpu"].get(case, {}).get("median", "") for case in cases))
+        for one in entries
+    ]
+    least = ("the lowest", *(f"**{lowest(entries, 'ratio_cpu', case)['median']}**" for case in cases))
+    return [
+        "Times the rows a CPU second, by kind of processor and by model and questions a picture:",
+        "",
+        *table(("processor", *cases), [*rows, least]),
+        "",
+        WHY_THEY_DIFFER,
+        "",
+    ]
+
+
+def _on_cpu(results: Entry) -> list[str]:
     method, ragged, counts = results["method"], results["ratio_cpu_ragged"], results["counts"]
     sizes = results["ratio_cpu"] | results["ratio_cpu_large_tower"]
     rows = [
@@ -45,11 +66,13 @@ def _on_cpu(results: Mapping[str, Any]) -> list[str]:
     )
     rungs = [(rung["what"], rung["ratio_cpu"]) for rung in results["ablation"]["ladder"]]
     return [
+        f"## {kind_of(results)}",
+        "",
         *table(heads, rows),
         "",
         f"- **Same outputs first:** {outputs}.",
-        "- **Large tower:** there more than half of the weights see, so that encoding is most of the work, "
-        "which with one question a picture nobody can save more than half of.",
+        "- **Large tower:** there the vision tower holds more than half of the weights, so that encoding is "
+        "most of the work; with one question a picture, no more than half of that can be saved.",
         f"- **Stages:** {method['stages']}; stage two takes one step of the decoder.",
         f"- **Row by row:** {method['oracle']}. **Ours:** {method['ours']}.",
         f"- **Model:** {method['model']}. Where they do, after {ragged['written_tokens_per_row']:g} tokens "

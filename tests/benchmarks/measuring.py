@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from blip_core.modeling import Blip2Bundle
+from tests.benchmarks.processors import plain_name
 
 RESULTS = Path(__file__).parents[2] / "docs" / "benchmarks"
 _LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes")
@@ -76,7 +77,7 @@ def spread(values: list[float]) -> dict[str, float | int]:
 def machine(threads_used: int) -> dict[str, Any]:
     """What the CPU figures were measured on, without names of machine or places."""
     return {
-        "cpu": _cpu_model(),
+        "cpu": plain_name(_cpu_model()),
         "cores": os.cpu_count(),
         "threads": threads_used,
         "capability": torch.backends.cpu.get_cpu_capability(),
