@@ -107,7 +107,8 @@ def test_the_result_shows_verdict_picture_and_every_difference(browser, pages, s
 def test_a_run_of_a_worker_that_fails_says_why_in_one_sentence(browser, pages, keep):
     wanted = {"deployments": {"name": {"any_": ["predict"]}}}
     (deployment,) = ask(f"{pages.prefect}/api/deployments/filter", wanted)
-    asked = {"parameters": {"table": "/no/such/table.csv", "out": str(pages.home / "answers")}}
+    given = {"table": "/no/such/table.csv", "out": str(pages.home / "answers"), "variant": "flan-t5"}
+    asked = {"parameters": given}
     run = ask(f"{pages.prefect}/api/deployments/{deployment['id']}/create_flow_run", asked)["id"]
     browser.get(f"{pages.prefect}/v2/runs/flow-run/{run}")
     find(browser, "//main//*[.='Failed']", PATIENCE_SECONDS)
