@@ -13,12 +13,13 @@ from prefect.artifacts import create_markdown_artifact
 from blip_core import strict_json
 from blip_core.recipes import AnyVariant, Variant
 from blip_core.records import Rejection
-from blip_core.reporting import POCKET_NOTE
+from blip_core.reporting import POCKET_NOTE, Report, from_scores, write_report
 from blip_core.reporting.markdown import answers_markdown, answers_words
 from blip_core.reporting.submission import (
     ANSWERED_SCHEMA,
     PREDICTIONS,
     PROBLEMS,
+    REPORT,
     SCORES,
     SUBMISSION,
     Answered,
@@ -32,9 +33,9 @@ from blip_core.scoring import score
 from blip_core.store import ArtifactRef, write_rows
 from flows.recording import ANSWERING, Recorder
 from flows.result_pages import link_mlflow, say_where_recorded, to_prefect
-from flows.results import TABLE_ROWS, accuracy_metrics, keep_recipe, variant_metrics
+from flows.results import TABLE_ROWS, accuracy_metrics, keep_recipe, summarise, variant_metrics
 from flows.tables import table_warnings
-from tasks.answer_table import QuestionTable, read_answers
+from tasks.answer_table import QuestionTable, read_answers, usable_rows
 
 
 def keep_answers(
@@ -51,7 +52,9 @@ def keep_answers(
     scores = score_answers(rows, recorder.recipe.inference.free_generation)
     if scores is not None:
         scores["answers"] = table.view.reading.to_row()
-    files = publish_answers(folder, writers(rows, rejections, scores))
+    due = writers(rows, rejections, scores)
+    due[REPORT] = partial(write_report, answers_page(recorder, table, variant, adapter, rows, scores))
+    files = publish_answers(folder, due)
     keep_run(recorder, variant, rows, scores, files)
     summary = {
         "rows": len(rows) + len(rejections),
@@ -65,7 +68,7 @@ def keep_answers(
         "variant": variant.name,
         "adapter": adapter.digest if adapter else variant.adapter or None,
         "scores": scores,
-        "note": POCKET_NOTE if isinstance(variant, Variant) and variant.model.is_pocket else "",
+        "note": note_of(variant),
         "escaped_ids": sum(map(is_formula, [row.id for row in rows] + [one.id for one in rejections])),
         "out": str(folder),
         "files": {Path(name).stem: str(path) for name, path in files.items()},
@@ -77,6 +80,34 @@ def keep_answers(
     }
     show_answers(recorder, summary)
     return summary
+
+
+def answers_page(
+    recorder: Recorder,
+    table: QuestionTable,
+    variant: AnyVariant,
+    adapter: ArtifactRef | None,
+    rows: Sequence[Answered],
+    scores: Mapping[str, Any] | None,
+) -> Report:
+    """The page of the answers: their scores, if the table has right answers, and rows to leaf through."""
+    told = {"variants": {variant.name: scores} if scores else {}, "comparisons": []}
+    ladder = from_scores(told)
+    return Report(
+        title=f"{table.path.name}, answered by {variant.name}",
+        summary=summarise(recorder, None, adapter, ladder, None),
+        ladder=ladder,
+        scores=told,
+        answers={variant.name: rows},
+        examples=usable_rows(table),
+        recipe_toml=recorder.recipe.to_toml(),
+        note=note_of(variant) if scores else "",
+    )
+
+
+def note_of(variant: AnyVariant) -> str:
+    """What a reader has to know of the scores of a variant; empty where that is nothing."""
+    return POCKET_NOTE if isinstance(variant, Variant) and variant.model.is_pocket else ""
 
 
 def show_answers(recorder: Recorder, summary: Mapping[str, Any]) -> None:

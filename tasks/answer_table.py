@@ -192,6 +192,11 @@ def keep_usable(table: QuestionTable, path: Path, flags: dict[str, str]) -> tupl
     return kept, rejections
 
 
+def usable_rows(table: QuestionTable) -> Iterator[Example]:
+    """The rows of a table that can be used, read anew, one at a time."""
+    return (row for row in iter_table(*table.files, needs_answer=False) if isinstance(row, Example))
+
+
 def read_answers(ref: ArtifactRef) -> tuple[list[Answered], list[Rejection]]:
     """Answers in the table's order, and the rows that were refused."""
     folder = path_of(ref)

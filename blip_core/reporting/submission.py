@@ -22,7 +22,8 @@ SUBMISSION = "submission.csv"
 PREDICTIONS = "predictions.parquet"
 PROBLEMS = "problems.csv"
 SCORES = "scores.json"
-FILES = (PREDICTIONS, PROBLEMS, SCORES, SUBMISSION)
+REPORT = "report.html"
+FILES = (REPORT, PREDICTIONS, PROBLEMS, SCORES, SUBMISSION)
 """All that is written, in the order in which it appears: whoever sees a submission sees the rest, too."""
 
 _UNFINISHED = ".unfinished-"

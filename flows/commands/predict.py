@@ -98,9 +98,10 @@ def predict(
     """Answer the multiple-choice questions of a table, and score the answers where it has the right ones.
 
     Writes submission.csv (id and letter of every row, in the table's order; a refused row has no letter),
-    predictions.parquet (each question with all that was said of it), problems.csv (refused rows and why) and,
-    where right answers were given, scores.json. In the CSV files an id that a spreadsheet would execute gets
-    an apostrophe in front. The folder must be new, empty or hold earlier answers; --overwrite allows others.
+    predictions.parquet (each question with all that was said of it), problems.csv (refused rows and why),
+    report.html (scores and rows on one page, for a browser) and, where right answers were given, scores.json.
+    In the CSV files an id that a spreadsheet would execute gets an apostrophe in front. The folder must be
+    new, empty or hold earlier answers; --overwrite allows others.
 
     Example: foundry predict questions.csv --images photos --variant flan-t5 --out answers
     """

@@ -155,6 +155,10 @@ class TestFlow:
         assert scores["accuracy"]["value"] == right / (ROWS - 2)
         assert scores == summary["scores"]
         assert (summary["rows"], summary["answered"], summary["escaped_ids"]) == (ROWS, ROWS - 2, 1)
+        page = (tmp_path / "out" / "report.html").read_text()
+        assert "answered by flan-t5" in page
+        assert f"All {ROWS - 2} rows." in page
+        assert predictions[0]["question"] in page
 
     def test_the_same_table_is_answered_once(self, predict, tmp_path):
         first, second = predict(tmp_path / "a"), predict(tmp_path / "b")
@@ -185,6 +189,7 @@ class TestFlow:
     def test_without_right_answers_there_are_no_scores(self, predict, tmp_path):
         summary = predict(tmp_path / "out", columns=[*MAPPED, "answer="])
         assert summary["scores"] is None
+        assert "The ladder" not in (tmp_path / "out" / "report.html").read_text()
         assert "scores" not in summary["files"]
         assert not (tmp_path / "out" / "scores.json").exists()
 
