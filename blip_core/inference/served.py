@@ -217,7 +217,7 @@ def letter_chances(reply: Reply, asked: Example) -> tuple[list[float], list[str]
     named = named_letter(reply.text, asked.offered)
     if named is None:
         return [0.0] * len(letters), [*odd, *([CUT_ANSWER] if reply.is_cut else [])]
-    chances = dict.fromkeys(letters, 0.0)
+    chances: dict[str, float] = dict.fromkeys(letters, 0.0)
     alternatives = reply.chances.get(named.place, {})
     for letter, chance in _letters_in(alternatives, is_small=reply.text[named.place].islower()):
         if letter in OPTION_LETTERS[: asked.offered]:

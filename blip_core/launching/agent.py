@@ -6,6 +6,7 @@ Run as `python -m blip_core.launching.agent MODULE PROCESSES FOLDER [--one-gpu-e
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from blip_core.launching.folder import LIFELINE, LOGS, RENDEZVOUS, write_failures
 from blip_core.launching.lifeline import end_with
@@ -46,7 +47,7 @@ def launch(folder: Path, processes: int, module: str, one_gpu_each: bool) -> boo
     return True
 
 
-def _ending(config: type) -> dict[str, int]:
+def _ending(config: type) -> dict[str, Any]:
     """How long processes may take to end; torch 2.11 has no word for it, and waits half a minute."""
     return {"shutdown_timeout": _SECONDS_TO_END} if hasattr(config, "shutdown_timeout") else {}
 

@@ -1,7 +1,7 @@
 """Experiments that somebody deleted in MLflow, and that runs were to be recorded in."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def _in_database(database: Path) -> dict[str, str]:
         return {}
 
 
-def _on_server(uri: str) -> Mapping[str, str]:
+def _on_server(uri: str) -> dict[str, str]:
     from mlflow import MlflowClient
     from mlflow.entities import ViewType
     from mlflow.exceptions import MlflowException

@@ -22,7 +22,7 @@ from blip_core.ports import NoPicture
 from blip_core.recipes.labels import Labels
 from blip_core.recipes.pictures import Pictures
 from blip_core.recipes.scenes import Category, Scenes
-from blip_core.records import Picture, Scene
+from blip_core.records import NO_PROBABILITIES, Picture, Scene
 from blip_core.scenes import write_scenes
 
 GREEDY, DRAWN = (Sampling(temperature=heat, top_p=0.9, max_new_tokens=4) for heat in (0.0, 1.0))
@@ -129,32 +129,32 @@ def test_a_checkpoint_with_one_weight_that_is_none_is_refused_at_load(name, requ
         load(folder)
 
 
-def reply_of(chat_server, body):
-    chat_server.reply = lambda _: (200, body)
-    with ChatClient(chat_server.url, "m", 0.0, 1.0, 8) as chat:
-        (reply,) = chat.reply(["Which?"], [0], first_token=True)
-    return reply
-
-
-def told(*logprobs):
-    """What a server says that puts letters at the first token, with these written as they are."""
+def probabilities_of(chat_server, asked, *logprobs):
+    """What comes of a server that puts letters where its answer C stands, with these written as they are."""
     listed = zip("ABCD", logprobs, strict=False)
     alternatives = ", ".join(f'{{"token": "{letter}", "logprob": {one}}}' for letter, one in listed)
-    choice = json.dumps({"message": {"content": "C"}, "logprobs": {"content": [{"top_logprobs": ["HERE"]}]}})
-    return json.dumps({"choices": ["CHOICE"]}).replace('"CHOICE"', choice.replace('"HERE"', alternatives))
+    token = {"token": "C", "logprob": 0.0, "top_logprobs": ["HERE"]}
+    choice = {"message": {"content": "C"}, "logprobs": {"content": [token]}}
+    body = json.dumps({"choices": [choice]}).replace('"HERE"', alternatives)
+    chat_server.reply = lambda _: (200, body)
+    with ChatClient(chat_server.url, "m", 0.0, 1.0, 8) as chat:
+        (reply,) = chat.reply(["Which?"], [0], with_chances=True)
+    return letter_chances(reply, asked)
 
 
 @pytest.mark.parametrize("logprob", ["NaN", "Infinity", "1e400", '"nan"', "null"])
 def test_probabilities_of_a_server_that_are_none_are_as_good_as_untold(chat_server, make_examples, logprob):
-    reply = reply_of(chat_server, told("-0.1", logprob, "-3"))
-    assert reply.first_token == {}
-    assert letter_chances(reply, make_examples(1)[0]) == [0.0, 0.0, 1.0, 0.0]
+    (asked,) = make_examples(1)
+    chances, odd = probabilities_of(chat_server, asked, "-0.1", logprob, "-3", "-4")
+    assert (chances, odd) == ([0.0, 0.0, 1.0, 0.0], [NO_PROBABILITIES])
 
 
-@pytest.mark.parametrize("logprob", ["-Infinity", "-1e400", "-9999"])
-def test_a_letter_that_a_server_rules_out_has_no_chance(chat_server, make_examples, logprob):
-    reply = reply_of(chat_server, told("0", logprob, "0"))
-    assert letter_chances(reply, make_examples(1)[0]) == [0.5, 0.0, 0.5, 0.0]
+@pytest.mark.parametrize("logprob", ["-200", "-9999"])
+def test_a_letter_that_a_server_all_but_rules_out_has_no_chance(chat_server, make_examples, logprob):
+    (asked,) = make_examples(1)
+    chances, odd = probabilities_of(chat_server, asked, "-0.7", logprob, "-0.7", "-200")
+    assert chances == pytest.approx([0.5, 0.0, 0.5, 0.0])
+    assert odd == []
 
 
 def test_torch_is_not_told_to_stop_at_numbers_that_are_none():

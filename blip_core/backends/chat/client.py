@@ -129,7 +129,7 @@ class ChatClient:
         if with_chances:
             changes |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         with ThreadPoolExecutor(self._requests_at_once) as pool:
-            return list(pool.map(lambda row: self._reply_one(*row, changes), rows))
+            return list(pool.map(lambda row: self._reply_one(row[0], row[1], changes), rows))
 
     def model_facts(self) -> str:
         """What the server tells of the model, as JSON that stays the same while it serves it.
@@ -212,7 +212,8 @@ class ChatClient:
             if moved.method != request.method or not _is_same_server(request.url, moved.url):
                 break
             request = moved
-        address = str(moved.url).removesuffix("/chat/completions").removesuffix("/models")
+        last = str(request.url if moved is None else moved.url)
+        address = last.removesuffix("/chat/completions").removesuffix("/models")
         raise self._failure(f"sends requests on to {address}; if that is meant, write that address instead")
 
     def _read(self, response: httpx2.Response, until: float) -> _Response:

@@ -125,7 +125,7 @@ def _together(text: str) -> dict[str, Any]:
     message: dict[str, str] = {}
     tokens: list[Any] = []
     completion: dict[str, Any] = {}
-    finish = None
+    finish: Any = None
     for event in _events(text):
         if isinstance(event.get("usage"), Mapping):
             completion["usage"] = event["usage"]
@@ -138,13 +138,15 @@ def _together(text: str) -> dict[str, Any]:
             message[name] = message.get(name, "") + piece
     if not finish and _LAST_EVENT not in text:
         return {}
-    choice = {"message": {"content": "", **message}, "finish_reason": finish, "logprobs": {"content": tokens}}
-    return {**completion, "choices": [choice]}
+    whole = {"message": {"content": "", **message}, "finish_reason": finish, "logprobs": {"content": tokens}}
+    return {**completion, "choices": [whole]}
 
 
 def _pieces(choice: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     delta = choice.get("delta")
-    for name in ("content", "refusal", *_THOUGHTS) if isinstance(delta, Mapping) else ():
+    if not isinstance(delta, Mapping):
+        return
+    for name in ("content", "refusal", *_THOUGHTS):
         if isinstance(delta.get(name), str):
             yield name, delta[name]
 
