@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from blip_core import sources
-from blip_core.errors import RecipeError
+from blip_core.errors import RecipeError, TableError
 from blip_core.recipes import Recipe
 from blip_core.records import PICTURE_SCHEMA, REJECTION_SCHEMA, Picture, Rejection
 from blip_core.store import ArtifactRef, write_rows
@@ -30,6 +30,8 @@ def read_pictures(recipe: Recipe) -> ArtifactRef:
     def build(folder: Path) -> dict[str, Any]:
         flags: dict[str, str] = {}
         pictures, rejections = _read(recipe, flags)
+        if key(recipe) != own_key:
+            raise TableError(f"the {recipe.source.kind} of pictures changed while it was read; run again")
         watcher().progress(len(pictures), len(pictures))
         kept = write_rows(folder / FILE, pictures, PICTURE_SCHEMA)
         write_rows(folder / REJECTIONS, rejections, REJECTION_SCHEMA)

@@ -30,6 +30,7 @@ def key(recipe: Recipe) -> str:
 @stage("dataset", key)
 def read_table(recipe: Recipe) -> ArtifactRef:
     """Send the rows of a table through the gates, split what is kept and write it as a dataset."""
+    own_key = key(recipe)
 
     def build(folder: Path) -> dict[str, Any]:
         files = _files(recipe)
@@ -64,7 +65,7 @@ def read_table(recipe: Recipe) -> ArtifactRef:
             "made_from": {},
         }
 
-    return workplace().store.publish(key(recipe), "dataset", build).ref()
+    return workplace().store.publish(own_key, "dataset", build).ref()
 
 
 def _shuffle_seed(recipe: Recipe) -> int | None:

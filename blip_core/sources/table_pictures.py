@@ -137,6 +137,8 @@ def picture_in_cell(value: Any) -> bytes | str:
         return _written(value.strip())
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)  # the id of another row, or a file's name
+    if isinstance(value, float) and value.is_integer():
+        return f"{value:.0f}"  # the same, in a column that has gaps
     if value is None or isinstance(value, bytes | str | float):  # a gap in a column of numbers is a float
         raise RowRefused("missing-picture", "there is no picture")
     raise RowRefused(UNREADABLE_PICTURE, f"the image is a {type(value).__name__}, no bytes and no path")

@@ -203,3 +203,13 @@ def test_what_is_odd_about_the_pictures_of_a_table_is_counted_in_its_summary(alb
     ]
 
     assert [one["flagged"] for one in told] == [{"first-of-several": 3}, {"first-of-several": 1}]
+
+
+@pytest.mark.parametrize(("task", "make"), [(read_table, table_recipe), (read_pictures, folder_recipe)])
+def test_what_changes_while_it_is_read_is_not_kept_under_its_old_key(task, make, album, monkeypatch):
+    recipe = make(album)
+    stage = getattr(task, task.__name__.rpartition(".")[2]).task.fn
+    keys = iter(["dataset-old", "dataset-new"])
+    monkeypatch.setattr(task, "key", lambda recipe: next(keys))
+    with pytest.raises(TableError, match="changed while it was read; run again"):
+        stage(recipe)
