@@ -8,9 +8,11 @@ that leaves a single one.
 
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 _WIDTHS = ("<wide>", "<narrow>")  # tags of a character's decomposition where width alone is lost
 _INVISIBLE = "Cf"  # joiners, marks of direction and of byte order: Unicode's category of format characters
+_KEPT = 4_096  # texts: a row is compared in several ways, and words such as "yes" come again
 _ENDS = " .。"
 
 
@@ -34,9 +36,10 @@ def without_width(text: str) -> str:
     return text if text.isascii() else exact("".join(map(_plain_width, text)))
 
 
+@lru_cache(maxsize=_KEPT)
 def loose(text: str) -> str:
     """A text without case, width, the number of its spaces and a full stop at its end."""
-    seen = "".join(char for char in without_width(text) if unicodedata.category(char) != _INVISIBLE)
+    seen = text if text.isascii() else "".join(filter(_is_visible, without_width(text)))
     return exact(" ".join(seen.casefold().split()).rstrip(_ENDS))
 
 
@@ -49,6 +52,10 @@ def places_of(text: str, among: Sequence[str]) -> list[int]:
     if same:
         return same
     return [place for place, other in enumerate(among) if other and loose(other) == loose(text)]
+
+
+def _is_visible(char: str) -> bool:
+    return unicodedata.category(char) != _INVISIBLE
 
 
 def _plain_width(char: str) -> str:

@@ -108,6 +108,51 @@ def test_a_mistake_costs_one_line_and_no_server(arguments, named, table, home, m
     assert len(said.err.strip().splitlines()) == 1
 
 
+@pytest.fixture
+def counted(table, tmp_path) -> Path:
+    """The table with numbers in place of answers, from which nobody can tell where they start, and a hint."""
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for place, row in enumerate(rows):
+        row |= {"correct": str(1 + place % 2), "hint": "A sign." if place else "", "shape": "round"}
+    return rewrite(tmp_path / "counted.csv", rows)
+
+
+def dry(monkeypatch, capsys, table: Path, photos: Path, *arguments: str) -> tuple[int, str, str]:
+    mapped = [part for text in MAPPED for part in ("--column", text)]
+    given = ["predict", str(table), "--images", str(photos), *mapped, "--dry-run", *arguments]
+    code = foundry(monkeypatch, *given)
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_answers_that_can_be_read_in_two_ways_are_refused_until_one_is_told(
+    table, counted, monkeypatch, capsys
+):
+    photos = table.parent / "photos"
+    code, out, err = dry(monkeypatch, capsys, counted, photos)
+    assert (code, out) == (2, "")
+    assert "--answers from-zero or --answers from-one" in err
+    assert len(err.strip().splitlines()) == 1
+
+    code, out, _ = dry(monkeypatch, capsys, counted, photos, "--answers", "from-one", "--json")
+    told = json.loads(out)
+    assert told["answers"] == {"read_as": "from-one", "told": True, "known": ROWS, "hidden": {}}
+    assert "shape" in told["unused_columns"]
+    (warning,) = told["warnings"]
+    assert "'hint'" in warning
+    assert "inference.answer_prompt" in warning
+
+
+def test_people_see_how_answers_are_read_and_what_is_not_used(table, counted, monkeypatch, capsys):
+    photos = table.parent / "photos"
+    code, out, _ = dry(monkeypatch, capsys, counted, photos, "--answers", "from-zero", "--column", "context=")
+    assert code == 0
+    assert "read as places of options, counted from 0, as told" in out
+    assert "'hint', 'shape'" in out
+    assert "beware" not in out
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server", "use_doubles")
 @pytest.mark.filterwarnings("default")
@@ -159,6 +204,29 @@ class TestFlow:
         assert "answered by flan-t5" in page
         assert f"All {ROWS - 2} rows." in page
         assert predictions[0]["question"] in page
+
+    def test_how_answers_were_read_is_kept_beside_the_scores_and_is_part_of_what_was_asked(
+        self, predict, table, counted, tmp_path
+    ):
+        first = predict(tmp_path / "one", table=str(counted), answers="from-one")
+        other = predict(tmp_path / "zero", table=str(counted), answers="from-zero")
+        read = json.loads((tmp_path / "one" / "scores.json").read_text())["answers"]
+        assert read == first["answers"] == {"read_as": "from-one", "told": True, "known": ROWS, "hidden": {}}
+        assert not other["stages"]["predict flan-t5"]["cached"]
+        rows = [
+            pq.read_table(tmp_path / name / "predictions.parquet").to_pylist() for name in ("one", "zero")
+        ]
+        assert {row["truth"] for row in rows[0]} == {"A", "B"}
+        assert {row["truth"] for row in rows[1]} == {"B", "C"}
+        assert rows[0][1]["context"] == "A sign."
+
+    def test_answers_that_are_kept_back_are_said_to_be_and_not_scored(self, predict, table, tmp_path):
+        with table.open(encoding="utf-8", newline="") as file:
+            rows = [row | {"correct": "-1"} for row in csv.DictReader(file)]
+        summary = predict(tmp_path / "out", table=str(rewrite(tmp_path / "hidden.csv", rows)))
+        assert summary["scores"] is None
+        assert summary["answers"]["hidden"] == {"-1": ROWS}
+        assert summary["answered"] == ROWS - 2
 
     def test_the_same_table_is_answered_once(self, predict, tmp_path):
         first, second = predict(tmp_path / "a"), predict(tmp_path / "b")

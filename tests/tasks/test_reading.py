@@ -122,6 +122,21 @@ def test_a_changed_picture_changes_every_key(album):
     assert not set(before) & set(after)
 
 
+def test_how_answers_are_read_is_told_by_recipe_manifest_and_card_and_is_in_the_key(album):
+    lines = (album / "t.csv").read_text().splitlines()
+    numbered = [line[:-1] + str(1 + "abcd".index(line[-1]) % 3) for line in lines[1:]]
+    (album / "t.csv").write_text("\n".join([lines[0], *numbered]))
+    with pytest.raises(TableError, match="--answers from-zero or --answers from-one"):
+        read_table.read_table.task.fn(table_recipe(album))
+
+    told = [table_recipe(album, f"source.answers={way}") for way in ("from-zero", "from-one")]
+    assert len(set(map(read_table.key, told))) == 2
+    dataset = read_table.read_table.task.fn(told[1])
+    assert metadata_of(dataset)["answers"]["read_as"] == "from-one"
+    card = (path_of(dataset) / "README.md").read_text()
+    assert "| answers | read as places of options, counted from 1, as told |" in card
+
+
 def test_gates_and_shares_change_the_dataset_alone(album):
     plain, gated = table_recipe(album), table_recipe(album, "curation.letter_balance.enabled=false")
     assert read_table.key(plain) != read_table.key(gated)
