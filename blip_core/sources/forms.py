@@ -19,25 +19,9 @@ READINGS: tuple[Reading, ...] = get_args(Reading)
 
 _HIDDEN = frozenset(
     [
-        *(
-            "-1",
-            "?",
-            "??",
-            "???",
-            "-",
-            "--",
-            "–",
-            "—",
-            "*",
-            "[]",
-            "n/a",
-            "na",
-            "<na>",
-            "#n/a",
-            "none",
-            "null",
-        ),
-        *("nil", "nan", "nat", "hidden", "empty", "unknown", "missing", "undefined", "tbd", "비공개", "없음"),
+        *("-1", "?", "??", "???", "-", "--", "–", "—", "*", "[]", "n/a", "na", "<na>", "#n/a"),
+        *("none", "null", "nil", "nan", "nat", "hidden", "empty", "unknown", "missing", "undefined"),
+        *("tbd", "비공개", "없음"),
     ]
 )
 """What stands in place of an answer that is kept back; benchmarks hide those of their test rows."""
@@ -54,7 +38,10 @@ _NUMBER = re.compile(r"\+?0*(\d{1,3})(?:[.,]0{1,2})?")
 _VALUE = re.compile(r"[+-]?\d+(?:\.\d+|,\d{1,2})?")
 _PARTED = re.compile(r"([A-Za-z]|\d{1,2})(?:\s+[-–—]\s+|\s*[:：]\s*)(.+)", re.DOTALL)
 _CIRCLED = re.compile("[①-⑳⑴-⒛❶-❿➀-➓]")  # numbers of a list's points, which begin at 1
-_SERIES = ("가나다라마바사아자차", "ㄱㄴㄷㄹㅁㅂㅅㅇㅈㅊ", "甲乙丙丁戊己庚辛壬癸", "アイウエオカキクケコ")
+_SERIES = (
+    *("가나다라마바사아자차", "ㄱㄴㄷㄹㅁㅂㅅㅇㅈㅊ", "㉮㉯㉰㉱㉲㉳㉴㉵㉶㉷", "㉠㉡㉢㉣㉤㉥㉦㉧㉨㉩"),
+    *("甲乙丙丁戊己庚辛壬癸", "アイウエオカキクケコ"),
+)
 """What options are called in place of letters in Korean, Chinese and Japanese."""
 _MOST_WORDS = 2  # before a letter: "Answer: option B"
 _TRUTHS = {"false": 0, "true": 1}  # what a column of truths counts

@@ -65,6 +65,7 @@ def refused(answers: list, texts=FOUR, **more) -> str:
         (["Ⓐ", "ⓑ", "⒞", "🄓"], "letters"),
         (["가", "나", "다", "라"], "letters"),
         (["甲", "乙", "丙", "丁"], "letters"),
+        (["㉠", "㉯", "ㄷ", "라."], "letters"),
         (["정답: A", "答案：B", "正解 C", "답 D"], "letters"),
         (["A. a frog", "(b) a bus", "C: A KITE", "D - a cake"], "letters"),
         ([["A"], ["B"], ("C",), ["D", "D"]], "letters"),
