@@ -4,6 +4,7 @@ B: rows, V: vocabulary.
 """
 
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from pathlib import Path
 
 import torch
@@ -27,18 +28,14 @@ def is_finite(values: Tensor) -> bool:
     """
     if not values.is_floating_point() or not values.numel():
         return True
-    return bool(torch.stack(_extremes(values)).isfinite().all())
+    lowest, highest = torch.aminmax(values.float() if values.itemsize == _NARROW_BYTES else values)
+    return isfinite(float(lowest)) and isfinite(float(highest))
 
 
 def finite_rows(values: Tensor) -> Tensor:
     """(B, ...) -> (B,): for each row whether all its values are numbers."""
     lowest, highest = torch.aminmax(values.flatten(1), dim=1)
     return lowest.isfinite() & highest.isfinite()
-
-
-def _extremes(values: Tensor) -> tuple[Tensor, Tensor]:
-    lowest, highest = torch.aminmax(values.float() if values.itemsize == _NARROW_BYTES else values)
-    return lowest, highest
 
 
 def check_weights(files: Iterable[Path], owner: str, remedy: str) -> None:
