@@ -12,6 +12,10 @@ WRITER = ROOT / "blip_core" / "strict_json.py"
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if path != WRITER)
 TEMPLATES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.j2"))
 FOREIGN = {  # what they read was written by other programs, which may have an Infinity in a config
+    "blip_core/backends/chat/client.py",
+    "blip_core/backends/chat/dialect.py",
+    "blip_core/backends/chat/refusing.py",
+    "blip_core/backends/chat/reply.py",
     "blip_core/modeling/checkpoints.py",
     "blip_core/planning/architectures.py",
     "blip_core/pocket/painter/assembling.py",

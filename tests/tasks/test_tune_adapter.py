@@ -127,7 +127,7 @@ def test_beside_the_adapter_rests_how_it_came_to_be(tune: Tune, rows: list[Examp
 def test_each_epoch_is_told_with_its_mean_loss_and_the_newest_look_at_other_rows(tune: Tune):
     listener = EpochListener()
     with watched_by(listener):
-        curve = stage.read_curve(tune().path / stage.CURVE)
+        curve = read_curve(tune().path / CURVE)
     losses = {row["step"]: row["loss"] for row in curve if "loss" in row}
     assert [epoch for epoch, _, _ in listener.epochs] == [1, 2]
     assert {of for _, of, _ in listener.epochs} == {2}
@@ -291,5 +291,5 @@ def test_several_processes_are_launched_and_the_model_is_not_loaded_here(
     place = workplace()
     assert (job.processes, job.threads_each, job.device) == (2, 3, "cpu")
     assert (job.store, job.settings) == (place.store.root, recipe.finetune)
-    assert job.checkpoints == place.training / stage.key(recipe, dataset)
+    assert job.checkpoints == place.training / stage.key(many, dataset)  # threads are keyed
     assert Job.from_json(job.to_json()) == job
