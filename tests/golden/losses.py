@@ -104,5 +104,12 @@ def this_machine() -> dict[str, str]:
     return {"torch": torch.__version__, "cpu": torch.backends.cpu.get_cpu_capability()}
 
 
+def kept() -> dict[str, Any]:
+    """Losses by what processors compute with: a processor without AVX-512 multiplies bfloat16 otherwise."""
+    found: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    return found
+
+
 if __name__ == "__main__":
-    FILE.write_text(json.dumps(record(), indent=2) + "\n", encoding="utf-8")
+    made = record()
+    FILE.write_text(json.dumps(kept() | {made["made_on"]["cpu"]: made}, indent=2) + "\n", encoding="utf-8")
