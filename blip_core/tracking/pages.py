@@ -4,6 +4,7 @@ The page takes an experiment for GenAI unless its tag, the address or the browse
 otherwise; which of them it heeds differs between MLflow's versions, so all three are given.
 """
 
+import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,6 @@ NOTE_CHARS = 5000  # the least that a version of MLflow lets a tag of a run hold
 VIEW = "foundry-scores"
 VIEW_NAME = "Scores"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
-_NOT_ALLOWED = (400, 401, 403)
 _WORKFLOW = {"workflowType": "machine_learning"}
 _VIEW_COLUMNS = (
     "attributes.`Description`",
@@ -36,6 +36,9 @@ _FIRST_LOOK = {
     "mlflow.workflowType_v1": "machine_learning",
     "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": True,
 }
+
+
+logger = logging.getLogger(__name__)
 
 
 def run_page(server: str, experiment_id: str, run_id: str) -> str:
@@ -63,18 +66,17 @@ def file_address(server: str, run_id: str, path: str) -> str:
 def dress(client: "MlflowClient", experiment_id: str) -> None:
     """Let an experiment open on its training runs, unless it was decided before what it is.
 
-    A server that does not allow it is left as it is.
+    A server that does not allow it, or cannot, records the run nevertheless.
     """
     from mlflow.exceptions import MlflowException
 
-    if KIND_TAG in client.get_experiment(experiment_id).tags:
-        return
     try:
+        if KIND_TAG in client.get_experiment(experiment_id).tags:
+            return
         client.set_experiment_tag(experiment_id, VIEW_TAG, _view())
         client.set_experiment_tag(experiment_id, KIND_TAG, TRAINING)
     except MlflowException as error:
-        if error.get_http_status_code() not in _NOT_ALLOWED:  # type: ignore[no-untyped-call]
-            raise
+        logger.info("The experiment %s could not be marked as one of training: %s", experiment_id, error)
 
 
 def _view() -> str:
