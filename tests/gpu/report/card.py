@@ -1,6 +1,5 @@
 """The card: what it is, and the rates that all other parts are held against."""
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +10,7 @@ from tests.benchmarks import device as on
 from tests.gpu.report.setting import COPY, MATMUL, PEAKS, Figures, Setting
 
 _REPEATS = 10
+_PATIENCE_S = 10
 _ASKED = ("driver_version", "clocks.sm", "clocks.mem", "power.limit")
 
 
@@ -50,10 +50,11 @@ def _properties(device: str) -> dict[str, Any]:
 
 
 def _driver() -> dict[str, str]:
-    """What the driver's own tool says, where it is."""
-    if shutil.which("nvidia-smi") is None:
-        return {}
+    """What the driver's own tool says, where it is and answers."""
     command = ["nvidia-smi", f"--query-gpu={','.join(_ASKED)}", "--format=csv,noheader"]
-    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE_S)
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
     first = next(iter(said.stdout.splitlines()), "")
     return dict(zip(_ASKED, map(str.strip, first.split(",")), strict=False)) if said.returncode == 0 else {}

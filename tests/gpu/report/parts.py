@@ -32,7 +32,7 @@ PARTS: tuple[Part, ...] = (
     Part("card", "The card: what it is, and what it reaches", 45),
     Part("correctness", "Correctness: the card against exact twins", 130),
     Part("tuning", "Tuning flan-t5-xl: memory and speed", 170),
-    Part("answering", "Answering with flan-t5-xl: two stages", 120),
+    Part("answering", "Answering with flan-t5-xl: two stages", 150),
     Part("labels", "Labelling with LLaVA-1.5-7B", 90),
     Part("pictures", "Painting with Stable Diffusion 1.5", 90),
     Part("int8", "Tuning OPT-2.7b in int8", 60),

@@ -106,7 +106,9 @@ class Sizes:
     name: SizeName
     card: CardCase = CardCase()
     tuning: gpu_finetune.GpuCase = field(default_factory=gpu_finetune.GpuCase)
-    answering: gpu_inference.GpuCase = field(default_factory=lambda: gpu_inference.GpuCase(letter_rows=1024))
+    answering: gpu_inference.GpuCase = field(
+        default_factory=lambda: gpu_inference.GpuCase(letter_rows=1024, oracle_rows=8)
+    )
     twins: TwinCase = TwinCase()
     labels: LabelCase = LabelCase()
     pictures: PictureCase = PictureCase()
