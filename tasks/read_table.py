@@ -7,7 +7,7 @@ from typing import Any
 from blip_core import sources
 from blip_core.curation import curate
 from blip_core.dataset import assign_splits, write_dataset
-from blip_core.errors import RecipeError
+from blip_core.errors import RecipeError, TableError
 from blip_core.recipes import Recipe
 from blip_core.store import ArtifactRef
 from blip_core.wiring import workplace
@@ -37,6 +37,8 @@ def read_table(recipe: Recipe) -> ArtifactRef:
         reading = sources.answer_reading(files.path, files.columns, files.answers, files.encoding)
         flags: dict[str, str] = {}
         examples, refused = sources.read_table(*files, flags=flags)
+        if key(recipe) != own_key:
+            raise TableError(f"{files.path} changed while it was read; run again")
         seed = _shuffle_seed(recipe)
         if seed is not None:
             examples = sources.shuffle_rows(examples, seed)

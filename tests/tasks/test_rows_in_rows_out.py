@@ -49,7 +49,7 @@ def mixed(bad: list[list[str]]) -> list[list[str]]:
 def check(path: Path, count: int) -> None:
     """As many rows come out as `count` says, each once, in the files that are handed out."""
     table = QuestionTable.open(path, None, {"image": "image", "question": "question", "a": "a", "b": "b"})
-    kept, rejections = keep_usable(table, path.with_name("usable.parquet"))
+    kept, rejections = keep_usable(table, path.with_name("usable.parquet"), {})
     assert table.rows == kept + len(rejections) == count
     table.check_complete(kept, len(rejections))
 
@@ -110,4 +110,4 @@ def test_answers_to_fewer_rows_than_the_table_holds_are_not_written(pictures: Pa
     with pytest.raises(StageFailure, match="holds 3 rows, but 1 were answered and 1 refused"):
         table.check_complete(answered=1, refused=1)
     with pytest.raises(TableError, match="changed while it was read"):
-        keep_usable(replace(table, digest="another"), pictures / "usable.parquet")
+        keep_usable(replace(table, digest="another"), pictures / "usable.parquet", {})
