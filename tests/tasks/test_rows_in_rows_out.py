@@ -69,7 +69,10 @@ def pictures(tmp_path: Path) -> Path:
 @quick
 @given(bad=lines, end=st.sampled_from(["\n", "\r\n"]))
 def test_lines_of_an_unquoted_tsv(bad: list[list[str]], end: str, pictures: Path):
-    rows = mixed(bad)
+    rows = [
+        *mixed(bad),
+        ["last", "p.png", '"STOP" stands where?', "a dog", "a boat", "A"],
+    ]  # no quoted reading
     written = end.join("\t".join(row) for row in [list(HEADER), *rows]) + end
     (pictures / "t.tsv").write_bytes(written.encode())
     check(pictures / "t.tsv", sum(not is_blank(row) for row in rows))
