@@ -40,7 +40,7 @@ class FolderSource(_Source):
     kind: Literal["folder"]
     """Pictures are read from a folder."""
     path: str = Field(min_length=1)
-    """Folder with PNG, JPEG or WebP files."""
+    """Folder with pictures: PNG, JPEG, WebP, AVIF, HEIC, TIFF, BMP or GIF files."""
     recursive: bool = True
     """Whether folders below it are read too; a folder's name becomes the category."""
 

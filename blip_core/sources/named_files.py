@@ -7,6 +7,7 @@ composed otherwise (Unicode NFC, NFD), as on a Mac's disk and in its archives.
 
 import os
 import re
+import time
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
@@ -17,6 +18,7 @@ from urllib.parse import unquote
 from blip_core.errors import LEADS_OUT, LFS_POINTER, UNREADABLE_PICTURE, PictureError
 from blip_core.images import MAX_FILE_BYTES
 from blip_core.lfs import ADVICE, is_lfs_pointer
+from blip_core.sources.unchanged import COARSEST_CLOCK_NS
 
 MAX_FOLDERS = 100  # looked into for the advice that a name lies one deeper
 
@@ -165,13 +167,20 @@ class _Listing(NamedTuple):
 
 def _listing(folder: Path) -> _Listing:
     try:
-        return _listing_unchanged(folder, folder.stat().st_mtime_ns)
+        modified_ns = folder.stat().st_mtime_ns
+        if time.time_ns() - modified_ns > COARSEST_CLOCK_NS:
+            return _listing_unchanged(folder, modified_ns)
+        return _list(folder)
     except OSError:
         return _Listing([], {}, {})
 
 
 @lru_cache(maxsize=_FOLDERS_KEPT)
 def _listing_unchanged(folder: Path, modified_ns: int) -> _Listing:
+    return _list(folder)
+
+
+def _list(folder: Path) -> _Listing:
     listing = _Listing([], {}, {})
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda one: one.name):

@@ -78,7 +78,10 @@ class TablePictures:
         digest = self._keep(held) if isinstance(held, bytes) else self._find(held)
         if isinstance(held, bytes) and isinstance(value, str):
             self._rows[row] = digest
-        place = _unless_broken(self._seen[digest])
+        place = self._seen[digest]
+        if isinstance(place, Broken):
+            named = f"{shown(held)}: " if isinstance(held, str) else ""
+            raise RowRefused(place.reason, named + place.detail)
         if place.flag:
             self._flags[row] = place.flag
         return self._bytes(place)

@@ -12,7 +12,7 @@ Known = TypeVar("Known")
 Version = tuple[tuple[str, int, int, int, int], ...]
 
 _KEPT = 100_000
-_COARSEST_CLOCK_NS = 2_000_000_000  # file systems count time in steps, FAT in the longest of two seconds
+COARSEST_CLOCK_NS = 2_000_000_000  # file systems count time in steps, FAT in the longest of two seconds
 
 
 def version_of(path: Path) -> Version:
@@ -49,7 +49,7 @@ def while_unchanged(read: Callable[[Path, *Given], Known]) -> Callable[[Path, *G
 
 def _is_settled(version: Version) -> bool:
     last_ns = max((max(modified, changed) for *_, modified, changed in version), default=0)
-    return time.time_ns() - last_ns > _COARSEST_CLOCK_NS
+    return time.time_ns() - last_ns > COARSEST_CLOCK_NS
 
 
 @while_unchanged

@@ -557,3 +557,15 @@ def test_a_class_label_without_names_means_nothing_until_somebody_says(folder: P
     with pytest.raises(TableError, match=r"names are not told.*--answers from-zero"):
         read_examples(path)
     assert [row.answer for row in read_examples(path, answers="from-zero")] == ["A", "B", "C", "D"]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "GIF", "AVIF", "HEIF", "BMP"])
+def test_a_picture_that_is_cut_short_costs_its_row_and_is_named(kind: str, folder: Path):
+    data = encoded(noise(), kind)
+    (folder / f"cut.{kind}").write_bytes(data[: len(data) // 2])
+    rows = [ROW, ROW | {"id": "q2", "image": f"cut.{kind}"}]
+
+    [rejection] = read_table(write_jsonl(folder, *rows))[1]
+
+    assert rejection.reason == "unreadable-picture"
+    assert rejection.detail.startswith(f"row 2: 'cut.{kind}': the picture cannot be read as a picture: ")
