@@ -186,7 +186,8 @@ def _start(
     try:
         worker = Worker.start(command, log, min(deadline, time.monotonic() + START_BOUND_S))
     except (Gone, Late) as error:
-        result.status, result.error = "failed", f"no process came to be ready: {str(error) or 'it took too long'}"
+        why = str(error) or "it took too long"
+        result.status, result.error = "failed", f"no process came to be ready: {why}"
         return None
     report.machine = dict(worker.machine)
     if only_device and worker.device != only_device:
