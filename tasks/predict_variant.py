@@ -168,6 +168,7 @@ def answer_in_shards(
             "counts": answers.counts.to_row(),
             "language_model": model.unpacking,
             "oddities": count_oddities(answers.predictions),
+            "remarks": list(model.remarks),
         }
 
     step = rows_per_shard or whole_batches(settings.batch_size, ROWS_PER_SHARD)
@@ -189,7 +190,13 @@ def what_it_took(shards: Sequence[Artifact]) -> dict[str, Any]:
         counts.include(InferenceCounts.from_row(shard.metadata["counts"]))
     held = sorted({str(shard.metadata["language_model"]) for shard in shards})
     oddities = sum((Counter(shard.metadata["oddities"]) for shard in shards), Counter())
-    return {"counts": counts.to_row(), "language_model": "; ".join(held), "oddities": dict(oddities)}
+    remarks = dict.fromkeys(remark for shard in shards for remark in shard.metadata.get("remarks", ()))
+    return {
+        "counts": counts.to_row(),
+        "language_model": "; ".join(held),
+        "oddities": dict(oddities),
+        "remarks": list(remarks),
+    }
 
 
 def count_oddities(predictions: Iterable[Prediction]) -> dict[str, int]:

@@ -19,6 +19,9 @@ class Answerer(Protocol):
     @property
     def unpacking(self) -> str: ...
 
+    @property
+    def remarks(self) -> Sequence[str]: ...
+
     def answer(
         self, rows: Sequence[Example], settings: Inference, variant: str, on_progress: Progress, /
     ) -> Answers: ...
@@ -32,11 +35,13 @@ class LoadedModel:
         bundle: the model, with the adapter that it carries.
         states: where it takes outputs of the vision tower from; None, it encodes what it answers itself.
         unpacking: whether its language model was unpacked, and why.
+        remarks: what whoever started the run should know of it besides.
     """
 
     bundle: Blip2Bundle
     states: VisionStates | None
     unpacking: str
+    remarks: Sequence[str] = ()
 
     def answer(
         self, rows: Sequence[Example], settings: Inference, variant: str, on_progress: Progress

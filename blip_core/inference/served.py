@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from blip_core.backends.chat import ChatClient, Content, Reply
+from blip_core.backends.chat import ChatClient, Content, Dialect, Reply
 from blip_core.backends.openai_compatible import message, picture_url, without_frame
 from blip_core.inference.answers import Answers, gather_answers
 from blip_core.inference.batching import Counter, Progress, no_progress
@@ -39,17 +39,24 @@ class ServedModel:
         connect: opens a client; what it asks for is greedy.
         where: the server and the model, in words.
         answer_tokens: longest answer of stage two, thinking included.
+        dialect: what the server was found to understand; clients share it.
     """
 
     connect: Callable[[], ChatClient]
     where: str
     answer_tokens: int
+    dialect: Dialect
     _described: Descriptions = field(default_factory=dict, repr=False)
 
     @property
     def unpacking(self) -> str:
         """How the language model is held: elsewhere."""
         return self.where
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What the server was found not to understand, in words."""
+        return tuple(self.dialect.remarks)
 
     def answer(
         self,

@@ -151,8 +151,14 @@ def _check_inference(recipe: Recipe) -> None:
             f"task is {recipe.task} and inference.free_generation is false: there are no options to rank, so "
             "nothing would be answered"
         )
+    if recipe.stages == 2 and not inference.describe_prompt.strip():
+        raise ValueError(
+            "stages is 2 and inference.describe_prompt is empty: write how a picture is described, or set "
+            "stages to 1"
+        )
     if recipe.stages == 2:
-        check_placeholders("inference.describe_prompt", inference.describe_prompt, {"question"}, _CONTEXT)
+        allowed = {"question"} | _CONTEXT
+        check_placeholders("inference.describe_prompt", inference.describe_prompt, set(), allowed)
     check_placeholders(
         "inference.answer_prompt",
         inference.answer_prompt,

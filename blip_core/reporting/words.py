@@ -91,7 +91,8 @@ def _predict(told: Told) -> str:
     rate = f", {told['rows'] / seconds:.0f} a second" if seconds and not told.get("cached") else ""
     odd = reasons_words(told.get("oddities", {}))
     answered = f"{told['rows']:,} questions answered{rate}{_noted(told)}"
-    return answered + (f"; {odd}" if odd else "")
+    remarks = [f"the server {remark.rstrip('.')}" for remark in told.get("remarks", ())]
+    return "; ".join([answered, *([odd] if odd else []), *remarks])
 
 
 def _compare(told: Told) -> str:

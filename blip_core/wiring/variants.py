@@ -97,14 +97,15 @@ def connect_served(recipe: Recipe, variant: ServerVariant) -> "ServedModel":
     from blip_core.inference.served import ServedModel
 
     where = f"{variant.served_model} at {variant.url}"
+    dialect = Dialect(where)
     connect = partial(
         _chat_client,
         variant,
         recipe.inference.max_new_tokens + variant.thinking_tokens,
         recipe.inference.batch_size,
-        Dialect(where),
+        dialect,
     )
-    return ServedModel(connect, where, variant.answer_tokens + variant.thinking_tokens)
+    return ServedModel(connect, where, variant.answer_tokens + variant.thinking_tokens, dialect)
 
 
 def _chat_client(

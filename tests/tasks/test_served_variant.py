@@ -5,15 +5,16 @@ from functools import partial
 
 import pytest
 
-from blip_core.backends.chat import ChatClient
+from blip_core.backends.chat import ChatClient, Dialect
 from blip_core.backends.chat.trying import ATTEMPTS
 from blip_core.errors import StageFailure
 from blip_core.inference.served import ServedModel
 from blip_core.recipes import ServerVariant, load_recipe
 from blip_core.records import Prediction
+from blip_core.reporting import stage_words
 from blip_core.store import read_rows
 from blip_core.wiring import server_facts
-from tasks.predict_variant import FILE, answer_in_shards, key, rows_a_shard
+from tasks.predict_variant import FILE, answer_in_shards, key, rows_a_shard, what_it_took
 from tests.contract.conftest import serving_chat
 from tests.tasks.test_keys import UPSTREAM
 
@@ -47,7 +48,7 @@ def test_rows_that_were_answered_are_not_asked_again(chat, make_examples, infere
         return ChatClient(chat.url, "m", 0.0, 1.0, 8, pause=lambda _: None, requests_at_once=1)
 
     def answer():
-        load = partial(ServedModel, connect, "m", answer_tokens=8)
+        load = partial(ServedModel, connect, "m", answer_tokens=8, dialect=Dialect("m"))
         examples = make_examples(ROWS)
         return answer_in_shards("whole", "far", examples, inference_settings, load, rows_per_shard=SHARD)
 
@@ -63,6 +64,22 @@ def test_rows_that_were_answered_are_not_asked_again(chat, make_examples, infere
     rows = [row for shard in shards for row in read_rows(shard.path / FILE, Prediction)]
     assert [row.id for row in rows] == [example.id for example in make_examples(ROWS)]
     assert {(row.ranked, row.p_c) for row in rows} == {("C", 1.0)}
+
+
+def test_what_a_server_does_not_take_is_told_with_the_stage_once(chat, make_examples, inference_settings):
+    healthy, dialect = chat.reply, Dialect("m")
+    chat.reply = lambda body: (400, "unknown: seed") if "seed" in body else healthy(body)
+
+    def connect():
+        return ChatClient(chat.url, "m", 0.0, 1.0, 8, dialect=dialect)
+
+    load = partial(ServedModel, connect, "m", answer_tokens=8, dialect=dialect)
+    examples = make_examples(ROWS)
+    shards = answer_in_shards("told", "far", examples, inference_settings, load, rows_per_shard=SHARD)
+    told = what_it_took(shards)
+    assert told["remarks"] == ["does not take seed: requests are sent without."]
+    assert told["oddities"] == {"no-probabilities": ROWS}
+    assert "the server does not take seed" in stage_words("predict far", {"rows": ROWS, **told})
 
 
 def test_a_key_knows_the_server_and_what_it_tells_but_no_secret(chat, monkeypatch):

@@ -74,10 +74,12 @@ class Dialect:
     Attributes:
         where: the server, as messages name it.
         change: how requests differ from what they would be.
+        remarks: what was learnt, in words.
     """
 
     where: str
     change: Change = field(default_factory=Change)
+    remarks: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def learn(self, change: Change) -> None:
@@ -85,6 +87,7 @@ class Dialect:
         with self._lock:
             before, self.change = self.change, self.change.including(change)
             told = list(_told(before, self.change))
+            self.remarks += told
         for words in told:
             logger.warning("%s %s", self.where, words)
 

@@ -64,6 +64,8 @@ def test_a_value_that_does_not_hold_is_named_with_what_is_allowed(override, said
         (["pictures.prompt='{scene!r}'"], ["pictures.prompt", "plain ones: {scene}"]),
         (["pictures.prompt='{scene.text}'"], ["pictures.prompt", "must contain {scene}"]),
         (["labels.prompt=Say something"], ["labels.prompt", "<image>"]),
+        (["inference.describe_prompt=' '"], ["inference.describe_prompt is empty", "stages"]),
+        (["inference.describe_prompt='Look: {answer}'"], ["inference.describe_prompt", "{question}"]),
         (["stages=1"], ["inference.answer_prompt", "{description}"]),
         (["stages=1", ANSWER_ALONE], ["inference.ablations", "stages"]),
         (["stages=1", ANSWER_ALONE, "inference.ablations=[]"], ["describe_share", "stages"]),
@@ -82,6 +84,11 @@ def test_a_value_that_does_not_hold_is_named_with_what_is_allowed(override, said
 def test_fields_that_contradict_each_other_are_both_named(overrides, fields):
     refusal = _refusal(*overrides)
     assert [field for field in fields if field not in refusal] == []
+
+
+def test_a_picture_may_be_described_without_its_question():
+    recipe = load_recipe("gallery-vqa", "pocket", ["inference.describe_prompt='Describe the picture.'"])
+    assert recipe.inference.describe_prompt == "Describe the picture."
 
 
 def test_composed_pictures_are_for_pocket_labellers_only():
