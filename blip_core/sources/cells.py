@@ -16,6 +16,7 @@ MAX_CONTEXT_CHARACTERS = 4_000
 MAX_NAME_CHARACTERS = 1_000  # of a picture file
 _SHOWN_CHARACTERS = 60
 
+_MISSING = frozenset(("nan", "NaN", "<NA>", "NaT"))
 _PLAIN_VALUES = (str, bool, int, float, Decimal, date, datetime, time)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _RESERVED = re.compile(
@@ -102,6 +103,11 @@ def as_text(value: Any, field: str) -> str:
     if isinstance(value, float) and value.is_integer():
         return f"{value:.0f}"  # a column of whole numbers with gaps comes as decimals
     return str(value).strip()
+
+
+def is_missing(text: str) -> bool:
+    """Whether a text is what pandas makes of a missing value where it turns a column into texts."""
+    return text in _MISSING
 
 
 def _is_unicode(text: str) -> bool:

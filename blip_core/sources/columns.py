@@ -78,6 +78,7 @@ _SECOND_BEST: Mapping[str, tuple[str, ...]] = {
         ),
         *("correctanswerindex", "correctansweridx", "correctanswerletter", "correctidx", "correctindex"),
         *("correctletter", "rightanswer", "answerid", "answertext", "multiplechoiceanswer"),
+        *("ans", "correctans", "rightoption", "correctanswertext", "trueanswer"),
         *("gold", "goldanswer", "goldlabel", "goldidx", "gtanswer", "gtidx"),
     ),
 }

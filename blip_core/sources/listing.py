@@ -28,7 +28,7 @@ _SPACED = re.compile(rf"\[\s*{_STRING}(?:\s+{_STRING})*\s*\]", re.DOTALL)  # as 
 _STRINGS = re.compile(_STRING, re.DOTALL)
 _GAPS = re.compile(rf"{_STRING}|\bnan\b", re.DOTALL)
 _KEY = re.compile(r"(?:option|choice|opt|answer|candidate)?[\s_-]*(?:([a-z])|(\d{1,2}))", re.IGNORECASE)
-_MARKS = re.compile(r"\(([A-Z])\)")
+_MARKS = re.compile(r"(?<!\S)\(?[A-Z]\)")
 _MARK = r"[A-Za-z]|\d{1,2}"
 _LABELLED = re.compile(
     rf"(?:[(\[]\s*({_MARK})\s*[)\]]\s*|({_MARK})\s*(?:[)、]\s*|\.\s+)|([A-Za-z]):\s+|([①-⑳Ⓐ-ⓩ])\s*)(?=\S)"
@@ -133,7 +133,7 @@ def _count_texts(value: Any) -> int:
 
 
 def _marked(text: str) -> list[str]:
-    """The parts of "(A) a dog (B) a boat"."""
+    """The parts of "(A) a dog (B) a boat", and of the same without the opening brackets."""
     starts = [found.start() for found in _MARKS.finditer(text)]
     ends = [*starts[1:], len(text)]
     return [text[start:end] for start, end in zip(starts, ends, strict=True)] if starts[:1] == [0] else []

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from blip_core.records import LETTERS, OPTION_LETTERS
-from blip_core.sources.cells import MAX_OPTION_CHARACTERS, RowRefused, checked_text, read_text, shown
+from blip_core.sources.cells import (
+    MAX_OPTION_CHARACTERS,
+    RowRefused,
+    checked_text,
+    is_missing,
+    read_text,
+    shown,
+)
 from blip_core.sources.columns import Columns
 from blip_core.sources.listing import label_of, listed
 from blip_core.texts import is_repeated
@@ -42,7 +49,7 @@ def read_options(row: Mapping[str, Any], columns: Columns) -> Options:
             `unreadable-options`, or see `read_text`.
     """
     labels, texts = _in_one_column(row, columns) if columns.options else ((), _in_columns(row, columns))
-    used = max((place for place, text in enumerate(texts, start=1) if text), default=0)
+    used = _count_used(texts)
     texts, labels = texts[:used], labels[:used]
     if used > len(OPTION_LETTERS):
         raise _too_many(f"there are {used} options")
@@ -55,6 +62,13 @@ def read_options(row: Mapping[str, Any], columns: Columns) -> Options:
     if is_repeated(texts):
         raise RowRefused("repeated-options", f"options repeat: {' | '.join(map(shown, texts))}")
     return Options((*texts, *[""] * (len(LETTERS) - used)), tuple(labels))
+
+
+def _count_used(texts: Sequence[str]) -> int:
+    """Places up to the last option; a missing value that became a text is none, unless beside a number."""
+    has_numbers = any(text.strip("+-").replace(".", "", 1).isdigit() for text in texts)
+    written = [bool(text) and (has_numbers or not is_missing(text)) for text in texts]
+    return max((place for place, holds in enumerate(written, start=1) if holds), default=0)
 
 
 def _in_columns(row: Mapping[str, Any], columns: Columns) -> Sequence[str]:

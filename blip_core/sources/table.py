@@ -34,6 +34,7 @@ from blip_core.sources.cells import (
     MAX_QUESTION_CHARACTERS,
     RowRefused,
     is_absent,
+    is_missing,
     read_text,
     require_text,
     shown,
@@ -155,7 +156,8 @@ def look_at(
     columns = find_columns(path, given, needs, encoding)
     reading = answer_reading(path, columns, answers, encoding)
     has_context = columns.context and any(
-        not is_absent(row.get(columns.context)) for row in _sound_rows(table, columns.context)
+        not is_absent(cell) and not is_missing(str(cell).strip())
+        for cell in (row.get(columns.context) for row in _sound_rows(table, columns.context))
     )
     return TableView(
         table_facts(table), columns, reading, columns.unused(column_names(table)), bool(has_context)
@@ -412,7 +414,7 @@ def questions_asked(
             if isinstance(cell, str) and isinstance(picture, bytes):
                 written[read_text(row, columns.id, "id", MAX_ID_CHARACTERS)] = digest
             question = require_text(row, columns.question, "question", MAX_QUESTION_CHARACTERS)
-            context = read_text(row, columns.context, "context", MAX_CONTEXT_CHARACTERS)
+            context = _read_context(row, columns)
             asked.add((digest, exact(question), exact(context)))
     return asked
 
@@ -467,7 +469,7 @@ class _RowReader:
     def example(self, row: Row, name: str) -> Example:
         columns = self.columns
         question = require_text(row, columns.question, "question", MAX_QUESTION_CHARACTERS)
-        context = read_text(row, columns.context, "context", MAX_CONTEXT_CHARACTERS)
+        context = _read_context(row, columns)
         options = read_options(row, columns) if columns.has_options else _NO_OPTIONS
         answer = self._answer(row, options)
         description = read_text(row, columns.description, "description", MAX_DESCRIPTION_CHARACTERS)
@@ -509,6 +511,11 @@ class _RowReader:
         if self.needs_answer and not letter:
             raise RowRefused("hidden-answer" if said else "empty-text", f"answer {shown(said)} is none")
         return letter
+
+
+def _read_context(row: Row, columns: Columns) -> str:
+    text = read_text(row, columns.context, "context", MAX_CONTEXT_CHARACTERS)
+    return "" if is_missing(text) else text
 
 
 def _option_text(options: Options, letter: str) -> str:

@@ -103,6 +103,7 @@ def test_gaps_at_the_end_are_no_options(cell):
         "{'A': 'a frog', 'B': 'a bus', 'C': 'a kite', 'D': 'a cake'}",
         "A. a frog\nB. a bus\nC. a kite\nD. a cake",
         "(A) a frog (B) a bus (C) a kite (D) a cake",
+        "A) a frog B) a bus C) a kite D) a cake",
     ],
     ids=lambda cell: str(cell)[:30],
 )
@@ -116,6 +117,14 @@ def test_a_list_is_read_in_the_forms_that_tables_give_it(cell):
 def test_texts_in_a_printed_list_stay_as_they_are(options):
     for cell in (options, json.dumps(options), str(options)):
         assert in_one(cell).texts[:2] == tuple(options)
+
+
+def test_a_missing_value_that_became_a_text_is_no_option_unless_it_may_be_a_number():
+    assert in_columns("a frog", "a bus", "nan", "nan").texts == ("a frog", "a bus", "", "")
+    assert in_one(["a frog", "a bus", "a kite", "NaN"]).texts == ("a frog", "a bus", "a kite", "")
+    assert in_columns("0", "1", "inf", "nan").texts == ("0", "1", "inf", "nan")
+    assert in_columns("nan", "a bus", "a kite").texts == ("nan", "a bus", "a kite", "")
+    assert in_columns("a frog", "a bus", "a kite", "None").texts == ("a frog", "a bus", "a kite", "None")
 
 
 def test_numbers_and_truths_become_texts():

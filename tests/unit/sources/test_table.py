@@ -442,10 +442,10 @@ def test_questions_that_differ_in_case_or_context_are_different_questions(folder
 
 
 def test_the_context_of_a_question_is_read_with_it(folder: Path):
-    hints = ["The plant is Ff.", ""]
-    path = write_csv(folder, *(ROW | {"id": hint, "hint": hint} for hint in hints))
+    hints = ["The plant is Ff.", "", "nan"]
+    path = write_csv(folder, *(ROW | {"id": str(n), "hint": hint} for n, hint in enumerate(hints)))
 
-    assert [row.context for row in read_examples(path)] == hints
+    assert [row.context for row in read_examples(path)] == ["The plant is Ff.", "", ""]
     assert look_at(path).has_context
     assert not look_at(path, {"context": ""}).has_context
     assert table_digest(path) != table_digest(path, columns=find_columns(path, {"context": ""}))
