@@ -13,7 +13,7 @@ from tests.docs.documents import DOCUMENTS, ROOT, Typed, assignments, commands, 
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
-VARIABLES = set(re.findall(r"^([A-Z_]+) \?=", MAKEFILE, re.MULTILINE)) | {"FOUNDRY_HOME", "FOUNDRY_MODELS"}
+VARIABLES = set(re.findall(r"^([A-Z_0-9]+) \?=", MAKEFILE, re.MULTILINE)) | {"FOUNDRY_HOME", "FOUNDRY_MODELS"}
 SHOWN = {path: commands(path) for path in DOCUMENTS}
 ALL = list(dict.fromkeys(one for path in DOCUMENTS for one in SHOWN[path]))
 
