@@ -13,7 +13,7 @@ PROGRAMS = ("foundry", "make")
 
 _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-_VARIABLE = re.compile(r"([A-Z_]+)=(.*)", re.DOTALL)
+_VARIABLE = re.compile(r"([A-Z_0-9]+)=(.*)", re.DOTALL)
 _OPERATOR = set("|&;<>")
 
 
