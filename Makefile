@@ -106,7 +106,7 @@ deploy: $(READY) ## work pool, limit, schedule and forms, on the Prefect server 
 
 .PHONY: worker
 worker: $(READY) ## execute what the Prefect server in use hands out, until Ctrl-C; `make ui` brings one of its own
-	@$(BIN)/python -m flows.worker
+	@$(BIN)/python -m deployments.local.worker
 
 .PHONY: browser
 browser: $(READY)

@@ -15,7 +15,7 @@ import yaml
 
 from blip_core.errors import FoundryError
 from blip_core.wiring import prepare_environment, use_prefect_api, workplace
-from flows.servers import prefect_api
+from blip_core.wiring.servers import prefect_api
 
 FILE = Path(__file__).with_name("prefect.yaml")
 ACCELERATORS = 1  # as a machine has by default; whoever raises it on Prefect's page keeps what was set
@@ -43,7 +43,7 @@ def make_pool() -> None:
     from prefect.exceptions import ObjectNotFound
     from prefect.workers.process import ProcessWorker
 
-    from flows.worker import WORK_POOL
+    from deployments.local.worker import WORK_POOL
 
     with get_client(sync_client=True) as client:
         try:

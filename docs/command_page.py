@@ -16,7 +16,7 @@ from blip_core.reporting.summary import (
     Summary,
     VariantSummary,
 )
-from flows.cli import app
+from flows.cli.app import app
 
 PROGRAM = "foundry"
 EXAMPLE = "Example:"

@@ -82,9 +82,9 @@ def find_run() -> Run:
         StoreError: It is not, or not all, there.
     """
     from flows.compare_variants import judge
-    from flows.contestants import enter_all
     from flows.finetune import tune
     from flows.regenerate_dataset import grow_dataset
+    from flows.variants.resolving import resolve_variants
     from tasks import predict_variant
     from tasks.stage import only_planned
 
@@ -92,7 +92,7 @@ def find_run() -> Run:
     with only_planned() as stages:
         dataset = grow_dataset.fn(recipe)
         adapter = tune.fn(recipe, dataset)
-        scores = judge.fn(recipe, dataset, adapter, enter_all(recipe, work=False))
+        scores = judge.fn(recipe, dataset, adapter, resolve_variants(recipe, work=False))
     missing = [stage.name for stage in stages if not stage.cached]
     if missing:
         raise StoreError(f"{', '.join(missing)} is not in the store; run `foundry run {RECIPE}` first")
@@ -106,7 +106,7 @@ def find_run() -> Run:
 
 def row_quotes(run: Run) -> dict[str, str]:
     """What the stages made on the way to one row of the dataset."""
-    from flows.tracing import find_trace
+    from flows.cli.tracing import find_trace
 
     trace = find_trace(ROW, run.dataset.digest)
     steps = {step.stage: step for step in trace.steps}
@@ -218,7 +218,7 @@ def question_quotes(run: Run) -> dict[str, str]:
     Raises:
         StoreError: It shows something else than the text around it says.
     """
-    from flows.tracing import find_trace
+    from flows.cli.tracing import find_trace
     from tasks.predict_variant import read_predictions
 
     asked = next(step for step in find_trace(QUESTION).steps if step.stage == "composed")

@@ -9,8 +9,6 @@ from blip_core.errors import RecipeError
 from blip_core.recipes import Recipe
 from blip_core.store import ArtifactRef
 from blip_core.wiring import check_ready
-from flows.answering import with_variants
-from flows.contestants import Contestant, enter_all, keep_contestants
 from flows.failures import show_failure
 from flows.finetune import tune
 from flows.forms import (
@@ -24,7 +22,9 @@ from flows.forms import (
 )
 from flows.recording import recorded
 from flows.regenerate_dataset import grow_dataset
-from flows.results import keep_results
+from flows.results.run import keep_results
+from flows.variants.choosing import with_variants
+from flows.variants.resolving import ResolvedVariant, keep_variants, resolve_variants
 from tasks.chosen import chosen_pair
 from tasks.compare import compare
 from tasks.predict_variant import predict_variant
@@ -53,18 +53,18 @@ def compare_variants(
         seed: Seed of the run; -1 leaves the recipe's, -2 takes the day of the run.
         overrides: Further fields to change, each as section.field=value.
     """
-    plan = with_variants(resolve(recipe, profile, overrides, seed), variants)
-    check_ready(plan)
-    check_adapter_is_used(plan, adapter)
-    contestants = enter_all(plan)
-    with recorded(plan, "compare-variants") as recorder:
+    resolved = with_variants(resolve(recipe, profile, overrides, seed), variants)
+    check_ready(resolved)
+    check_adapter_is_used(resolved, adapter)
+    compared = resolve_variants(resolved)
+    with recorded(resolved, "compare-variants") as recorder:
         rows, tuned = chosen_pair(dataset, adapter)
-        if rows is None and needs_dataset(plan, tuned):
-            rows = grow_dataset(plan)
-        if rows and carries_own(plan):
-            tuned = tuned or tune(plan, rows)
-        scores = judge(plan, rows, tuned, contestants)
-        keep_contestants(recorder, contestants)
+        if rows is None and needs_dataset(resolved, tuned):
+            rows = grow_dataset(resolved)
+        if rows and carries_own(resolved):
+            tuned = tuned or tune(resolved, rows)
+        scores = judge(resolved, rows, tuned, compared)
+        keep_variants(recorder, compared)
         return keep_results(recorder, dataset=rows, adapter=tuned, scores=scores)
 
 
@@ -96,7 +96,7 @@ def judge(
     recipe: Recipe,
     dataset: ArtifactRef | None,
     adapter: ArtifactRef | None,
-    contestants: Sequence[Contestant],
+    variants: Sequence[ResolvedVariant],
 ) -> ArtifactRef:
     """Let every variant answer the same rows and compare them.
 
@@ -104,9 +104,7 @@ def judge(
         recipe: the resolved recipe.
         dataset: where the rows come from, if the recipe judges by its test split.
         adapter: the adapter of the variants that carry the one of this run.
-        contestants: the variants, as they were looked up when the run began.
+        variants: the variants, as they were looked up when the run began.
     """
-    predictions = [
-        predict_variant(recipe=recipe, dataset=dataset, **one.inputs(adapter)) for one in contestants
-    ]
+    predictions = [predict_variant(recipe=recipe, dataset=dataset, **one.inputs(adapter)) for one in variants]
     return compare(recipe=recipe, predictions=predictions)

@@ -24,7 +24,7 @@ from flows.forms import (
 )
 from flows.recording import recorded
 from flows.regenerate_dataset import grow_dataset
-from flows.results import keep_results
+from flows.results.run import keep_results
 from tasks.chosen import chosen
 from tasks.tune_adapter import tune_adapter
 
@@ -52,7 +52,7 @@ def finetune(
         seed: Seed of the run; -1 leaves the recipe's, -2 takes the day of the run.
         overrides: Further fields to change, each as section.field=value.
     """
-    plan = resolve(
+    resolved = resolve(
         recipe,
         profile,
         overrides,
@@ -61,10 +61,10 @@ def finetune(
         finetune__learning_rate=learning_rate,
         finetune__batch_size=batch_size,
     )
-    check_ready(plan)
-    with recorded(plan, "finetune") as recorder:
-        rows = chosen("dataset", dataset) if dataset else grow_dataset(plan)
-        return keep_results(recorder, dataset=rows, adapter=tune(plan, rows))
+    check_ready(resolved)
+    with recorded(resolved, "finetune") as recorder:
+        rows = chosen("dataset", dataset) if dataset else grow_dataset(resolved)
+        return keep_results(recorder, dataset=rows, adapter=tune(resolved, rows))
 
 
 @flow(name="tune", flow_run_name="tune {recipe.name}")

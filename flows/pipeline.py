@@ -7,7 +7,6 @@ from prefect import flow
 
 from blip_core.wiring import check_ready
 from flows.compare_variants import judge
-from flows.contestants import enter_all, keep_contestants
 from flows.failures import show_failure
 from flows.finetune import tune
 from flows.forms import (
@@ -25,7 +24,8 @@ from flows.forms import (
 )
 from flows.recording import WHOLE, recorded
 from flows.regenerate_dataset import grow_dataset
-from flows.results import keep_results
+from flows.results.run import keep_results
+from flows.variants.resolving import keep_variants, resolve_variants
 
 
 @flow(name="pipeline", flow_run_name="{recipe}-{profile}", on_failure=[show_failure])
@@ -50,12 +50,12 @@ def pipeline(
         overrides: Further fields to change, each as section.field=value.
     """
     fields = {"scenes__count": scenes, "finetune__epochs": epochs, "finetune__learning_rate": learning_rate}
-    plan = resolve(recipe, profile, overrides, seed, **fields)
-    check_ready(plan)
-    contestants = enter_all(plan)
-    with recorded(plan, WHOLE) as recorder:
-        dataset = grow_dataset(plan)
-        adapter = tune(plan, dataset)
-        scores = judge(plan, dataset, adapter, contestants)
-        keep_contestants(recorder, contestants)
+    resolved = resolve(recipe, profile, overrides, seed, **fields)
+    check_ready(resolved)
+    variants = resolve_variants(resolved)
+    with recorded(resolved, WHOLE) as recorder:
+        dataset = grow_dataset(resolved)
+        adapter = tune(resolved, dataset)
+        scores = judge(resolved, dataset, adapter, variants)
+        keep_variants(recorder, variants)
         return keep_results(recorder, dataset, adapter, scores)

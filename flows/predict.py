@@ -10,15 +10,15 @@ from blip_core.recipes import Recipe
 from blip_core.recipes.columns import AnswersRead
 from blip_core.reporting.submission import check_out
 from blip_core.store import ArtifactRef
-from flows.answering import check_can_answer, choose_variant, newest_adapter
-from flows.answers import keep_answers
-from flows.contestants import enter, keep_contestants
 from flows.failures import show_failure
 from flows.finetune import tune
 from flows.forms import DEFAULT_PROFILE, DEFAULT_RECIPE, ProfileChoice, RecipeChoice, resolve
 from flows.recording import recorded
 from flows.regenerate_dataset import grow_dataset
+from flows.results.answers import keep_answers
 from flows.tables import DEFAULT_VARIANT, absolute_paths, column_mapping
+from flows.variants.choosing import check_can_answer, choose_variant, newest_adapter
+from flows.variants.resolving import keep_variants, resolve_variant
 from tasks.answer_table import QuestionTable, answer_table
 from tasks.stage import only_planned
 
@@ -54,18 +54,18 @@ def predict(
         overwrite: Whether the folder may hold other files than answers.
         overrides: Fields of the recipe to change, each as section.field=value.
     """
-    plan = resolve(recipe, profile, overrides)
-    check_can_answer(plan)
+    resolved = resolve(recipe, profile, overrides)
+    check_can_answer(resolved)
     folder = Path(out).expanduser().absolute()
     check_out(folder, overwrite)
-    contestant = enter(plan, choose_variant(plan, variant))
-    answering = contestant.variant
-    own = own_adapter(plan) if answering.adapter is True else None
-    inputs = contestant.inputs(own)
+    answerer = resolve_variant(resolved, choose_variant(resolved, variant))
+    answering = answerer.variant
+    own = own_adapter(resolved) if answering.adapter is True else None
+    inputs = answerer.inputs(own)
     rows = open_table(table, images, columns, answers, encoding)
-    with recorded(plan, "predict") as recorder:
-        answered = answer_table(recipe=plan, table=rows, **inputs)
-        keep_contestants(recorder, [contestant])
+    with recorded(resolved, "predict") as recorder:
+        answered = answer_table(recipe=resolved, table=rows, **inputs)
+        keep_variants(recorder, [answerer])
         return keep_answers(recorder, rows, answered, answering, inputs["adapter"], folder)
 
 

@@ -21,7 +21,7 @@ from flows.forms import (
     resolve,
 )
 from flows.recording import recorded
-from flows.results import keep_results
+from flows.results.run import keep_results
 from tasks.build_dataset import build_dataset
 from tasks.label_pictures import label_pictures
 from tasks.paint_pictures import paint_pictures
@@ -51,10 +51,10 @@ def regenerate_dataset(
         seed: Another seed grows another dataset; -1 leaves the recipe's, -2 takes the day of the run.
         overrides: Further fields to change, each as section.field=value.
     """
-    plan = resolve(recipe, profile, overrides, seed, scenes__count=scenes)
-    check_ready(plan)
-    with recorded(plan, "regenerate-dataset") as recorder:
-        return keep_results(recorder, dataset=grow_dataset(plan))
+    resolved = resolve(recipe, profile, overrides, seed, scenes__count=scenes)
+    check_ready(resolved)
+    with recorded(resolved, "regenerate-dataset") as recorder:
+        return keep_results(recorder, dataset=grow_dataset(resolved))
 
 
 @flow(name="grow-dataset", flow_run_name="grow-dataset {recipe.name}")

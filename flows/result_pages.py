@@ -5,8 +5,8 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from blip_core.reporting import Ladder, Summary
 from blip_core.reporting.ladder_table import champion_words
 from blip_core.reporting.markdown import adapter_words, dataset_words, run_note, run_page
+from blip_core.wiring.servers import page_of
 from flows.recording import Recorder, flow_run_page
-from flows.servers import page_of
 
 LADDER_PICTURE = "ladder.png"
 REPORT = "report.html"

@@ -37,7 +37,7 @@ class Watcher(Protocol):
     def fail(self, error: BaseException) -> None: ...
 
 
-class Nobody:
+class NoWatcher:
     """Watches nothing: for stages that are called outside a flow."""
 
     def begin(self, stage: str, cached: bool) -> None:
@@ -63,7 +63,7 @@ class Nobody:
 
 
 _WATCHER: ContextVar[Watcher] = ContextVar("watcher")
-_NOBODY = Nobody()
+_NO_WATCHER = NoWatcher()
 _PLANNED: ContextVar[list["PlannedStage"]] = ContextVar("planned")
 _UNKNOWN_DIGEST = "not made yet"
 
@@ -94,7 +94,7 @@ def _found(ref: ArtifactRef) -> Artifact:
 
 
 def watcher() -> Watcher:
-    return _WATCHER.get(_NOBODY)
+    return _WATCHER.get(_NO_WATCHER)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from blip_core.launching.folder import (
     write_job,
 )
 from blip_core.launching.lifeline import Lifeline
-from blip_core.launching.worker import FORSAKEN
+from blip_core.launching.worker import MEMBER_GONE
 
 OnMessage = Callable[[Mapping[str, Any]], None]
 
@@ -135,7 +135,7 @@ def _raise_failure(folder: Path, code: int, processes: int) -> NoReturn:
         _raise_again(said[0], processes)
     failures = read_failures(folder)
     # Who was forsaken failed for want of another one.
-    for rank, ended in sorted(failures.items(), key=lambda item: item[1] == FORSAKEN):
+    for rank, ended in sorted(failures.items(), key=lambda item: item[1] == MEMBER_GONE):
         raise StageFailure(f"process {rank + 1} of {processes} {_ended(ended, read_log(folder, rank))}")
     log = (folder / LAUNCHER_LOG).read_text(encoding="utf-8", errors="replace")
     raise StageFailure(f"the launcher of {processes} processes {_ended(code, log)}")
@@ -146,7 +146,7 @@ def _ended(code: int, log: str) -> str:
         return f"was killed, most likely because main memory ran out: {_LESS_MEMORY}"
     if code < 0:
         return f"was ended by {signal.Signals(-code).name}; {_GO_ON}"
-    if code == FORSAKEN:
+    if code == MEMBER_GONE:
         return f"lost the others, none of which said why; {_GO_ON}"
     last_line = next(reversed(log.strip().splitlines()), "it left no word")
     return f"ended with code {code}: {last_line}"

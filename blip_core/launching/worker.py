@@ -9,11 +9,11 @@ from typing import NoReturn
 from blip_core.launching.folder import LIFELINE, write_error
 from blip_core.launching.lifeline import end_with
 
-FORSAKEN = 71
+MEMBER_GONE = 71
 """Exit code of a process that could not go on because another one failed, which has its own words for it."""
 
 
-class Forsaken(Exception):
+class MemberGone(Exception):
     """Another process of the group is gone."""
 
 
@@ -26,8 +26,8 @@ def work(act: Callable[[Path, int], None]) -> NoReturn:
     end_with(folder / LIFELINE)
     try:
         act(folder, rank)
-    except Forsaken:
-        _leave(FORSAKEN)
+    except MemberGone:
+        _leave(MEMBER_GONE)
     except Exception as error:
         write_error(folder, rank, error)
         raise  # into this process's log

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from blip_core.planning.advice import changed
 from blip_core.planning.cards import CARD_SIZES_GB, Card, fits
-from blip_core.planning.stages import Stage, Workshop
+from blip_core.planning.stages import Stage, StageSizes
 from blip_core.recipes import Recipe
 
 
@@ -34,7 +34,7 @@ class Dense:
         return fits(self.peak_bytes, card_gb)
 
 
-def plan_dense(recipe: Recipe, workshop: Workshop, card: Card) -> Dense:
+def plan_dense(recipe: Recipe, workshop: StageSizes, card: Card) -> Dense:
     """Plan answering with and without quantisation."""
     packed = workshop.of("predict", recipe)
     dense = workshop.of("predict", changed(recipe, {"inference.quantisation": "none"}))

@@ -23,7 +23,7 @@ from blip_core.planning.dense import Dense, plan_dense
 from blip_core.planning.live_bytes import Where
 from blip_core.planning.parameters import Parameters, count_parameters
 from blip_core.planning.rates import Rate, known_rate
-from blip_core.planning.stages import Stage, Workshop, known_architectures
+from blip_core.planning.stages import Stage, StageSizes, known_architectures
 from blip_core.planning.storage import Disk, disk_of, download_bytes, host_bytes, rows_held
 from blip_core.recipes import Recipe
 
@@ -194,7 +194,7 @@ def make_plan(
     where = place_of(recipe)
     base = architectures["finetune.base"].config
     parameters = count_parameters(base, recipe.finetune)
-    workshop = Workshop(architectures, counts, where)
+    workshop = StageSizes(architectures, counts, where)
     stages = workshop.stages(recipe)
     peaks = peaks_of(stages)
     planned = choose_card(card, recipe, where, peaks, elsewhere)
@@ -281,7 +281,7 @@ def _download(architecture: Architecture) -> int:
     return download_bytes(architecture, published_parameters(architecture.id))
 
 
-def _advise(recipe: Recipe, workshop: Workshop, peaks: Mapping[str, int]) -> list[Advice]:
+def _advise(recipe: Recipe, workshop: StageSizes, peaks: Mapping[str, int]) -> list[Advice]:
     """Advice for every stage on every card that it does not fit, larger cards first."""
     return [
         advise(stage, recipe, size, partial(workshop.largest, stage))

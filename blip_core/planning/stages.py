@@ -57,7 +57,7 @@ class Stage:
 
 
 @dataclass
-class Workshop:
+class StageSizes:
     """Measures the stages of recipes that differ in settings; what was measured once is not measured again.
 
     Attributes:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from blip_core.errors import CheckpointError, HubAway
 from blip_core.prefetching.damage import lock_file, model_files
+from blip_core.prefetching.download_folder import DownloadFolder, origin
 from blip_core.prefetching.hub import Hub, Watcher
 from blip_core.prefetching.lock import LockedCheckpoint, LockedFile
 from blip_core.prefetching.places import Places, alone
 from blip_core.prefetching.plans import Plan, away_text, check_disk
 from blip_core.prefetching.remote_code import refuse_remote_code
 from blip_core.prefetching.selecting import Selection, converted_name
-from blip_core.prefetching.workshop import Workshop, origin
 
 _WEIGHTS = (".safetensors", ".bin", ".gguf")
 
@@ -51,30 +51,30 @@ def _fetch_one(plan: Plan, places: Places, hub: Hub, watcher: Watcher) -> list[s
         raise ValueError(f"{plan.need.id} has no snapshot to fetch")
     wanted, staging = plan.snapshot.selection, places.staging(plan.need, plan.commit)
     before = places.locked(plan.need)
-    workshop = Workshop(plan.folder, staging, before.files if before else {})
+    download_folder = DownloadFolder(plan.folder, staging, before.files if before else {})
     origins = _origins(wanted)
-    _refuse_strangers(plan, {*origins, *workshop.held})
+    _refuse_strangers(plan, {*origins, *download_folder.held})
     watcher.say(f"{plan.need.id} at {plan.commit}")
-    _download(plan, workshop, hub, watcher)
-    converted = workshop.convert(wanted.pickled, watcher)
+    _download(plan, download_folder, hub, watcher)
+    converted = download_folder.convert(wanted.pickled, watcher)
     kept = before.files if before and before.commit == plan.commit else {}  # what other recipes use of it
-    workshop.move_in(origins, set(workshop.held) - set(kept) - set(origins))
+    download_folder.move_in(origins, set(download_folder.held) - set(kept) - set(origins))
     files = {**kept, **_described(plan.folder, wanted, origins)}
     places.add_to_lock(plan.need, LockedCheckpoint(plan.commit, plan.need.revision, files))
     shutil.rmtree(staging.parent)
     return [f"{plan.need.id}/{name}" for name in converted]
 
 
-def _download(plan: Plan, workshop: Workshop, hub: Hub, watcher: Watcher) -> None:
+def _download(plan: Plan, download_folder: DownloadFolder, hub: Hub, watcher: Watcher) -> None:
     """Configs first: what asks for code of its own is refused before gigabytes come."""
-    workshop.staging.mkdir(parents=True, exist_ok=True)
+    download_folder.staging.mkdir(parents=True, exist_ok=True)
     weights = [file for file in plan.to_fetch if file.name.endswith(_WEIGHTS)]
     for file in plan.to_fetch:
         if file not in weights:
-            workshop.download(plan.need.id, plan.commit, file, hub, watcher)
-    refuse_remote_code(workshop.staging)
+            download_folder.download(plan.need.id, plan.commit, file, hub, watcher)
+    refuse_remote_code(download_folder.staging)
     for file in weights:
-        workshop.download(plan.need.id, plan.commit, file, hub, watcher)
+        download_folder.download(plan.need.id, plan.commit, file, hub, watcher)
 
 
 def _origins(wanted: Selection) -> dict[str, str]:

@@ -7,12 +7,12 @@ from typing import Literal
 
 from blip_core.errors import HubAway, PlaceError
 from blip_core.prefetching.damage import damage
+from blip_core.prefetching.download_folder import DownloadFolder
 from blip_core.prefetching.hub import Hub, Snapshot
 from blip_core.prefetching.lock import LockedCheckpoint, read_lock
 from blip_core.prefetching.needs import Need
 from blip_core.prefetching.places import Places, free_bytes
 from blip_core.prefetching.selecting import RemoteFile
-from blip_core.prefetching.workshop import Workshop
 
 State = Literal["here", "missing", "unknown"]
 
@@ -114,10 +114,12 @@ def _plan(
         snapshot = hub.snapshot(need, commit or need.revision)
     except HubAway as error:
         return Plan(need, folder, "unknown", commit, reason=str(error))
-    workshop = Workshop(folder, places.staging(need, snapshot.commit), locked.files if locked else {})
+    download_folder = DownloadFolder(
+        folder, places.staging(need, snapshot.commit), locked.files if locked else {}
+    )
     wanted = snapshot.selection
-    missing = {file.name for file in wanted.files if not workshop.has(file)}
-    missing |= {file.name for file in wanted.pickled if not workshop.has_converted(file)}
+    missing = {file.name for file in wanted.files if not download_folder.has(file)}
+    missing |= {file.name for file in wanted.pickled if not download_folder.has_converted(file)}
     return Plan(
         need,
         folder,

@@ -28,6 +28,7 @@ from blip_core.training.checkpoints import Checkpoints, Snapshot
 from blip_core.training.fingerprint import fingerprint
 from blip_core.training.inputs import check_examples, quarantine
 from blip_core.training.learner import Learner, collate, validation_metrics
+from blip_core.training.process_group import ALONE, ProcessGroup
 from blip_core.training.progress import Progress
 from blip_core.training.results import TrainingCounts, TrainingResult
 from blip_core.training.rows import (
@@ -41,7 +42,6 @@ from blip_core.training.rows import (
     validation_batches,
 )
 from blip_core.training.sampling import OnSamples, Sampler, handful, ignore_samples
-from blip_core.training.together import ALONE, Together
 from blip_core.training.trainer import PlannedTrainer, training_arguments
 from blip_core.training.watching import Look, OnStep, Watch
 
@@ -84,7 +84,7 @@ class _Tuning:
     progress: Progress
     checkpoints: Checkpoints | None
     resume_from: ResumeFrom | None
-    together: Together
+    together: ProcessGroup
 
     @property
     def steps(self) -> int:
@@ -104,7 +104,7 @@ def finetune(
     states: VisionStates | None = None,
     checkpoints: Path | None = None,
     on_samples: OnSamples = ignore_samples,
-    together: Together = ALONE,
+    together: ProcessGroup = ALONE,
 ) -> TrainingResult:
     """Tune an adapter and save the one that did best on the validation rows.
 

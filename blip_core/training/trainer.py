@@ -23,6 +23,7 @@ from blip_core.modeling.loading import Blip2Bundle
 from blip_core.recipes.finetune import Finetune
 from blip_core.training.checkpoints import Checkpoints, Snapshot
 from blip_core.training.learner import Learner, collate, places_and_pads
+from blip_core.training.process_group import ALONE, ProcessGroup
 from blip_core.training.progress import Progress
 from blip_core.training.randomness import (
     joined_states,
@@ -31,7 +32,6 @@ from blip_core.training.randomness import (
     states_of,
 )
 from blip_core.training.rows import TrainingRow
-from blip_core.training.together import ALONE, Together
 from blip_core.training.watching import Watch
 
 _ROWS = "rows"
@@ -80,7 +80,7 @@ class PlannedTrainer(Trainer):
         bad_steps: int,
         descriptions: Mapping[str, str],
         checkpoints: Checkpoints | None,
-        together: Together = ALONE,
+        together: ProcessGroup = ALONE,
     ) -> None:
         callbacks: list[TrainerCallback] = [watch]
         super().__init__(learner, arguments, train_dataset=PlannedSteps(plan), callbacks=callbacks)

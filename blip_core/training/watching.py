@@ -11,9 +11,9 @@ from blip_core.errors import NotANumber, TrainingFailure
 from blip_core.modeling.adapters import adapter_state
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.recipes.finetune import Finetune
+from blip_core.training.process_group import ALONE, ProcessGroup
 from blip_core.training.progress import Progress
 from blip_core.training.sampling import OnSamples, Sampler
-from blip_core.training.together import ALONE, Together
 
 OnStep = Callable[[int, Mapping[str, float]], None]
 Look = Callable[[], dict[str, float]]
@@ -50,7 +50,7 @@ class Watch(TrainerCallback):
         progress: Progress,
         on_step: OnStep,
         on_samples: OnSamples,
-        together: Together = ALONE,
+        together: ProcessGroup = ALONE,
     ) -> None:
         self._bundle = bundle
         self._settings = settings

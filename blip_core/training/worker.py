@@ -18,8 +18,8 @@ from blip_core.modeling.stored_features import StoredVisionStates
 from blip_core.store import Store
 from blip_core.training.finetuning import finetune
 from blip_core.training.launching import Job, Tuned, log_message, samples_message, step_message
+from blip_core.training.process_group import join
 from blip_core.training.sampling import Sample
-from blip_core.training.together import join
 
 
 def tune(folder: Path, rank: int) -> None:

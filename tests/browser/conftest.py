@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.servers import HOST
+from blip_core.wiring.servers import HOST
 from tests.deployments.conftest import free_port
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -43,7 +43,7 @@ class Pages:
 def pages(tmp_path_factory) -> Iterator[Pages]:
     home = tmp_path_factory.mktemp("ui")
     prefect, mlflow = free_port(), free_port()
-    command = [sys.executable, "-m", "flows.cli", "ui"]
+    command = [sys.executable, "-m", "flows.cli.app", "ui"]
     process = subprocess.Popen(
         [*command, "--prefect-port", str(prefect), "--mlflow-port", str(mlflow)],
         env={name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}

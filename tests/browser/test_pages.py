@@ -29,7 +29,7 @@ def summary(pages):
     """Of a small run from the command line, recorded by both servers."""
     overrides = [part for text in SMALL for part in ("--set", text)]
     done = subprocess.run(
-        [sys.executable, "-m", "flows.cli", "run", "gallery-vqa", "--json", *overrides],
+        [sys.executable, "-m", "flows.cli.app", "run", "gallery-vqa", "--json", *overrides],
         env={name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
         | {"FOUNDRY_HOME": str(pages.home)},
         stdout=subprocess.PIPE,

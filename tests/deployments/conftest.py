@@ -16,9 +16,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from flows.guard import ProcessGroups
-from flows.servers import HOST, answers
-from flows.ui import prefect_command
+from blip_core.launching.guard import ProcessGroups
+from blip_core.wiring.servers import HOST, answers
+from deployments.local.pages import prefect_command
 
 PATIENCE_SECONDS = 300  # a bound for a crowded machine, not a measurement
 
@@ -104,5 +104,5 @@ def server(tmp_path_factory) -> Iterator[Server]:
 def worker(server) -> Iterator[None]:
     """A worker of our pool; a process of its own, and so are the runs that it takes."""
     with ProcessGroups() as groups, server.log("worker").open("wb") as log:
-        groups.start("worker", [sys.executable, "-m", "flows.worker"], server.environment, log)
+        groups.start("worker", [sys.executable, "-m", "deployments.local.worker"], server.environment, log)
         yield

@@ -7,8 +7,8 @@ import yaml
 
 from blip_core.errors import PlaceError
 from blip_core.wiring import workplace
+from blip_core.wiring.servers import prefect_api
 from deployments.set_up import FILE, main, prefect_file
-from flows.servers import prefect_api
 
 
 def deployments(schedules):

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from blip_core.recipes import load_recipe, profile_names, recipe_names
-from flows.cli import app
+from flows.cli.app import app
 from tests.docs.documents import DOCUMENTS, ROOT, Typed, assignments, commands, name_of
 
 MAKEFILE = (ROOT / "Makefile").read_text()

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from flows.cli import app
+from flows.cli.app import app
 from tests.docs.documents import ROOT, blocks, commands
 
 PAGE = ROOT / "docs/how-to/own-table.md"

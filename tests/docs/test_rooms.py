@@ -10,6 +10,7 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 DECISION = (ROOT / "docs" / "decisions" / "0001-layers-and-stack.md").read_text(encoding="utf-8")
 
 _ROW = re.compile(r"^\| `blip_core\.(\w+)` \|", re.MULTILINE)
+_ABOVE = re.compile(r"^\| `((?:flows|deployments)\.\w+)` \|", re.MULTILINE)
 _LISTED = re.compile(r"```text\n(.*?)```", re.DOTALL)
 
 
@@ -31,6 +32,13 @@ def test_the_page_describes_every_room_and_no_other():
     named = _ROW.findall(ARCHITECTURE)
 
     assert sorted(named) == sorted(rooms())
+
+
+def test_the_page_describes_the_rooms_within_flows_and_deployments():
+    found = (ROOT.glob("flows/*/__init__.py"), ROOT.glob("deployments/*/__init__.py"))
+    inner = {f"{path.parts[-3]}.{path.parts[-2]}" for paths in found for path in paths}
+
+    assert set(_ABOVE.findall(ARCHITECTURE)) == inner
 
 
 def test_the_page_lists_rooms_from_the_top_down():

@@ -8,8 +8,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from flows.servers import HOST, answers
-from flows.ui import prefect_command
+from blip_core.wiring.servers import HOST, answers
+from deployments.local.pages import prefect_command
 
 START_SECONDS = 180
 _POLL_SECONDS = 0.2

@@ -12,7 +12,7 @@ from tasks.compare import compare
 from tasks.label_pictures import label_pictures
 from tasks.paint_pictures import paint_pictures
 from tasks.predict_variant import predict_variant
-from tasks.stage import Nobody, Stage, watched_by, watcher
+from tasks.stage import NoWatcher, Stage, watched_by, watcher
 from tasks.tune_adapter import tune_adapter
 from tasks.write_scenes import write_scenes
 from tests.faults.doubles import stand_in
@@ -37,7 +37,7 @@ def work(home: str, overrides: list[str], until: str = "", fatal: str = "") -> N
     instants = Instants(Path(home) / NOTE, fatal)
     arm(instants)
     digests = {}
-    with watched_by(WatchedStages(Nobody(), instants)):
+    with watched_by(WatchedStages(NoWatcher(), instants)):
         for name, ref in run_stages(load_recipe("gallery-vqa", "pocket", overrides)):
             digests[name] = ref.digest
             if name == until:

@@ -19,7 +19,7 @@ A_MOMENT_SECONDS = 0.5  # until the guard knows of the server, which takes secon
 def test_a_run_killed_while_its_server_starts_leaves_no_process(tmp_path: Path):
     environment = os.environ | {"FOUNDRY_HOME": str(tmp_path)}
     environment.pop("PREFECT_API_URL", None)
-    command = [sys.executable, "-m", "flows.cli", "run", "gallery-vqa"]
+    command = [sys.executable, "-m", "flows.cli.app", "run", "gallery-vqa"]
     with (tmp_path / "output").open("wb") as output:
         run = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
         try:

@@ -8,9 +8,9 @@ from blip_core.errors import UnknownArtifact
 from blip_core.modeling import attach_adapter, load_blip2, save_adapter
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.finetune import Adapter
-from flows.adapter_cards import stored_card
-from flows.commands.merge import merge
-from flows.named_adapter import named_adapter
+from flows.cli.commands.merge import merge
+from flows.results.adapter_cards import stored_card
+from flows.variants.named_adapter import named_adapter
 from tests.unit.grown_store import GrownStore
 
 

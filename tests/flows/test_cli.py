@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from flows.cli import main
-from flows.commands.options import only_json
+from flows.cli.app import main
+from flows.cli.commands.options import only_json
 
 
 def foundry(monkeypatch, *arguments: str) -> int:

@@ -12,7 +12,7 @@ from blip_core.errors import RecipeError, StageFailure, TableError, UnknownArtif
 from blip_core.recipes import load_recipe
 from blip_core.reporting import Summary
 from blip_core.store import Store
-from flows.contestants import KIND
+from flows.variants.resolving import KIND
 from tests.contract.conftest import serving_chat
 from tests.flows.conftest import QUESTIONS, stand_in_doubles
 
@@ -124,7 +124,7 @@ def test_who_is_named_is_compared_in_that_order_and_told_alike(compare, shared_h
 
 
 def test_what_is_printed_leads_to_files_that_are_there(compare, given):
-    from flows.running import show_results
+    from flows.cli.running import show_results
 
     console = Console(record=True, width=1000, file=io.StringIO())
     summary = Summary.from_dict(compare("flan-t5", "candidate"))

@@ -15,9 +15,9 @@ from blip_core.prefetching.lock import write_lock
 from blip_core.recipes import load_recipe
 from blip_core.tracking import JournalTracker
 from blip_core.wiring import workplace
-from flows.checks import machine, models, records, serving
-from flows.checks.finding import Case, Finding
-from flows.doctor import CHECKS, examine, verdict
+from flows.cli.checks import machine, models, records, serving
+from flows.cli.checks.finding import Case, Finding
+from flows.cli.doctor import CHECKS, examine, verdict
 
 HUB_MODEL = 'scenes.model={id="owner/model"}'
 DEPENDS_ON_THE_MACHINE = ("disk", "memory", "packages", "GPU")
@@ -79,7 +79,7 @@ def test_a_store_that_cannot_be_written_is_named(case):
 
 
 def test_a_home_that_cannot_be_written_is_the_only_line(monkeypatch, capsys, tmp_path):
-    from flows.cli import main
+    from flows.cli.app import main
 
     (tmp_path / "file").touch()
     monkeypatch.setenv("FOUNDRY_HOME", str(tmp_path / "file"))
@@ -253,7 +253,7 @@ def test_programs_get_one_object_and_the_exit_code(case, locked):
     command = [
         sys.executable,
         "-m",
-        "flows.cli",
+        "flows.cli.app",
         "doctor",
         "--json",
         "--prefect-port",

@@ -58,7 +58,7 @@ def proxy():
 
 @pytest.fixture
 def place():
-    """A folder that any user may enter, unlike pytest's own."""
+    """A folder that any user may resolve_variant, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -75,7 +75,7 @@ def table(place):
 
 def predict(table, home, before=(), **environment):
     """Answer the table in a process of its own; gives what it printed, read as JSON."""
-    foundry = [*before, sys.executable, "-m", "flows.cli", "predict", str(table), "--json"]
+    foundry = [*before, sys.executable, "-m", "flows.cli.app", "predict", str(table), "--json"]
     done = subprocess.run(
         [*foundry, "--variant", "flan-t5", "--out", str(home.parent / "answers")],
         env=environment | {"FOUNDRY_HOME": str(home), "PATH": os.environ["PATH"]},

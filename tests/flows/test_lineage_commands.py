@@ -13,7 +13,7 @@ from PIL import Image
 from blip_core.dataset import read_split
 from blip_core.dataset.tracing import REJECTIONS, ROW_FILES
 from blip_core.recipes import load_recipe
-from flows.cli import main
+from flows.cli.app import main
 from tests.unit.grown_store import GrownStore
 
 
@@ -108,7 +108,7 @@ def test_starting_and_listing_loads_no_heavy_library(grown):
     heavy = {"torch", "transformers", "prefect", "mlflow", "datasets", "matplotlib", "pandas"}
     probe = (
         f"import sys; sys.argv = ['foundry', 'trace', {grown.examples[0].id!r}]\n"
-        "from flows.cli import main\n"
+        "from flows.cli.app import main\n"
         "try: main()\n"
         f"except SystemExit: print('loaded:', *sorted(sys.modules.keys() & {heavy!r}))"
     )

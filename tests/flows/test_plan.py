@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from flows.cli import main
+from flows.cli.app import main
 
 # Sockets are refused before anything of ours is imported: whoever asks the network is told so.
 OFFLINE = """
@@ -17,7 +17,7 @@ def refuse(*_, **__):
     raise AssertionError("a plan asked the network")
 
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
-from flows.cli import main
+from flows.cli.app import main
 sys.argv = ["foundry", "plan", *sys.argv[1:]]
 main()
 """

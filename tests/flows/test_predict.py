@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from blip_core.errors import PlaceError, RecipeError, TableError, UnknownArtifact
-from flows.cli import main
+from flows.cli.app import main
 from flows.tables import column_mapping
 from tests.campaigns.table.signs import write_table
 from tests.contract.conftest import serving_chat

@@ -71,7 +71,7 @@ def test_another_dataset_is_named_by_the_beginning_of_its_digest(home, doubles):
 def test_a_plan_tells_what_is_there_and_works_nothing(home, doubles):
     from blip_core.recipes import load_recipe
     from blip_core.store import Store
-    from flows.dry_run import planned
+    from flows.cli.dry_run import planned
     from flows.regenerate_dataset import regenerate_dataset
 
     recipe = load_recipe("gallery-vqa", "pocket", doubles)
@@ -85,8 +85,8 @@ def test_a_plan_tells_what_is_there_and_works_nothing(home, doubles):
 
 def test_a_comparison_without_an_adapter_of_its_own_plans_no_dataset(home, doubles):
     from blip_core.recipes import load_recipe
-    from flows.answering import with_variants
-    from flows.dry_run import planned
+    from flows.cli.dry_run import planned
+    from flows.variants.choosing import with_variants
 
     whole = load_recipe("gallery-vqa", "pocket", doubles)
     untuned = with_variants(whole, ["baseline", "flan-t5"])
@@ -97,8 +97,8 @@ def test_a_comparison_without_an_adapter_of_its_own_plans_no_dataset(home, doubl
 
 def test_an_adapter_that_is_named_brings_the_dataset_it_was_tuned_on(home, doubles):
     from blip_core.recipes import load_recipe
+    from flows.cli.dry_run import planned
     from flows.compare_variants import compare_variants
-    from flows.dry_run import planned
     from flows.finetune import finetune
 
     tuned = finetune(seed=7, overrides=doubles)

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from flows import streams
+from flows.cli import streams
 from tests.unit.examples import png, world_pixels
 
-FOUNDRY = [sys.executable, "-m", "flows.cli"]
+FOUNDRY = [sys.executable, "-m", "flows.cli.app"]
 ASCII_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 

@@ -40,7 +40,7 @@ def environment(home, stand_in, tmp_path):
 def command(*arguments: str) -> list[str]:
     overrides = ["finetune.base", "baseline"]
     sets = [part for field in overrides for part in ("--set", f'{field}={{id="{TINY}"}}')]
-    return [sys.executable, "-m", "flows.cli", "prefetch", "gallery-vqa", *sets, *arguments]
+    return [sys.executable, "-m", "flows.cli.app", "prefetch", "gallery-vqa", *sets, *arguments]
 
 
 def prefetch(environment, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ from blip_core.modeling import attach_adapter, load_adapter, load_blip2, save_ad
 from blip_core.modeling.pushing import plan_upload, push
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.finetune import Adapter
-from flows.commands.push import push as push_command
+from flows.cli.commands.push import push as push_command
 
 NAME = "owner/adapter"
 BASE = Checkpoint(id="Salesforce/blip2-flan-t5-xl", revision="abc123")
@@ -134,7 +134,7 @@ def test_the_command_uploads_with_a_yes(adapter, stand_in, tmp_path):
         "FOUNDRY_HOME": str(tmp_path / "home"),
         "NO_PROXY": "127.0.0.1",
     }
-    command = [sys.executable, "-m", "flows.cli", "push", str(adapter), NAME, "--yes", "--private"]
+    command = [sys.executable, "-m", "flows.cli.app", "push", str(adapter), NAME, "--yes", "--private"]
 
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 

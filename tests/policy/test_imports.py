@@ -16,7 +16,7 @@ def _loaded(module, forbidden):
     return done.stdout.split()
 
 
-@pytest.mark.parametrize("module", ["flows", "flows.cli", "tasks", "blip_core.recipes"])
+@pytest.mark.parametrize("module", ["flows", "flows.cli.app", "tasks", "blip_core.recipes"])
 def test_starting_loads_no_torch_and_no_mlflow(module):
     assert _loaded(module, HEAVY) == []
 

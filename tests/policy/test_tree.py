@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import app
+from flows.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("blip_core", "tasks", "flows", "deployments")

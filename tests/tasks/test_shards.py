@@ -5,7 +5,7 @@ import pytest
 from blip_core.errors import StageFailure
 from tasks import shards
 from tasks.shards import in_shards, on_first_use
-from tasks.stage import Nobody, watched_by
+from tasks.stage import NoWatcher, watched_by
 
 
 class Model:
@@ -89,7 +89,7 @@ def test_progress_counts_rows_whatever_a_shard_counts():
         return write(folder, rows, report)
 
     told = []
-    watching = Nobody()
+    watching = NoWatcher()
     watching.progress = lambda done, total: told.append((done, total))
     with watched_by(watching):
         in_shards("labels", "whole", list("abc"), build)

@@ -19,11 +19,11 @@ from blip_core.tracking import JournalTracker, MlflowTracker
 from blip_core.tracking.journal import read_journal
 from blip_core.training.launching import Job
 from blip_core.wiring import workplace
-from flows.learning import keep_learning
 from flows.recording import NoScreen, Recorder
+from flows.results.training import keep_learning
 from flows.run_page import run_page
 from tasks import tune_adapter as stage
-from tasks.stage import Nobody, watched_by
+from tasks.stage import NoWatcher, watched_by
 from tests.tiny_blip2 import FolderOf, MakeExamples
 
 TRAINED, HELD_OUT = 12, 4
@@ -31,7 +31,7 @@ STEPS = 6
 Tune = Callable[[], Artifact]
 
 
-class EpochListener(Nobody):
+class EpochListener(NoWatcher):
     """Remembers the epochs it is told of."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class EpochListener(Nobody):
         self.epochs.append((epoch, epochs, metrics))
 
 
-class DyingWatcher(Nobody):
+class DyingWatcher(NoWatcher):
     """Interrupts the run when a step is reported."""
 
     def __init__(self, fatal_step: int) -> None:

@@ -24,7 +24,7 @@ def start(table: Path, home: Path, out: Path) -> subprocess.Popen[bytes]:
     command = [
         sys.executable,
         "-m",
-        "flows.cli",
+        "flows.cli.app",
         "predict",
         str(table),
         "--variant",

@@ -44,7 +44,7 @@ def foundry(desk: Path, tmp_path_factory) -> Foundry:
     environment = os.environ | {"FOUNDRY_HOME": str(tmp_path_factory.mktemp("home"))}
 
     def run(*arguments: str) -> dict[str, Any]:
-        command = [sys.executable, "-m", "flows.cli", *arguments, "--json"]
+        command = [sys.executable, "-m", "flows.cli.app", *arguments, "--json"]
         ended = subprocess.run(
             command, cwd=desk, env=environment, stdout=subprocess.PIPE, text=True, check=True
         )

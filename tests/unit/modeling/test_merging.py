@@ -168,7 +168,7 @@ def test_the_command_merges_an_adapter_that_is_named_by_its_folder(
     tiny_blip2: FolderOf, tmp_path: Path
 ) -> None:
     folder = tuned(tiny_blip2("t5"), LORA, tmp_path / "adapter")
-    command = [sys.executable, "-m", "flows.cli", "merge", str(folder), str(tmp_path / "merged")]
+    command = [sys.executable, "-m", "flows.cli.app", "merge", str(folder), str(tmp_path / "merged")]
     environment = dict(os.environ) | {"FOUNDRY_HOME": str(tmp_path / "home")}
 
     done = subprocess.run(

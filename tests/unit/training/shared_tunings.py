@@ -20,7 +20,7 @@ from blip_core.recipes.inference import Inference
 from blip_core.training import TrainingResult, finetune
 from blip_core.training.launching import Job
 from blip_core.training.learner import Learner
-from blip_core.training.together import Together, join
+from blip_core.training.process_group import ProcessGroup, join
 
 PROCESSES = 2
 LITTLE_MEMORY = "little-memory"  # name of the tuning in which one process has too little of it
@@ -41,7 +41,7 @@ def tune(folder: Path, rank: int) -> None:
         write_result(folder, {name: _told(result) for name, result in results.items()})
 
 
-def tune_job(job: Job, together: Together, end_at: int = 0) -> TrainingResult:
+def tune_job(job: Job, together: ProcessGroup, end_at: int = 0) -> TrainingResult:
     def on_step(step: int, metrics: Mapping[str, float]) -> None:
         if step == end_at > 0:
             raise Ended
@@ -60,7 +60,7 @@ def tune_job(job: Job, together: Together, end_at: int = 0) -> TrainingResult:
     )
 
 
-def _tune(job: Job, together: Together) -> TrainingResult:
+def _tune(job: Job, together: ProcessGroup) -> TrainingResult:
     """A job with checkpoints is ended in its fourth step first."""
     if job.checkpoints:
         with suppress(Ended):

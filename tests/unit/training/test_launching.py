@@ -16,8 +16,8 @@ from blip_core.recipes.inference import Inference
 from blip_core.records import EXAMPLE_SCHEMA
 from blip_core.store import write_rows
 from blip_core.training.launching import Job, finetune_together
+from blip_core.training.process_group import ALONE
 from blip_core.training.sampling import Sample
-from blip_core.training.together import ALONE
 from tests.tiny_blip2 import FolderOf, MakeExamples
 from tests.unit.training.shared_tunings import LITTLE_MEMORY, PROCESSES, tune_job
 

@@ -1,0 +1,103 @@
+"""Which servers of this workplace are up: `foundry ui` leaves a note, a run reads it."""
+
+import ipaddress
+import socket
+from typing import TYPE_CHECKING
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import ProxyHandler, build_opener
+
+from blip_core import strict_json
+from blip_core.errors import PlaceError
+
+if TYPE_CHECKING:
+    from blip_core.wiring import Workplace
+
+NOTE = "servers.json"
+PROBE_SECONDS = 2.0
+PREFECT_PORT = 4200
+MLFLOW_PORT = 5000
+HOST = "127.0.0.1"
+
+_HEALTH = {"prefect": "/api/health", "mlflow": "/health"}
+_USUAL = {"prefect": f"http://{HOST}:{PREFECT_PORT}", "mlflow": f"http://{HOST}:{MLFLOW_PORT}"}
+
+
+def note_servers(place: "Workplace", prefect: str, mlflow: str) -> None:
+    """Leave the addresses of both servers for the runs of this workplace."""
+    (place.home / NOTE).write_text(
+        strict_json.dumps({"prefect": prefect, "mlflow": mlflow}), encoding="utf-8"
+    )
+
+
+def forget_servers(place: "Workplace") -> None:
+    (place.home / NOTE).unlink(missing_ok=True)
+
+
+def running_servers(place: "Workplace") -> dict[str, str]:
+    """Addresses of the servers that were noted and answer; a note that a crash left behind gives none."""
+    try:
+        noted: dict[str, str] = strict_json.loads((place.home / NOTE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {name: address for name, address in noted.items() if answers(f"{address}{_HEALTH.get(name, '')}")}
+
+
+def prefect_api(place: "Workplace") -> str:
+    """API address of the Prefect server that is up: what `PREFECT_API_URL` names, else that of `foundry ui`.
+
+    Raises:
+        PlaceError: There is none.
+    """
+    from blip_core.errors import PlaceError
+    from blip_core.wiring import prefect_api_url
+
+    named = prefect_api_url().rstrip("/")
+    if named and answers(f"{named}/health"):
+        return named
+    if named:
+        raise PlaceError(f"PREFECT_API_URL={named} does not answer; start that server, or unset the variable")
+    served = running_servers(place).get("prefect")
+    if not served:
+        raise PlaceError("no Prefect server is up; start `foundry ui`, or name one in PREFECT_API_URL")
+    return f"{served}/api"
+
+
+def page_of(place: "Workplace", server: str) -> str:
+    """Address of a page: where it is served now, else where `foundry ui` will serve it."""
+    return running_servers(place).get(server) or _USUAL[server]
+
+
+def answers(url: str) -> bool:
+    """Whether a server answers at an address within `PROBE_SECONDS`."""
+    try:
+        # Proxies of the environment are asked for other machines alone.
+        opener = build_opener(*([ProxyHandler({})] if _is_this_machine(url) else []))
+        with opener.open(url, timeout=PROBE_SECONDS) as response:
+            return bool(response.status < 400)
+    except (URLError, OSError, ValueError):
+        return False
+
+
+def _is_this_machine(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_port(port: int, option: str) -> None:
+    """Refuse a port that is taken.
+
+    Raises:
+        PlaceError: Somebody listens there.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise PlaceError(
+                f"port {port} on {HOST} cannot be used: {error.strerror}. Choose another with {option}."
+            ) from error

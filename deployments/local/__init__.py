@@ -1,0 +1,1 @@
+"""Servers, worker and pages on this machine alone."""

@@ -1,0 +1,1 @@
+"""The command line `foundry`: its commands, the doctor, the lists of what is there."""

@@ -1,0 +1,93 @@
+"""The command line `foundry`. Starting it loads neither torch nor Prefect nor MLflow."""
+
+import errno
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated, NoReturn
+
+import typer
+
+from blip_core.errors import FoundryError
+from flows.cli.commands.adapters import adapters
+from flows.cli.commands.compare import compare
+from flows.cli.commands.dataset import dataset
+from flows.cli.commands.datasets import datasets
+from flows.cli.commands.doctor import doctor
+from flows.cli.commands.finetune import finetune
+from flows.cli.commands.merge import merge
+from flows.cli.commands.plan import plan
+from flows.cli.commands.predict import predict
+from flows.cli.commands.prefetch import prefetch
+from flows.cli.commands.pretrain_pocket import pretrain_pocket
+from flows.cli.commands.push import push
+from flows.cli.commands.recipes import recipes, show
+from flows.cli.commands.run import run
+from flows.cli.commands.trace import trace
+from flows.cli.commands.ui import ui
+from flows.cli.streams import settle_streams, speak_utf8
+
+_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+_HOMELESS = "home directory"  # of what `Path.expanduser` says
+
+app = typer.Typer(
+    help="Grow question-answering data, tune BLIP-2 on it, and say with statistics whether that helped.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"foundry {version('blip-foundry')}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """What stands before a command; the help of the program is the one that `app` was given."""
+
+
+for work in (run, dataset, finetune, compare, predict, merge, push):
+    app.command(rich_help_panel="Work")(work)
+for look in (datasets, adapters, trace, recipes, show, ui):
+    app.command(rich_help_panel="Look")(look)
+for prepare in (plan, doctor, prefetch, pretrain_pocket):
+    app.command(rich_help_panel="Prepare")(prepare)
+
+
+def main() -> None:
+    """Entry of the console script."""
+    speak(app)
+
+
+def speak(program: Callable[[], object]) -> None:
+    """Run a program of this console: an error raised on purpose is one line, any other keeps its trace."""
+    speak_utf8()
+    settle_streams()
+    try:
+        program()
+    except FoundryError as error:
+        refuse(str(error), error.exit_code)
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        refuse(f"{error}; make room or mend the permissions, and run again: what was finished is kept", 1)
+    except RuntimeError as error:
+        if _HOMELESS not in str(error):
+            raise
+        refuse("a path begins with ~, and this user has no home folder; write the path in full", 2)
+
+
+def refuse(text: str, exit_code: int) -> NoReturn:
+    sys.stderr.write(f"foundry: {text}\n")  # click would write UTF-8 to an ASCII console
+    sys.exit(exit_code)
+
+
+if __name__ == "__main__":
+    main()

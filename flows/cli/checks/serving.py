@@ -1,0 +1,44 @@
+"""Prefect's server, and the ports of both pages."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from blip_core.errors import PlaceError
+from blip_core.wiring import prefect_api_url
+from blip_core.wiring.servers import answers, check_port, running_servers
+from flows.cli.checks.finding import Case, Finding
+
+
+def prefect(case: Case) -> Iterator[Finding]:
+    """Which Prefect server a run would use."""
+    named = prefect_api_url()
+    if named and answers(f"{named.rstrip('/')}/health"):
+        yield Finding("Prefect", "ok", f"{named} answers")
+        return
+    if named:
+        remedy = "start it, or unset PREFECT_API_URL; until then runs use another server"
+        yield Finding("Prefect", "warning", f"{named} does not answer", remedy)
+        return
+    served = running_servers(case.place).get("prefect")
+    yield Finding(
+        "Prefect", "ok", f"served at {served}" if served else "no server is up; a run starts its own"
+    )
+
+
+def ports(case: Case) -> Iterator[Finding]:
+    """Whether both pages can be served on this machine."""
+    served = {name: urlsplit(address).port for name, address in running_servers(case.place).items()}
+    wanted = {"prefect": case.prefect_port, "mlflow": case.mlflow_port}
+    taken = []
+    for name, port in wanted.items():
+        if served.get(name) == port:
+            continue
+        try:
+            check_port(port, f"foundry ui --{name}-port")
+        except PlaceError as error:
+            taken.append(str(error))
+    for said in taken:
+        what, _, remedy = said.partition(". ")
+        yield Finding("ports", "warning", what, remedy)
+    if not taken:
+        yield Finding("ports", "ok", " and ".join(str(port) for port in wanted.values()) + " can be used")

@@ -1,0 +1,183 @@
+"""`foundry predict`: a model answers somebody's table."""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from blip_core import strict_json
+from blip_core.recipes import DEFAULT_PROFILE, load_recipe
+from blip_core.recipes.columns import AnswersRead
+from flows.cli.commands.options import AsJson, DryRun, Overrides, ProfileName, only_json
+from flows.forms import DEFAULT_RECIPE
+from flows.tables import DEFAULT_VARIANT, absolute_paths, column_mapping, table_warnings
+
+if TYPE_CHECKING:
+    from blip_core.sources import TableFiles, TableView
+
+TablePath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="TABLE",
+        help="CSV, TSV, XLSX, JSON, Parquet or Arrow file, or a folder that datasets wrote, with pictures, "
+        "questions and two to ten options.",
+    ),
+]
+OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder that the answers go to.")]
+ImagesFolder = Annotated[
+    Path | None,
+    typer.Option("--images", metavar="DIR", help="Folder that picture paths start at; without, the table's."),
+]
+VariantName = Annotated[
+    str,
+    typer.Option(
+        "--variant",
+        metavar="NAME|ADAPTER",
+        help="Who answers: a variant of the recipe, champion or candidate or models:/NAME@ALIAS of the "
+        "registry, the folder of a PEFT adapter, or the digest of an adapter in the store (foundry adapters "
+        "lists them).",
+    ),
+]
+ColumnNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="FIELD=NAME",
+        help="Which column is what, where it cannot be guessed: image=photo_file. Fields: id, image, "
+        "question, a to j, options, answer, context; answer= means that there is none. May come often.",
+    ),
+]
+Answers = Annotated[
+    AnswersRead,
+    typer.Option(
+        "--answers",
+        help="How answers are read: as letters, as texts of options, as yes or no (truths), as places "
+        "counted from-zero or from-one. Without, all rows together tell; where they do not, the table is "
+        "refused.",
+        show_default=False,
+    ),
+]
+EncodingName = Annotated[
+    str,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        help="How the text of the table is encoded, such as cp949 or cp1252. Without, it is found out and "
+        "printed; where it cannot be told, the table is refused.",
+        show_default=False,
+    ),
+]
+RecipeOption = Annotated[
+    str, typer.Option("--recipe", help="How questions are put: a shipped recipe, or path of a TOML file.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Write to a folder that holds other files, too; they stay.")
+]
+
+
+def predict(
+    table: TablePath,
+    out: OutFolder = Path("answers"),
+    images: ImagesFolder = None,
+    variant: VariantName = DEFAULT_VARIANT,
+    column: ColumnNames = None,
+    answers: Answers = "",
+    encoding: EncodingName = "",
+    recipe: RecipeOption = DEFAULT_RECIPE,
+    profile: ProfileName = DEFAULT_PROFILE,
+    overrides: Overrides = None,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Answer the multiple-choice questions of a table, and score the answers where it has the right ones.
+
+    Writes submission.csv (id and letter of every row, in the table's order; a refused row has no letter),
+    predictions.parquet (each question with all that was said of it), problems.csv (refused rows and why),
+    report.html (scores and rows on one page, for a browser) and, where right answers were given, scores.json.
+    In the CSV files an id that a spreadsheet would execute gets an apostrophe in front. The folder must be
+    new, empty or hold earlier answers; --overwrite allows others.
+
+    Example: foundry predict questions.csv --images photos --variant flan-t5 --out answers
+    """
+    from blip_core.reporting.submission import check_out
+    from blip_core.sources import TableFiles, look_at
+    from flows.variants.choosing import check_can_answer, check_variant
+
+    plan = load_recipe(recipe, profile, overrides or [])
+    check_can_answer(plan)
+    target = out.expanduser().absolute()
+    check_out(target, overwrite)
+    path, folder = absolute_paths(table, images)
+    view = look_at(path, column_mapping(column or []), answers, encoding=encoding)
+    warnings = table_warnings(plan, view)
+    if dry_run:
+        show_rows(TableFiles(path, folder, view.columns, answers, encoding), view, warnings, as_json)
+        return
+    check_variant(plan, variant)  # a mistake shows before a server is started
+
+    def load() -> Callable[[], dict[str, Any]]:
+        from flows.predict import predict as flow
+
+        given = [str(path), str(target), str(folder or ""), variant, recipe, profile]
+        chosen = {"columns": column or [], "answers": answers, "encoding": encoding}
+        chosen["overrides"] = overrides or []
+        return partial(flow, *given, overwrite=overwrite, **chosen)
+
+    run_and_show(load, view, warnings, as_json)
+
+
+def run_and_show(
+    load: Callable[[], Callable[[], dict[str, Any]]],
+    view: "TableView",
+    warnings: Sequence[str],
+    as_json: bool,
+) -> None:
+    """Run the flow; people see what it took for what, and what came of it, programs one JSON object."""
+    from rich.console import Console
+
+    from blip_core.reporting.answers import show_answers, show_table
+    from flows.cli.running import run_shown
+
+    if as_json:
+        with only_json() as output:
+            output.write(strict_json.dumps(run_shown(load, Console(file=sys.stderr))) + "\n")
+        return
+    console = Console(file=sys.stdout)
+    show_table(console, *view.describe(), warnings)
+    show_answers(console, run_shown(load, console))
+
+
+def show_rows(files: "TableFiles", view: "TableView", warnings: Sequence[str], as_json: bool) -> None:
+    """Print what a table is taken for, how many rows can be used and why others cannot."""
+    from rich.console import Console
+
+    from blip_core.reporting.answers import show_table, show_usable
+    from blip_core.sources import FIELDS, count_flags, read_table
+
+    flags: dict[str, str] = {}
+    examples, rejections = read_table(*files, needs_answer=False, flags=flags)
+    flagged = count_flags(flags, (example.id for example in examples))
+    refused = Counter(one.reason for one in rejections)
+    if as_json:
+        told = {
+            "table": asdict(view.facts),
+            "columns": {field: getattr(view.columns, field) for field in FIELDS},
+            "answers": view.reading.to_row(),
+            "unused_columns": view.unused,
+            "warnings": list(warnings),
+            "rows": len(examples) + len(rejections),
+            "usable": len(examples),
+            "refused": dict(refused),
+            "flagged": flagged,
+        }
+        typer.echo(strict_json.dumps(told))
+        return
+    console = Console(file=sys.stdout)
+    show_table(console, *view.describe(), warnings)
+    show_usable(console, len(examples), refused, flagged)

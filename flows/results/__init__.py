@@ -1,0 +1,1 @@
+"""What a finished run leaves: files, runs in MLflow, artefacts in Prefect, a summary."""

@@ -1,0 +1,336 @@
+"""What a finished run hands over: figures, tables, a registered adapter, links between pages, a summary."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from blip_core import figures, strict_json
+from blip_core.dataset import read_split
+from blip_core.recipes import Recipe
+from blip_core.records import Example, Prediction
+from blip_core.reporting import (
+    POCKET_NOTE,
+    AdapterSummary,
+    ChampionSummary,
+    DatasetSummary,
+    Ladder,
+    MlflowSummary,
+    Report,
+    Sample,
+    StageSummary,
+    Summary,
+    calibrations,
+    charts,
+    from_scores,
+    summarise_comparisons,
+    summarise_variants,
+    write_report,
+)
+from blip_core.scoring import Comparison, Decision, decide
+from blip_core.store import ArtifactRef
+from blip_core.tracking.runs import JournalledRun
+from blip_core.wiring import evaluation_examples
+from flows.recording import ANSWERING, Recorder
+from flows.result_pages import LADDER_PICTURE, REPORT, show_results
+from flows.results.adapter_cards import stored_card
+from flows.results.training import Learning, keep_learning, training_summary
+from flows.variants.named_adapter import NamedAdapter
+from tasks.compare import read_scores
+from tasks.predict_variant import FILE as PREDICTIONS
+from tasks.predict_variant import read_predictions
+from tasks.stage import metadata_of, path_of
+from tasks.tune_adapter import ADAPTER
+
+SCORES = "scores.json"
+SHEET = "pictures.png"
+CHAMPION = "champion.json"
+ADAPTER_CARD = "adapter-card.md"
+SHEET_PICTURES = 20
+SHOWN_SAMPLES = 6
+TABLE_ROWS = 200  # what MLflow's table view shows at ease; all rows are in the Parquet file beside it
+_PROMPT_CHARS = 200  # longer settings are read in recipe.toml
+
+
+def keep_results(
+    recorder: Recorder,
+    dataset: ArtifactRef | None,
+    adapter: ArtifactRef | None = None,
+    scores: ArtifactRef | None = None,
+) -> dict[str, Any]:
+    """Record what a run made, in MLflow and in Prefect, and sum it up."""
+    folder = recorder.place.reports / recorder.run.id
+    folder.mkdir(parents=True, exist_ok=True)
+    keep_recipe(recorder.recipe, recorder.run)
+    samples = keep_dataset(recorder, folder, dataset) if dataset else []
+    told = read_scores(scores) if scores else {"variants": {}, "comparisons": []}
+    decision = decide(recorder.recipe.champion, told) if scores and adapter else None
+    learning = keep_adapter(recorder, folder, adapter, told, decision) if adapter else Learning()
+    if decision:
+        keep_decision(recorder, folder, decision)
+    ladder = from_scores(told)
+    report = folder / REPORT if scores else None
+    summary = summarise(recorder, dataset, adapter, ladder, report, decision)
+    if scores and adapter:
+        keep_card(recorder, folder, adapter, told)
+    if scores:
+        keep_scores(recorder, folder, told, ladder)
+        write_page(recorder, folder, summary, told, dataset, learning, samples)
+    recorder.run.metrics(counts(dataset, adapter))
+    show_results(recorder, summary, ladder, score_note(recorder.recipe) if scores else "")
+    return summary.to_dict()
+
+
+def counts(dataset: ArtifactRef | None, adapter: ArtifactRef | None) -> dict[str, float]:
+    """What a run counted besides its scores; after them, as MLflow compares runs by what they told first."""
+    told: dict[str, float] = {}
+    if dataset:
+        told |= {f"dataset/{split}": float(rows) for split, rows in metadata_of(dataset)["splits"].items()}
+    best = metadata_of(adapter)["best_validation_loss"] if adapter else None
+    return told if best is None else told | {"eval/loss": best}
+
+
+def one_a_picture(rows: Sequence[Example]) -> list[Example]:
+    """The first question of every picture."""
+    return list({row.picture_id: row for row in reversed(rows)}.values())[::-1]
+
+
+def keep_dataset(recorder: Recorder, folder: Path, dataset: ArtifactRef) -> list[Example]:
+    """Log the dataset as the run's input, with a sheet of its pictures; gives the rows that are shown."""
+    recorder.run.dataset(recorder.recipe.name, dataset.digest, path_of(dataset), dataset.rows)
+    recorder.run.tags({"foundry.dataset_digest": dataset.digest})
+    samples = one_a_picture(read_split(path_of(dataset), "train"))[:SHEET_PICTURES]
+    sheet = figures.contact_sheet([row.image for row in samples], [_caption(row) for row in samples])
+    sheet.save(folder / SHEET)
+    for run in recorder.runs_of("labels"):
+        run.artifact(folder / SHEET)
+    return samples
+
+
+def keep_scores(recorder: Recorder, folder: Path, told: Mapping[str, Any], ladder: Ladder) -> None:
+    """Keep every variant's answers and scores, and the ladder."""
+    (folder / SCORES).write_text(strict_json.dumps(told, indent=1), encoding="utf-8")
+    for name, values in told["variants"].items():
+        keep_variant(recorder, name, values, gain_metrics(ladder.comparison_for(name)))
+    recorder.run.metrics(headline(ladder))
+    recorder.run.artifact(figures.ladder(ladder.scores, folder / LADDER_PICTURE, ladder.chance))
+    if ladder.comparisons:
+        recorder.run.artifact(charts.differences(ladder.comparisons, folder / "differences.png"))
+    recorder.run.artifact(charts.reliability(calibrations(told), folder / "reliability.png"))
+
+
+def headline(ladder: Ladder) -> dict[str, float]:
+    """The scores of a whole run: of the variant its verdict is about, then each accuracy and each gain."""
+    last = ladder.rungs[-1]
+    return {
+        **accuracy_metrics(asdict(last.accuracy)),
+        **gain_metrics(ladder.comparison_for(last.name)),
+        **{f"accuracy/{rung.name}": rung.accuracy.value for rung in ladder.rungs},
+        **{f"gain/{one.b}_over_{one.a}": one.difference for one in ladder.comparisons},
+    }
+
+
+def gain_metrics(comparison: Comparison | None) -> dict[str, float]:
+    """How much better a variant is than the one it is measured against, and how sure that is."""
+    if comparison is None:
+        return {}
+    ends = {"eval/gain_low": comparison.low, "eval/gain_high": comparison.high}
+    return {"eval/gain": comparison.difference, **ends, "eval/gain_p": comparison.p}
+
+
+def accuracy_metrics(accuracy: Mapping[str, Any]) -> dict[str, float]:
+    """An accuracy and the ends of its 95 % interval."""
+    return {
+        "eval/accuracy": accuracy["value"],
+        "eval/accuracy_low": accuracy["low"],
+        "eval/accuracy_high": accuracy["high"],
+    }
+
+
+def keep_card(recorder: Recorder, folder: Path, adapter: ArtifactRef, told: Mapping[str, Any]) -> None:
+    """Keep the adapter's card with its scores; the one beside it was written before they were known."""
+    held = NamedAdapter(path_of(adapter) / ADAPTER, recorder.place.store.find(adapter.key))
+    card = stored_card(held, folder, told, ADAPTER_CARD)
+    if card:
+        recorder.run.artifact(card)
+
+
+def _caption(row: Example) -> str:
+    return f"{row.question}\n{row.answer}: {row.target}\n{row.description}"
+
+
+def write_page(
+    recorder: Recorder,
+    folder: Path,
+    summary: Summary,
+    told: Mapping[str, Any],
+    dataset: ArtifactRef | None,
+    learning: Learning,
+    samples: Sequence[Example],
+) -> None:
+    """Write the run's page and keep it in MLflow, too."""
+    recipe = recorder.recipe
+    page = Report(
+        title=f"{recipe.title} ({recipe.profile})",
+        summary=summary,
+        ladder=from_scores(told),
+        scores=told,
+        answers={name: answers_of(recorder, name) for name in told["variants"]},
+        examples=evaluation_examples(recipe, path_of(dataset) if dataset else None),
+        curve=learning.curve,
+        watched=learning.watched,
+        sheet_png=(folder / SHEET).read_bytes() if dataset else b"",
+        samples=[
+            Sample(row.image, row.scene, row.description, row.question, row.options, row.answer)
+            for row in samples[:SHOWN_SAMPLES]
+        ],
+        recipe_toml=recipe.to_toml(),
+        note=score_note(recipe),
+    )
+    recorder.run.artifact(write_report(page, folder / REPORT))
+
+
+def score_note(recipe: Recipe) -> str:
+    """What a reader has to know of the scores of a recipe."""
+    notes = [POCKET_NOTE] if recipe.finetune.base.is_pocket else []
+    if recipe.source.kind == "world":
+        notes.append("The training pictures were composed, not painted; the pocket labeller labelled them.")
+    if recipe.evaluation.kind == "split" and recipe.source.is_labelled:
+        notes.append("The rows judged on were labelled by the labeller, whose mistakes count as truth.")
+    return " ".join(notes)
+
+
+def keep_recipe(recipe: Recipe, run: JournalledRun) -> None:
+    """Keep the resolved recipe as a file that reproduces the run, and its settings as parameters."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "recipe.toml"
+        path.write_text(recipe.to_toml(), encoding="utf-8")
+        run.artifact(path)
+    settings = flatten(recipe.model_dump(mode="json", exclude={"variants"}))
+    run.params({name: value for name, value in settings.items() if len(str(value)) <= _PROMPT_CHARS})
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Name nested settings by their path: `finetune.adapter.r`."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        path = f"{prefix}{name}"
+        flat |= flatten(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
+    return flat
+
+
+def keep_variant(recorder: Recorder, name: str, values: Mapping[str, Any], gain: dict[str, float]) -> None:
+    """Keep what one variant answered, and its scores under the names that all variants share."""
+    stage = f"{ANSWERING}{name}"
+    child, answered = recorder.children[stage], recorder.stages[stage].artifact
+    child.metrics(variant_metrics(values) | gain)
+    judged_on = {"foundry.evaluation": str(answered.metadata["evaluation_identity"])}
+    child.tags({"foundry.variant": name, **judged_on})
+    recorder.run.tags(judged_on)  # of all variants the same, or they would not have been compared
+    child.artifact(answered.path / PREDICTIONS)
+    rows = [row.to_row() for row in answers_of(recorder, name)[:TABLE_ROWS]]
+    child.table(rows, "predictions.json")
+
+
+def answers_of(recorder: Recorder, variant: str) -> list[Prediction]:
+    """What a variant answered in this run."""
+    return read_predictions(recorder.stages[f"{ANSWERING}{variant}"].artifact.ref())
+
+
+_CALIBRATION = {"eval/calibration_error": "ece", "eval/brier": "brier"}
+
+
+def variant_metrics(values: Mapping[str, Any]) -> dict[str, float]:
+    accuracy, free = values["accuracy"], values.get("free_generation")
+    calibration = values.get("calibration") or {}
+    calibrated = {name: calibration[field] for name, field in _CALIBRATION.items() if calibration}
+    written = {"eval/generation_accuracy": free["accuracy"], "eval/invalid": free["invalid"]} if free else {}
+    further = {f"eval/{name}": values[name]["value"] for name in ("circular", "averaged") if name in values}
+    modes = {f"eval/mode_{mode}": score["value"] for mode, score in values.get("ablations", {}).items()}
+    kinds = {f"eval/accuracy_{kind}": score["value"] for kind, score in values["by_kind"].items()}
+    return {
+        **accuracy_metrics(accuracy),
+        "eval/rows": accuracy["n"],
+        **calibrated,
+        **written,
+        **further,
+        **modes,
+        **kinds,
+    }
+
+
+def keep_adapter(
+    recorder: Recorder,
+    folder: Path,
+    adapter: ArtifactRef,
+    scores: Mapping[str, Any],
+    decision: Decision | None,
+) -> Learning:
+    """Register the adapter and draw how it learnt; gives what shows it.
+
+    `champion` is an adapter whose variant beats the same model without it by the recipe's rule.
+    """
+    rests = path_of(adapter)
+    child = recorder.children.get("finetune", recorder.run)
+    learning = keep_learning(recorder, folder, adapter)
+    tuned = [variant.name for variant in recorder.recipe.variants if variant.adapter is True]
+    judged = [name for name in tuned if name in scores["variants"]]
+    metrics = {f"accuracy_{name}": scores["variants"][name]["accuracy"]["value"] for name in judged}
+    child.adapter(
+        rests / ADAPTER,
+        f"{recorder.recipe.name}-adapter",
+        metrics,
+        digest=adapter.digest,
+        champion=decision is not None and decision.won,
+    )
+    return learning
+
+
+def keep_decision(recorder: Recorder, folder: Path, decision: Decision) -> None:
+    """Say in MLflow whether the adapter of this run earned the alias `champion`, and why or why not."""
+    path = folder / CHAMPION
+    path.write_text(strict_json.dumps(asdict(decision), indent=1), encoding="utf-8")
+    told = {
+        "foundry.champion": "won" if decision.won else "not won",
+        "foundry.champion_reasons": " ".join(decision.reasons),
+    }
+    for run in recorder.runs_of("finetune"):
+        run.artifact(path)
+        run.tags(told)
+
+
+def summarise(
+    recorder: Recorder,
+    dataset: ArtifactRef | None,
+    adapter: ArtifactRef | None,
+    ladder: Ladder,
+    report: Path | None,
+    decision: Decision | None = None,
+) -> Summary:
+    """The run as programs see it."""
+    return Summary(
+        dataset=summarise_dataset(dataset) if dataset else None,
+        variants=summarise_variants(ladder),
+        comparisons=summarise_comparisons(ladder),
+        adapter=summarise_adapter(adapter) if adapter else None,
+        stages={
+            name: StageSummary(round(record.seconds, 3), record.cached)
+            for name, record in recorder.stages.items()
+        },
+        mlflow=MlflowSummary(recorder.tracking_uri, recorder.run.mlflow_id),
+        report=str(report or ""),
+        champion=ChampionSummary(decision.won, decision.reasons) if decision else None,
+    )
+
+
+def summarise_dataset(dataset: ArtifactRef) -> DatasetSummary:
+    """The dataset as programs see it."""
+    made = metadata_of(dataset)
+    return DatasetSummary(str(path_of(dataset)), dataset.digest, made["splits"], made["rejected"])
+
+
+def summarise_adapter(adapter: ArtifactRef) -> AdapterSummary:
+    """The adapter as programs see it."""
+    told = training_summary(metadata_of(adapter))
+    return AdapterSummary(str(path_of(adapter) / ADAPTER), adapter.digest, told)

@@ -1,0 +1,1 @@
+"""Who is compared: variants of a recipe, or adapters that somebody names."""
