@@ -29,7 +29,8 @@ def says_b(body):
     """Answers B, with probabilities where it is asked for them."""
     choice = {"message": {"content": "B" if "logprobs" in body else "A thing on sand."}, "logprobs": None}
     if body.get("logprobs"):
-        top = [{"token": "B", "logprob": -0.1}, {"token": "A", "logprob": -3.0}]
+        chances = {"B": -0.1, "A": -3.0, "C": -4.0, "D": -5.0}
+        top = [{"token": letter, "logprob": chance} for letter, chance in chances.items()]
         choice["logprobs"] = {"content": [{"token": "B", "top_logprobs": top}]}
     return 200, json.dumps({"choices": [choice]})
 

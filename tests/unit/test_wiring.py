@@ -195,7 +195,7 @@ def test_a_table_without_questions_can_be_asked_about_but_not_learnt(album):
 
 
 def test_what_is_learnt_cannot_judge(album):
-    write_table(album / "other.csv", "what  STANDS here?", name="picture")
+    write_table(album / "other.csv", "What stands here?", name="picture")
     with pytest.raises(TableError, match="2 questions about the same pictures"):
         wiring.check_can_run(with_tables(album / "t.csv", album / "other.csv"))
     wiring.check_can_run(with_tables(album / "t.csv", album / "other.csv", "source.questions=labeller"))
@@ -321,7 +321,8 @@ def test_the_commit_of_the_running_code_is_told():
 )
 def test_databases_lie_below_a_home_of_any_name(monkeypatch, tmp_path, odd):
     monkeypatch.setattr("os.environ", dict(os.environ))
-    monkeypatch.delenv("PREFECT_HOME", raising=False)
+    for settled in ("PREFECT_HOME", "PREFECT_API_DATABASE_CONNECTION_URL"):
+        monkeypatch.delenv(settled, raising=False)
     monkeypatch.setenv("FOUNDRY_HOME", str(tmp_path / odd))
     place = wiring.workplace()
     wiring.prepare_environment(place)
