@@ -3,7 +3,9 @@
 import logging
 import os
 import pwd
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from blip_core.wiring.proxies import proxy_environment
 
 _PINNED = {"OMP_DYNAMIC": "false"}  # a recipe's number of threads is part of keys: nothing else may choose it
 PREFECT_DATABASE = "prefect.db"
+_TEMPORARY_BYTES = 64_000_000  # several times what a page of a run takes while it is drawn
 _USER_NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")  # as `getpass` looks for them
 
 
@@ -29,6 +32,7 @@ def prepare_environment(place: Workplace) -> None:
     os.environ.pop("OMP_THREAD_LIMIT", None)
     for name, value in {**_library_environment(place), **_account(place, os.environ)}.items():
         os.environ.setdefault(name, value)
+    _give_room_to_temporary_files(place)
     if "FOUNDRY_HOME" in os.environ:
         os.environ["FOUNDRY_HOME"] = str(place.home)  # processes that are started may stand elsewhere
     # On some CPUs bitsandbytes advises to install code from the hub, which is never run here.
@@ -77,6 +81,20 @@ def _account(place: Workplace, environment: Mapping[str, str]) -> dict[str, str]
         named = any(environment.get(name) for name in _USER_NAMES)
         return {"HOME": str(place.home), **({} if named else {"USER": f"uid-{os.getuid()}"})}
     return {}
+
+
+def _give_room_to_temporary_files(place: Workplace) -> None:
+    """Let them lie below the home where the usual folder is full or cannot be written."""
+    try:
+        usual = Path(tempfile.gettempdir())
+        if usual != Path.cwd() and shutil.disk_usage(usual).free >= _TEMPORARY_BYTES:
+            return
+    except OSError:  # there is none, or no working directory
+        pass
+    folder = place.home / "tmp"
+    folder.mkdir(exist_ok=True)
+    os.environ["TMPDIR"] = str(folder)
+    tempfile.tempdir = None  # it is looked for anew
 
 
 def prefect_api_url() -> str:

@@ -2,7 +2,9 @@
 
 import getpass
 import os
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -382,3 +384,37 @@ def test_a_user_without_a_home_is_told_what_to_name(monkeypatch):
     monkeypatch.setattr("os.getuid", lambda: 4_000_000_001)
     with pytest.raises(PlaceError, match=r"~/\.blip-foundry means nothing.*FOUNDRY_HOME"):
         wiring.workplace()
+
+
+@pytest.fixture
+def usual_folder(monkeypatch):
+    monkeypatch.setattr("os.environ", dict(os.environ))
+    before, tempfile.tempdir = tempfile.tempdir, None
+    yield Path(tempfile.gettempdir())
+    tempfile.tempdir = before
+
+
+def full(path):
+    return shutil._ntuple_diskusage(10**9, 10**9 - 1000, 1000)
+
+
+def no_folder():
+    raise FileNotFoundError("no usable temporary directory")
+
+
+@pytest.mark.parametrize(
+    ("what", "instead"),
+    [("shutil.disk_usage", full), ("tempfile.gettempdir", no_folder), ("tempfile.gettempdir", os.getcwd)],
+)
+def test_temporary_files_lie_below_the_home_where_the_usual_folder_has_no_room(
+    monkeypatch, home, usual_folder, what, instead
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(what, instead)
+        wiring.prepare_environment(wiring.workplace())
+    assert Path(tempfile.gettempdir()) == home / "tmp"
+
+
+def test_temporary_files_stay_where_there_is_room(home, usual_folder):
+    wiring.prepare_environment(wiring.workplace())
+    assert Path(tempfile.gettempdir()) == usual_folder
