@@ -226,7 +226,7 @@ class Prediction(Row):
     def __post_init__(self) -> None:
         if not all(map(isfinite, (*self.probabilities, *(self.means or ())))):
             raise NotANumber(
-                f"the probabilities of row {self.id} are no numbers where {self.variant!r} answered it: "
+                f"the probabilities of row {self.id} are NaN or infinite where {self.variant!r} answered it: "
                 f"{self.probabilities}; let it answer again, in bfloat16 or float32"
             )
 

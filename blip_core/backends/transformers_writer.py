@@ -105,4 +105,4 @@ def _check(folder: Path, gguf: str | None) -> None:
         raise CheckpointError(f"There is no GGUF file {path}; give the path of one that exists.")
     with path.open("rb") as file:
         if file.read(len(_GGUF_MAGIC)) != _GGUF_MAGIC:
-            raise CheckpointError(f"{path} is no GGUF file, or is damaged; fetch it again.")
+            raise CheckpointError(f"{path} is not a GGUF file, or is damaged; fetch it again.")

@@ -85,7 +85,7 @@ def _check_target(
     if not isinstance(module, nn.Linear):
         kind = type(module).__name__
         raise RecipeError(
-            f"{_named(adapter)} matches {name}, which is no linear but {kind}; {_linears_of(model)}"
+            f"{_named(adapter)} matches {name}, which is not a linear but {kind}; {_linears_of(model)}"
         )
     if name.endswith(_HEAD):
         raise RecipeError(

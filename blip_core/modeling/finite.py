@@ -54,8 +54,7 @@ def check_weights(files: Iterable[Path], owner: str, remedy: str) -> None:
             for name in weights.keys():  # noqa: SIM118 - a file of weights is no mapping
                 if not is_finite(weights.get_tensor(name)):
                     raise CheckpointError(
-                        f"{owner} holds weights that are no numbers (NaN or infinite), in {name} of "
-                        f"{path.name}; {remedy}"
+                        f"{owner} holds weights that are NaN or infinite, in {name} of {path.name}; {remedy}"
                     )
 
 

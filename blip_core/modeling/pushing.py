@@ -55,7 +55,7 @@ def plan_upload(adapter: Path, repository: str, is_private: bool, card: Path | N
         UserMistake: The repository's name cannot be one.
     """
     if not _REPOSITORY.fullmatch(repository):
-        raise UserMistake(f"{repository!r} is no repository of the hub; it is written OWNER/NAME")
+        raise UserMistake(f"{repository!r} is not a repository name of the hub; write it as OWNER/NAME")
     base = adapter_base(adapter)
     if base.is_local:
         raise CheckpointError(
@@ -77,7 +77,7 @@ def push(upload: Upload, endpoint: str = "") -> str:
     api = HfApi(endpoint or constants.ENDPOINT)
     if not get_token():
         raise UserMistake(
-            "there is no login for the hub: log in with `hf auth login`, with a token that may write, and "
+            "you are not logged in to the hub: log in with `hf auth login`, with a token that may write, and "
             "run it again"
         )
     operations = [CommitOperationAdd(name, str(path)) for name, path in upload.files.items()]

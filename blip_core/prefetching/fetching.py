@@ -95,7 +95,7 @@ def _refuse_strangers(plan: Plan, names: set[str]) -> None:
     strangers = sorted(set(model_files(plan.folder)) - names)
     if strangers:
         raise CheckpointError(
-            f"{plan.folder} holds {strangers[0]}, which is no part of {plan.need.id} as it is used here: "
+            f"{plan.folder} holds {strangers[0]}, which is not part of {plan.need.id} as it is used here: "
             "move it away, or lock the folder as it is with --offline"
         )
 

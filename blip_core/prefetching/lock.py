@@ -96,8 +96,8 @@ def read_lock(path: Path) -> dict[str, LockedCheckpoint]:
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(
-            f"{path} is no lock file that can be read ({error}); move it away and prefetch again: "
-            "what is on the disk already is checked, not downloaded anew"
+            f"{path} is not a lock file that can be read ({error}); move it away and prefetch again: "
+            "what is already on the disk is checked, not downloaded again"
         ) from error
 
 

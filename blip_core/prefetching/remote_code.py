@@ -19,7 +19,7 @@ def refuse_remote_code(folder: Path) -> None:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise CheckpointError(f"{path} is no JSON: {error}") from error
+            raise CheckpointError(f"{path} is not JSON: {error}") from error
         if isinstance(content, dict) and "auto_map" in content:
             raise CheckpointError(
                 f"{path} asks for code of its own (auto_map), which is never run; "

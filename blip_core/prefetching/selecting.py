@@ -108,7 +108,7 @@ def converted_name(name: str) -> str:
         return f"{weights}{_INDEX}"
     found = _PICKLED.fullmatch(path.name)
     if not found:
-        raise ValueError(f"{name} is no pickled weight file")
+        raise ValueError(f"{name} is not a pickled weight file")
     stem = _SAFETENSORS_STEMS.get(found["stem"], found["stem"])
     return str(path.with_name(f"{stem}{found['shard'] or ''}.safetensors"))
 

@@ -154,9 +154,9 @@ def _parse(file: Traversable | Path, what: str) -> dict[str, Any]:
     except OSError as error:
         raise RecipeError(f"{what} {file}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise RecipeError(f"{what} {file}: is no UTF-8 text (byte {error.start})") from error
+        raise RecipeError(f"{what} {file}: is not UTF-8 text (byte {error.start})") from error
     except ValueError as error:
-        raise RecipeError(f"{what} {file}: is no TOML: {error}") from error
+        raise RecipeError(f"{what} {file}: is not valid TOML: {error}") from error
 
 
 def _no_such(what: str, name: str, known: Sequence[str]) -> str:

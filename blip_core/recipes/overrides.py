@@ -29,7 +29,7 @@ def parse_override(text: str) -> dict[str, Any]:
     if not equals:
         raise RecipeError(f"--set {text}: there is no '='; {_FORM}")
     if not _KEY.fullmatch(key) or key.count(".") >= MAX_DEPTH:
-        raise RecipeError(f"--set {text}: {key!r} is no field name; {_FORM}")
+        raise RecipeError(f"--set {text}: {key!r} is not a field name; {_FORM}")
     if not raw:
         raise RecipeError(f'--set {text}: there is no value; write "" for an empty text')
     patch: Any = _parse_value(text, raw)
@@ -43,7 +43,7 @@ def _parse_value(text: str, raw: str) -> Any:
         parsed = parse_toml(f"value = {raw}")
     except ValueError as error:
         if raw[0] in "\"'[{":
-            raise RecipeError(f"--set {text}: the value is no TOML ({error})") from error
+            raise RecipeError(f"--set {text}: the value is not valid TOML ({error})") from error
         return raw
     value = parsed["value"]
     is_plain_text = len(parsed) > 1 or isinstance(value, datetime.date | datetime.time)

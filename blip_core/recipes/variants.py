@@ -89,7 +89,7 @@ def _check_address(url: str) -> None:
         parts = urlsplit(url)
         has_host = bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
-        raise ValueError("url is no address; write it as http://127.0.0.1:8000/v1") from None
+        raise ValueError("url is not an address; write it as http://127.0.0.1:8000/v1") from None
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError(
             "url holds more than an address: a key stands in an environment variable that key_variable names"

@@ -68,7 +68,7 @@ class Manifest:
             manifest = cls(files=files, **{name: content[name] for name in fields})
             written = manifest._content()
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise CorruptArtifact(f"{folder / MANIFEST} is no manifest: {error!r}") from error
+            raise CorruptArtifact(f"{folder / MANIFEST} is not a manifest: {error!r}") from error
         content.setdefault(_CHECKSUM, written[_CHECKSUM])
         if manifest.schema_version != SCHEMA_VERSION or content != written:
             raise CorruptArtifact(f"{folder / MANIFEST} does not agree with itself")

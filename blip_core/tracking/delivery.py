@@ -393,7 +393,7 @@ def _id_in(answer: str | None) -> str:
     from mlflow.exceptions import MlflowException
 
     if not answer:
-        raise MlflowException("what answers there is no MLflow")
+        raise MlflowException("what answers there is not MLflow")
     return str(answer)
 
 

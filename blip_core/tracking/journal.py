@@ -170,7 +170,7 @@ def _parse(path: Path, number: int, line: bytes) -> Entry:
         value = strict_json.loads(line)
         return Entry(number, value["kind"], value["time_ms"], value["data"])
     except (ValueError, TypeError, KeyError) as error:
-        raise TrackingError(f"{path}: line {number + 1} is no entry: {error!r}") from error
+        raise TrackingError(f"{path}: line {number + 1} is not an entry: {error!r}") from error
 
 
 @contextmanager

@@ -72,7 +72,7 @@ class Registry:
             digest = found.tags.get(DIGEST_TAG, "")
             if not digest:
                 raise UnknownArtifact(
-                    f"{reference} has no tag {DIGEST_TAG}: it is no adapter that was registered here"
+                    f"{reference} has no tag {DIGEST_TAG}: it is not an adapter that was registered here"
                 )
             location = _location(client, found)
             return RegisteredAdapter(name, number, digest, found.tags.get(FILES_TAG, ""), location)

@@ -148,7 +148,7 @@ def _refuse_what_is_no_number(snapshot: Snapshot) -> None:
         for name, tensor in getattr(snapshot, part).items():
             if not is_finite(tensor):
                 raise TrainingFailure(
-                    f"{name} ({part}) holds values that are no numbers after step {snapshot.step}: nothing "
+                    f"{name} ({part}) holds NaN or infinity after step {snapshot.step}: nothing "
                     "is saved, earlier checkpoints are kept; lower finetune.learning_rate"
                 )
 

@@ -18,7 +18,7 @@ class TrainingCounts:
         vision_forwards: pictures that went through the vision tower, in this process.
         padded_share: pads among all places of the batches that the language model ran on, 0 to 1.
         tokens: places that were no pads, image tokens included.
-        skipped_steps: steps without an update because loss or gradient was no number.
+        skipped_steps: steps without an update because loss or gradient was NaN or infinite.
         resumed_at: step of the checkpoint that was gone on from; None where none was.
         micro_batch_size: rows in one pass at the end, after halvings where memory ran out.
         stopped_early: whether the validation loss ended it before the planned steps.

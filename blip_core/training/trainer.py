@@ -211,7 +211,7 @@ class PlannedTrainer(Trainer):
         more = f" and {len(ids) - _SHOWN_ROWS} more" if len(ids) > _SHOWN_ROWS else ""
         steps = ", ".join(map(str, bad))
         return (
-            f"training diverged at step {step}: loss or gradient was no number in {len(bad)} steps "
+            f"training diverged at step {step}: loss or gradient was NaN or infinite in {len(bad)} steps "
             f"({steps}), and finetune.bad_steps allows {self._bad_steps}. Rows: {shown}{more}"
         )
 

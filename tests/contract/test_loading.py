@@ -105,7 +105,7 @@ def test_a_gguf_file_that_is_missing_or_none_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="no GGUF file"):
         TransformersWriter(tmp_path, SAMPLING, gguf="model.gguf")
     (tmp_path / "model.gguf").write_bytes(b"PK\x03\x04")
-    with pytest.raises(CheckpointError, match="is no GGUF file"):
+    with pytest.raises(CheckpointError, match="is not a GGUF file"):
         TransformersWriter(tmp_path, SAMPLING, gguf="model.gguf")
 
 

@@ -32,7 +32,7 @@ MARK = "~"
 
 
 def break_at_the_mark(backend, tokenizer, value):
-    """The model's states are no numbers wherever it reads the mark."""
+    """The model's states are NaN or infinite wherever it reads the mark."""
     mark = tokenizer.convert_tokens_to_ids(MARK)
 
     def change(_, inputs, output):

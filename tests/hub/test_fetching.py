@@ -150,7 +150,7 @@ def test_a_file_that_does_not_belong_to_it_is_named(repository, places, hub, tol
     folder.mkdir(parents=True)
     (folder / "adapter_config.json").write_text("{}")
 
-    with pytest.raises(CheckpointError, match=r"adapter_config\.json, which is no part of"):
+    with pytest.raises(CheckpointError, match=r"adapter_config\.json, which is not part of"):
         run([NEED], places, hub, told)
 
 

@@ -49,7 +49,7 @@ def hooked(module: nn.Module, change: Any) -> Iterator[None]:
 
 @contextmanager
 def broken_at_the_mark(bundle: Blip2Bundle, value: float = nan) -> Iterator[None]:
-    """The language model's states are no numbers wherever it reads the mark."""
+    """The language model's states are NaN or infinite wherever it reads the mark."""
     mark = bundle.tokenizer.convert_tokens_to_ids(MARK)
 
     def change(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:

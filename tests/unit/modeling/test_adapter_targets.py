@@ -76,7 +76,7 @@ def test_parts_in_full_come_once_beside_any_preset() -> None:
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [
-        ("qformer", "which is no linear but Blip2QFormerModel"),
+        ("qformer", "which is not a linear but Blip2QFormerModel"),
         ("nothing.*", "matches no module"),
         (r"language_model\..*\.q_proj", r"matches no module .*language_model \(k, o, q, v, wi_0, wi_1, wo\)"),
         (r".*\.(query|fc1)", r"vision_model.*features is cached.*set finetune.features to fresh"),

@@ -125,14 +125,14 @@ def test_an_unknown_name_gets_what_there_is(name, profile, text):
 
 
 def test_a_file_that_is_no_toml_names_the_line(write):
-    with pytest.raises(RecipeError, match=r"mine\.toml: is no TOML: .*line 2"):
+    with pytest.raises(RecipeError, match=r"mine\.toml: is not valid TOML: .*line 2"):
         load_recipe(write('name = "x"\ntitle = \n'))
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_bytes(b"name = '\xff'")
-    with pytest.raises(RecipeError, match="is no UTF-8 text"):
+    with pytest.raises(RecipeError, match="is not UTF-8 text"):
         load_recipe(str(path))
 
 

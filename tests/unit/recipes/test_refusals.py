@@ -42,7 +42,7 @@ def _refusal(*overrides, recipe="gallery-vqa", profile="pocket"):
         ("scenes.model={id='./here', revision='main'}", "revision 'main': only hub ids have revisions"),
         ("curation.lengths.min_words=500", "min_words (500) is above max_words (200)"),
         ("dataset.validation_share=0.97", "validation_share (0.97) and test_share (0.05)"),
-        ("finetune.adapter.pattern='('", "pattern is no regular expression"),
+        ("finetune.adapter.pattern='('", "pattern is not a regular expression"),
         ("name=My recipe", "of lowercase letters, digits and dashes"),
     ],
 )  # fmt: skip

@@ -26,7 +26,7 @@ MEANS = {f"mean_{letter}": 0.25 for letter in "abcd"}
 def test_an_answer_without_a_probability_is_no_answer(field, value):
     changed = (0.1, value) if field.endswith("more") else value
     with pytest.raises(
-        NotANumber, match=f"the probabilities of row {ROW.id} are no numbers where 'finetuned'"
+        NotANumber, match=f"the probabilities of row {ROW.id} are NaN or infinite where 'finetuned'"
     ):
         replace(ROW, **MEANS | {field: changed})
 

@@ -305,7 +305,7 @@ def test_a_gradient_that_is_none_ends_it_though_the_losses_are_numbers(
         return loss
 
     monkeypatch.setattr(trainer.PlannedTrainer, "training_step", spoilt)
-    with pytest.raises(TrainingFailure, match="diverged at step 2: loss or gradient was no number"):
+    with pytest.raises(TrainingFailure, match="diverged at step 2: loss or gradient was NaN or infinite"):
         tune_tiny(settings={"bad_steps": 0})
     assert not list((tmp_path / "adapter").iterdir())
 
