@@ -163,7 +163,7 @@ def _deleted(case: Case) -> Iterator[Finding]:
                 "MLflow",
                 "warning",
                 f"the experiment {name} was deleted there; runs are recorded in {name}-2, or the next number",
-                f"to have it back: MLFLOW_TRACKING_URI={shlex.quote(uri)} {command}",
+                f"restore it with MLFLOW_TRACKING_URI={shlex.quote(uri)} {command}",
             )
 
 

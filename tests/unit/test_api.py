@@ -1,0 +1,66 @@
+"""The public face of the library: these names, and a picture answered with no more than them."""
+
+import subprocess
+import sys
+
+import pytest
+
+import blip_core
+from blip_core import Model, api, load_model, load_recipe
+from blip_core.errors import PictureError, RecipeError
+from tests.unit.examples import png, world_pixels
+
+OPTIONS = ["a cup", "a dog"]
+
+
+def test_the_public_names_are_these():
+    assert sorted(blip_core.__all__) == [
+        "Model",
+        "label_pictures",
+        "load_model",
+        "load_recipe",
+        "paint_pictures",
+        "read_split",
+        "write_scenes",
+    ]
+    assert sorted(api.__all__) == sorted(blip_core.__all__)
+    assert all(getattr(blip_core, name) is getattr(api, name) for name in blip_core.__all__)
+
+
+def test_another_name_is_no_part_of_it():
+    with pytest.raises(AttributeError, match="'grow'"):
+        blip_core.grow  # noqa: B018
+
+
+def test_importing_a_room_loads_no_other():
+    program = (
+        "import sys, blip_core.texts; sys.exit(any(name.startswith('blip_core.w') for name in sys.modules))"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load_model(load_recipe("gallery-vqa"), "flan-t5")
+
+
+def test_a_picture_is_answered_by_one_of_its_options(model, tmp_path):
+    picture = tmp_path / "mine.png"
+    picture.write_bytes(png(world_pixels(3)))
+
+    said = model.answer(picture, "What is it?", OPTIONS)
+
+    assert (said.id, said.variant, said.offered) == ("mine.png", "flan-t5", len(OPTIONS))
+    assert said.ranked in ("A", "B")
+    assert sum(said.probabilities) == pytest.approx(1.0)
+
+
+def test_a_file_that_is_no_picture_is_named(model, tmp_path):
+    (tmp_path / "mine.png").write_text("words")
+    with pytest.raises(PictureError, match=r"mine\.png"):
+        model.answer(tmp_path / "mine.png", "What is it?", OPTIONS)
+
+
+def test_a_variant_that_is_unknown_is_named_with_those_there_are():
+    with pytest.raises(RecipeError, match="'mine'; allowed: baseline, flan-t5, finetuned"):
+        load_model(load_recipe("gallery-vqa"), "mine")
