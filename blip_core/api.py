@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blip_core import labelling, painting, scenes
-from blip_core.dataset import read_split
+from blip_core import dataset, labelling, painting, scenes
 from blip_core.errors import RecipeError
 from blip_core.images import decode_picture
 from blip_core.recipes import Inference, Recipe, load_recipe
@@ -55,6 +54,15 @@ def label_pictures(recipe: Recipe, pictures: Sequence[Picture]) -> list[Label]:
     """Let the recipe's labeller describe each picture and ask about it; what cannot be read is absent."""
     with closing(build_labeller(recipe)) as labeller:
         return labelling.label_pictures(labeller, pictures, recipe.labels, recipe.seed)[0]
+
+
+def read_split(folder: str | Path, split: str) -> list[Example]:
+    """Rows of a dataset's `train`, `validation` or `test`, in its order.
+
+    Raises:
+        TableError: The folder holds no such split, or not all of its files, or one cannot be read.
+    """
+    return dataset.read_split(Path(folder).expanduser(), split)
 
 
 def load_model(recipe: Recipe, variant: str = "", adapter: str | Path | None = None) -> "Model":
