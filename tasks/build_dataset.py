@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from blip_core.curation import curate
+from blip_core import curation
 from blip_core.dataset import assign_splits, write_dataset
 from blip_core.recipes import Recipe
 from blip_core.records import LETTERS, Example, Label, Picture, Rejection
@@ -15,12 +15,10 @@ from tasks import label_pictures, paint_pictures
 from tasks.rows import REJECTIONS
 from tasks.stage import path_of, stage, watcher
 
-VERSION = 3
-
 
 def key(recipe: Recipe, pictures: ArtifactRef, labels: ArtifactRef) -> str:
     inputs = {
-        "version": VERSION,
+        "version": curation.VERSION,
         "recipe": recipe.digest("curation", "dataset", "task", "name"),
         "pictures": pictures.digest,
         "labels": labels.digest,
@@ -39,7 +37,7 @@ def build_dataset(recipe: Recipe, pictures: ArtifactRef, labels: ArtifactRef) ->
             *read_rows(path_of(pictures) / REJECTIONS, Rejection),
             *read_rows(path_of(labels) / REJECTIONS, Rejection),
         ]
-        curated = curate(to_examples(recipe.task, painted, labelled), recipe.curation)
+        curated = curation.curate(to_examples(recipe.task, painted, labelled), recipe.curation)
         watcher().progress(1, 2)
         shares = recipe.dataset.validation_share, recipe.dataset.test_share
         splits = assign_splits(curated.kept, *shares, curated.near)

@@ -4,8 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from blip_core import sources
-from blip_core.curation import curate
+from blip_core import curation, sources
 from blip_core.dataset import assign_splits, write_dataset
 from blip_core.errors import RecipeError, TableError
 from blip_core.recipes import Recipe
@@ -13,13 +12,12 @@ from blip_core.store import ArtifactRef
 from blip_core.wiring import workplace
 from tasks.stage import stage, watcher
 
-VERSION = 3
 LICENCE = "None is stated. The rows come from a table that was handed in; ask whoever made it."
 
 
 def key(recipe: Recipe) -> str:
     inputs = {
-        "version": VERSION,
+        "version": curation.VERSION,
         "recipe": recipe.digest("curation", "dataset", "task", "name"),
         "table": sources.table_digest(*_files(recipe)),
         "shuffle_seed": _shuffle_seed(recipe),
@@ -43,7 +41,7 @@ def read_table(recipe: Recipe) -> ArtifactRef:
         if seed is not None:
             examples = sources.shuffle_rows(examples, seed)
         watcher().progress(1, 3)
-        curated = curate(examples, recipe.curation)
+        curated = curation.curate(examples, recipe.curation)
         watcher().progress(2, 3)
         shares = recipe.dataset.validation_share, recipe.dataset.test_share
         splits = assign_splits(curated.kept, *shares, curated.near)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from blip_core.curation.gate import Kept, part, refuse
+from blip_core.curation.gate import Gate, Kept, part, refuse
 from blip_core.errors import TableError
 from blip_core.images import decode_picture
 from blip_core.recipes.curation import BlankPictures
@@ -28,3 +28,6 @@ def _judge(row: Example, min_deviation: float) -> Rejection | None:
     if deviation < min_deviation:
         return refuse(row, "blank-picture", f"deviation {deviation:.1f} of 255, at least {min_deviation:g}")
     return None
+
+
+GATE = Gate("blank_pictures", "pictures that show nothing", BlankPictures, refuse_blank_pictures)

@@ -1,22 +1,24 @@
 """All gates in their order."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Any
 
-from blip_core.curation.blank_pictures import refuse_blank_pictures
-from blip_core.curation.exact_duplicates import refuse_exact_duplicates
-from blip_core.curation.gate import STAGE, Kept
-from blip_core.curation.letter_balance import balance_letters
-from blip_core.curation.near_duplicates import Near, tie_near_duplicates
-from blip_core.curation.text import check_texts
-from blip_core.errors import EmptyDataset
-from blip_core.recipes.curation import Curation
+from blip_core.curation.gate import STAGE, Gate, Near, refuse
+from blip_core.curation.gates import gates_on
+from blip_core.errors import EmptyDataset, StageFailure
+from blip_core.recipes import Curation, Section
 from blip_core.records import Example, Rejection, sum_up
 
-__all__ = ["STAGE", "Curated", "GateCount", "curate"]
+__all__ = ["STAGE", "Curated", "GateCount", "Models", "curate"]
 
 ENOUGH_TO_JUDGE = 50  # rows; of fewer, the gates may have good reason to refuse nearly all
 MIN_KEPT_SHARE = 0.05
+
+Models = Callable[[Gate[Any], Section], AbstractContextManager[Any]]
+"""Opens the model that a gate asks, by the gate's port and its settings, and closes it behind the gate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,15 @@ class GateCount:
     gate: str
     seen: int
     refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What a gate gave, see `Gate.judge`."""
+
+    kept: Sequence[Example]
+    refused: Sequence[Rejection]
+    near: Near = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -44,51 +55,71 @@ class Curated:
     near: Near = field(default_factory=dict)
     gates: list[GateCount] = field(default_factory=list)
 
-    def apply(self, gate: str, enabled: bool, judge: Callable[[Sequence[Example]], Kept]) -> None:
-        """Send what is kept so far through one more gate."""
-        if not enabled:
-            return
-        kept, refused = judge(self.kept)
-        self.gates.append(GateCount(gate, len(self.kept), len(refused)))
-        self.kept = kept
-        self.rejections += refused
+    def apply(self, gate: Gate[Any], judge: Callable[[Sequence[Example]], _Verdict]) -> None:
+        """Send what is kept so far through one more gate, but for rows that are not of its kinds."""
+        judged = [row for row in self.kept if gate.judges(row)]
+        verdict = judge(judged)
+        _check_verdict(gate.name, judged, verdict)
+        kept = set(map(id, verdict.kept))
+        self.gates.append(GateCount(gate.name, len(judged), len(verdict.refused)))
+        self.kept = [row for row in self.kept if id(row) in kept or not gate.judges(row)]
+        self.rejections += verdict.refused
+        self.near = {**self.near, **verdict.near}
 
 
-def curate(examples: Sequence[Example], settings: Curation) -> Curated:
+def curate(examples: Sequence[Example], settings: Curation, models: Models | None = None) -> Curated:
     """Send examples through the gates that are on.
 
     Args:
         examples: oldest first: of two rows alike the first is kept, and the second follows its split.
         settings: which gates are on, and their dials.
+        models: opens the models that gates ask; needed only where one of them asks any.
 
     Raises:
         EmptyDataset: The gates refuse nearly all of the rows.
+        StageFailure: A gate gives back other rows than it was given, or asks a model where none is given.
     """
     curated = Curated(list(examples))
-    curated.apply("lengths", settings.lengths.enabled, lambda rows: check_texts(rows, settings.lengths))
-    curated.apply(
-        "blank_pictures",
-        settings.blank_pictures.enabled,
-        lambda rows: refuse_blank_pictures(rows, settings.blank_pictures),
-    )
-    curated.apply(
-        "exact_duplicates",
-        settings.exact_duplicates.enabled,
-        lambda rows: refuse_exact_duplicates(rows, settings.exact_duplicates),
-    )
-
-    def tie(rows: Sequence[Example]) -> Kept:
-        kept, refused, curated.near = tie_near_duplicates(rows, settings.near_duplicates)
-        return kept, refused
-
-    curated.apply("near_duplicates", settings.near_duplicates.enabled, tie)
-    curated.apply(
-        "letter_balance",
-        settings.letter_balance.enabled,
-        lambda rows: balance_letters(rows, settings.letter_balance),
-    )
+    for gate, dials in gates_on(settings):
+        curated.apply(gate, _judge(gate, dials, models))
     _check_share(curated, len(examples))
     return curated
+
+
+def _judge(
+    gate: Gate[Any], settings: Section, models: Models | None
+) -> Callable[[Sequence[Example]], _Verdict]:
+    def judge(rows: Sequence[Example]) -> _Verdict:
+        if gate.port is None:
+            return _Verdict(*gate.judge(rows, settings))
+        if models is None:
+            raise StageFailure(f"the gate {gate.name} asks a {gate.port}, and curate was given no models")
+        with models(gate, settings) as model:
+            return _Verdict(*gate.judge(rows, settings, model))
+
+    return judge
+
+
+def _check_verdict(gate: str, rows: Sequence[Example], verdict: _Verdict) -> None:
+    """Make sure that a gate parts the rows it was given: each is kept as it is, in its place, or refused.
+
+    Raises:
+        StageFailure: It does not; names the gate and a row.
+    """
+    kept = set(map(id, verdict.kept))
+    if list(map(id, verdict.kept)) != [id(row) for row in rows if id(row) in kept]:
+        raise StageFailure(
+            f"the gate {gate} keeps rows that it was not given, or in another order: it must keep those that "
+            "it was given, as they are"
+        )
+    expected = Counter(refuse(row, "", "").id for row in rows if id(row) not in kept)
+    refused = Counter(rejection.id for rejection in verdict.refused)
+    wrong = next(iter((expected - refused) + (refused - expected)), None)
+    if wrong is not None:
+        raise StageFailure(
+            f"the gate {gate} neither keeps nor refuses {wrong}, or both, or was not given it: each row that "
+            "it was given must be kept, or refused once"
+        )
 
 
 def _check_share(curated: Curated, seen: int) -> None:

@@ -4,7 +4,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 
-from blip_core.curation.gate import Kept, part, refuse
+from blip_core.curation.gate import Gate, Kept, part, refuse
 from blip_core.recipes.curation import ExactDuplicates
 from blip_core.records import Example, Rejection
 from blip_core.texts import exact
@@ -36,3 +36,8 @@ def _options(row: Example) -> set[str]:
     """What can be answered; where answers are free, rows share the empty option."""
     offered = row.options[: row.offered] if row.task == "mcq" else ("",)
     return {exact(option) for option in offered}
+
+
+GATE = Gate(
+    "exact_duplicates", "the same question about the same picture", ExactDuplicates, refuse_exact_duplicates
+)

@@ -1,12 +1,50 @@
-"""What all gates share: rows go in, kept rows and explained rejections come out."""
+"""What a gate is: rows go in, kept rows and explained rejections come out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
 
+from blip_core.recipes import Section
 from blip_core.records import Example, Rejection
 
 STAGE = "curation"
 
+Near = Mapping[str, tuple[str, ...]]
+"""Row id -> groups that founded the clusters it lies in; rows whose group is the only one are absent."""
+
 Kept = tuple[list[Example], list[Rejection]]
+Tied = tuple[list[Example], list[Rejection], Near]
+Port = Literal["writer", "labeller", "answerer"]
+"""Which model a gate asks: the one that writes scenes, the one that labels, or a variant that answers."""
+
+Settings = TypeVar("Settings", bound=Section)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate(Generic[Settings]):
+    """One gate. Those of this package are called `GATE`, each in a file named after its section of a recipe.
+
+    Attributes:
+        name: of its section below `curation`, and in counts.
+        words: what it refuses, for people, in one line.
+        settings: its section.
+        judge: parts rows, given with the settings; third comes the model where it asks one. It gives the
+            rows it keeps, as they are and in their order, and a rejection for each other one; third, where it
+            ties rows together, what they are tied to.
+        kinds: of rows that it judges, by their `task`; others pass it by. Empty for all.
+        port: which model it asks; None, none.
+    """
+
+    name: str
+    words: str
+    settings: type[Settings]
+    judge: Callable[..., Kept | Tied]
+    kinds: frozenset[str] = frozenset()
+    port: Port | None = None
+
+    def judges(self, row: Example) -> bool:
+        """Whether rows of that kind are for it."""
+        return not self.kinds or row.task in self.kinds
 
 
 def refuse(row: Example, reason: str, detail: str) -> Rejection:

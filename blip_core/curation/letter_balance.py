@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from math import ceil
 
-from blip_core.curation.gate import Kept, part, refuse
+from blip_core.curation.gate import Gate, Kept, part, refuse
 from blip_core.recipes.curation import LetterBalance
 from blip_core.records import LETTERS, Example, Rejection
 
@@ -19,22 +19,18 @@ def balance_letters(rows: Sequence[Example], settings: LetterBalance) -> Kept:
     `allowed_share`. Which rows go is drawn by a hash of their ids, so that their order does not matter. Where
     no number of rows can meet the share, because too few letters occur, it is met up to one row, so that few
     rows are not refused altogether. Options are shuffled where labels are read, so little is left to do here.
-    Captions and free answers have no letters and pass.
 
     Reason: `letter-surplus`.
     """
     by_options: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        if row.task == "mcq":
-            by_options[row.offered][row.answer].append(row.id)
+        by_options[row.offered][row.answer].append(row.id)
     groups = {
         offered: _Group(by_letter, _most_a_letter(_counted(by_letter), allowed_share(settings, offered)))
         for offered, by_letter in by_options.items()
     }
 
     def judge(row: Example) -> Rejection | None:
-        if row.task != "mcq":
-            return None
         group = groups[row.offered]
         if row.id in group.kept:
             return None
@@ -85,3 +81,12 @@ def _most_a_letter(counts: Counter[str], max_share: float) -> int:
 
 def _draw(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
+
+
+GATE = Gate(
+    "letter_balance",
+    "rows of a letter that is right more often than its share",
+    LetterBalance,
+    balance_letters,
+    kinds=frozenset({"mcq"}),
+)

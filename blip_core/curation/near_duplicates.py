@@ -5,21 +5,18 @@ the low frequencies of a cosine transform). Rows are taken in the order given, o
 tied to depends on older rows alone, so that growth never changes it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import imagehash
 import numpy as np
 from numpy.typing import NDArray
 
-from blip_core.curation.gate import refuse
+from blip_core.curation.gate import Gate, Near, refuse
 from blip_core.errors import TableError
 from blip_core.images import decode_picture
 from blip_core.recipes.curation import NearDuplicates
 from blip_core.records import Example, Rejection
 from blip_core.texts import exact
-
-Near = Mapping[str, tuple[str, ...]]
-"""Row id -> groups that founded the clusters it lies in; rows whose group is the only one are absent."""
 
 
 def tie_near_duplicates(
@@ -93,3 +90,8 @@ class _Seen:
         self._rows.append(row)
         self._row_founder[row.id] = group_founder
         return tuple(dict.fromkeys((group_founder, *found)))
+
+
+GATE = Gate(
+    "near_duplicates", "the same question about pictures that look alike", NearDuplicates, tie_near_duplicates
+)

@@ -63,15 +63,15 @@ class Lengths(Section):
 
 
 class Curation(Section):
-    """The gates, each of which can be switched off."""
+    """The gates in their order, each of which can be switched off."""
 
+    lengths: Lengths = Lengths()
+    """Descriptions that are too short or too long."""
+    blank_pictures: BlankPictures = BlankPictures()
+    """Pictures that show nothing."""
     exact_duplicates: ExactDuplicates = ExactDuplicates()
     """Pictures that are already there."""
     near_duplicates: NearDuplicates = NearDuplicates()
     """Pictures that look alike."""
-    blank_pictures: BlankPictures = BlankPictures()
-    """Pictures that show nothing."""
     letter_balance: LetterBalance = LetterBalance()
     """Answers that favour one letter."""
-    lengths: Lengths = Lengths()
-    """Descriptions that are too short or too long."""

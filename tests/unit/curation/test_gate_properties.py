@@ -10,20 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blip_core.curation import curate
-from blip_core.curation.blank_pictures import refuse_blank_pictures
 from blip_core.curation.exact_duplicates import refuse_exact_duplicates
 from blip_core.curation.gate import Kept
+from blip_core.curation.lengths import check_texts
 from blip_core.curation.letter_balance import allowed_share, balance_letters
-from blip_core.curation.near_duplicates import tie_near_duplicates
-from blip_core.curation.text import check_texts
 from blip_core.dataset.splits import assign_splits, split_of
 from blip_core.recipes.curation import (
-    BlankPictures,
     Curation,
     ExactDuplicates,
     Lengths,
     LetterBalance,
-    NearDuplicates,
 )
 from blip_core.records import LETTERS, OPTION_LETTERS, Example
 from tests.unit.examples import example, png, world_pixels
@@ -35,13 +31,22 @@ PICTURES = [png(world_pixels(seed)) for seed in range(3)] + [
     b"broken",
 ]
 
-GATES: dict[str, Callable[[Sequence[Example]], Kept]] = {
-    "lengths": lambda rows: check_texts(rows, Lengths()),
-    "blank pictures": lambda rows: refuse_blank_pictures(rows, BlankPictures()),
-    "exact duplicates": lambda rows: refuse_exact_duplicates(rows, ExactDuplicates()),
-    "near duplicates": lambda rows: tie_near_duplicates(rows, NearDuplicates())[:2],
-    "letter balance": lambda rows: balance_letters(rows, LetterBalance()),
-}
+SECTIONS = tuple(Curation.model_fields)
+
+
+def alone(section: str) -> Callable[[Sequence[Example]], Kept]:
+    """One gate, the others switched off."""
+    off = {name: field.default for name, field in Curation.model_fields.items()}
+    off = {name: default.model_copy(update={"enabled": name == section}) for name, default in off.items()}
+
+    def judge(rows: Sequence[Example]) -> Kept:
+        curated = curate(rows, Curation(**off))
+        return curated.kept, curated.rejections
+
+    return judge
+
+
+GATES = {name.replace("_", " "): alone(name) for name in SECTIONS}
 LIGHT = sorted(set(GATES) - {"blank pictures", "near duplicates"})  # those that decode no picture
 
 

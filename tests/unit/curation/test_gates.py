@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from blip_core.curation.blank_pictures import refuse_blank_pictures
 from blip_core.curation.exact_duplicates import refuse_exact_duplicates
+from blip_core.curation.lengths import check_texts
 from blip_core.curation.letter_balance import balance_letters
 from blip_core.curation.near_duplicates import tie_near_duplicates
-from blip_core.curation.text import check_texts
 from blip_core.recipes.curation import BlankPictures, ExactDuplicates, Lengths, LetterBalance, NearDuplicates
 from blip_core.records import Example
 from tests.unit.examples import example, png, world_pixels
@@ -230,9 +230,3 @@ def test_no_letter_has_more_than_its_share_and_some_row_stays(letters: str, max_
     most = max(Counter(row.answer for row in kept).values(), default=0)
     assert most <= max_share * len(kept) + 1
     assert bool(kept) is bool(letters)
-
-
-def test_rows_without_letters_are_not_balanced():
-    rows = [example(number, task="vqa", answer="") for number in range(9)]
-
-    assert balance_letters(rows, LetterBalance()) == (rows, [])

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from blip_core.curation.gate import Kept, part, refuse
+from blip_core.curation.gate import Gate, Kept, part, refuse
 from blip_core.recipes.curation import Lengths
 from blip_core.records import OPTION_LETTERS, Example, Rejection
 from blip_core.texts import are_alike, exact, is_repeated, loose
@@ -81,3 +81,8 @@ def _named(question: str, options: Sequence[str]) -> list[int]:
 
 def _stands_in(text: str, name: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
+
+
+GATE = Gate(
+    "lengths", "texts that are empty, contradict themselves or are out of bounds", Lengths, check_texts
+)
