@@ -106,16 +106,23 @@ def schema_of(database: Path) -> str:
 
 def _set_up(home: Path, database: Path, uri: str) -> None:
     _copy_aside(database)
-    # A process of its own: the migrations log every step to the standard error of whoever runs them.
+    _migrate(database, uri)
+    _create_default_experiment(uri, artifact_root(home))
+    note = {"mlflow": version("mlflow"), "schema": schema_of(database)}
+    (home / _PREPARED).write_text(strict_json.dumps(note), encoding="utf-8")
+
+
+def _migrate(database: Path, uri: str) -> None:
+    """Bring a database, or none, to the installed MLflow's schema.
+
+    In a process of its own: the migrations log every step to the standard error of whoever runs them.
+    """
     command = [sys.executable, "-m", "mlflow", "db", "upgrade", uri]
     upgrade = subprocess.run(command, capture_output=True, check=False)
     if upgrade.returncode:
         said = upgrade.stderr.decode("utf-8", "backslashreplace").strip()
         newer = _UNKNOWN_REVISION in said
         raise TrackingError(_broken(database, _NEWER if newer else said[-_SHOWN_CHARACTERS:]))
-    _create_default_experiment(uri, artifact_root(home))
-    note = {"mlflow": version("mlflow"), "schema": schema_of(database)}
-    (home / _PREPARED).write_text(strict_json.dumps(note), encoding="utf-8")
 
 
 def _create_default_experiment(uri: str, root: Path) -> None:
