@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 from blip_core.recipes import (
     Category,
     Checkpoint,
+    Finding,
     Recipe,
     Section,
     ServerVariant,
@@ -25,7 +26,14 @@ from blip_core.recipes.explaining import allowed_words
 _LONGEST_CHARS = 60  # of a value in a table; prompts are longer
 _LONG = "(a long text)"
 _BAR = r"\|"
-_SHARED = (Checkpoint, TableColumns, Category, Variant, ServerVariant)  # in several places, or in lists
+_SHARED = (
+    Checkpoint,
+    TableColumns,
+    Category,
+    Variant,
+    ServerVariant,
+    Finding,
+)  # in several places, or in lists
 _HEADING = ("field", "allowed", "default", "meaning")
 _SHIPPED = "set by what is shipped"
 
@@ -56,6 +64,7 @@ def recipe_page() -> str:
         _section("A category, in `scenes.categories`", Category, None, _doc(Category)),
         _section("A variant, in `variants`", Variant, None, _doc(Variant)),
         _section("A variant of the role `server`", ServerVariant, None, _doc(ServerVariant)),
+        _section("A finding, in `findings`", Finding, None, _doc(Finding)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -97,7 +106,7 @@ def _allowed(field: FieldInfo) -> str:
         return "[a checkpoint](#a-checkpoint), or its id alone"
     if TableColumns in models:
         return "[columns](#columns-of-a-table)"
-    if models and models[0] in (Category, Variant):
+    if models and models[0] in (Category, Variant, Finding):
         return "a list of tables, see below"
     if get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1:
         return f"{get_args(field.annotation)[0]} alone"

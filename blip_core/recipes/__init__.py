@@ -14,6 +14,7 @@ from blip_core.recipes.dataset import Dataset
 from blip_core.recipes.device import Device
 from blip_core.recipes.evaluation import BundledEvaluation, Evaluation, SplitEvaluation, TableEvaluation
 from blip_core.recipes.explaining import field_names
+from blip_core.recipes.findings import Finding
 from blip_core.recipes.finetune import Adapter, AdapterPreset, Finetune
 from blip_core.recipes.inference import Inference
 from blip_core.recipes.labels import Labels
@@ -42,6 +43,7 @@ __all__ = [
     "Dtype",
     "Evaluation",
     "ExactDuplicates",
+    "Finding",
     "Finetune",
     "FolderSource",
     "Inference",

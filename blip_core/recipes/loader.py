@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from blip_core.errors import RecipeError
 from blip_core.recipes.explaining import Layer, explain
+from blip_core.recipes.findings import without_overtaken
 from blip_core.recipes.merging import merge
 from blip_core.recipes.overrides import parse_override
 from blip_core.recipes.reading import parse_toml
@@ -59,7 +60,10 @@ def load_recipe(name_or_path: str, profile: str | None = None, overrides: Sequen
         layers = _profiled_layers(content, origin, profile or DEFAULT_PROFILE)
     changes = [Layer(f"--set {text}", parse_override(text)) for text in overrides]
     # Overrides are one patch, so that `source.path` may be given before `source.kind`.
-    merged = merge(_lay(layers), _lay(changes))
+    before, changed = _lay(layers), _lay(changes)
+    merged = merge(before, changed)
+    if isinstance(before.get("findings"), list) and "findings" not in changed:
+        merged["findings"] = without_overtaken(before["findings"], before, merged)
     return _validate(_complete(merged, chosen), [*layers, *changes])
 
 

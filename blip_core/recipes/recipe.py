@@ -14,6 +14,7 @@ from blip_core.recipes.curation import Curation
 from blip_core.recipes.dataset import Dataset
 from blip_core.recipes.device import Device
 from blip_core.recipes.evaluation import Evaluation, SplitEvaluation
+from blip_core.recipes.findings import Finding, check_findings
 from blip_core.recipes.finetune import Finetune
 from blip_core.recipes.inference import Inference
 from blip_core.recipes.labels import Labels
@@ -71,6 +72,8 @@ class Recipe(Section):
     """How variants answer."""
     variants: tuple[AnyVariant, ...] = Field(min_length=1, strict=False)
     """Which models are compared; the first is the one that the others are measured against."""
+    findings: tuple[Finding, ...] = Field(default=(), strict=False, exclude_if=lambda given: not given)
+    """What is expected of the variants, decided by what comes out."""
     champion: Champion = Champion()
     """When the tuned adapter becomes the champion."""
     tracking: Tracking = Tracking()
@@ -84,6 +87,7 @@ class Recipe(Section):
         _check_evaluation(self)
         _check_finetune(self)
         _check_variants(self)
+        _check_findings(self)
         _check_gguf(self)
         return self
 
@@ -230,6 +234,12 @@ def _check_server(recipe: Recipe, variant: ServerVariant) -> None:
             f"variant {variant.name}: role is server, but inference.ranking is texts: servers tell "
             "probabilities of first tokens alone; set it to letters, or leave the variant out"
         )
+
+
+def _check_findings(recipe: Recipe) -> None:
+    _refuse_twice("findings", [finding.name for finding in recipe.findings])
+    variants = [variant.name for variant in recipe.variants]
+    check_findings(recipe.findings, variants, recipe.inference.ablations, recipe.evaluation.kind)
 
 
 def _check_gguf(recipe: Recipe) -> None:

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from blip_core.errors import RecipeError
 from blip_core.finite import check_finite
-from blip_core.recipes.findings import Expectation
+from blip_core.recipes.findings import ASKED, Expectation
 from blip_core.recipes.findings import Finding as Declared
+from blip_core.recipes.recipe import Recipe
 from blip_core.scoring.accuracy import SIGNIFICANCE
 from blip_core.scoring.bootstrap import clustered_interval
 from blip_core.scoring.comparison import mcnemar_p
 from blip_core.scoring.measurement import Measurement
-from blip_core.scoring.measures import Measure
+from blip_core.scoring.measures import Measure, measure_named, measures_of
 
 FLIPS = 10_000  # of signs; a p-value below 1 / FLIPS is not told apart from it
 
@@ -67,6 +68,33 @@ class Finding:
         low, high = self.ci95
         told = {"difference": self.difference, "low end": low, "high end": high, "p": self.p_value}
         check_finite(f"finding {self.name}", told | {"adjusted p": self.p_adjusted})
+
+
+def check_measures(recipe: Recipe) -> None:
+    """Make sure that each finding's measure will have values, before any work is begun.
+
+    Raises:
+        RecipeError: One is unknown, judges other rows than the recipe has, or is not asked for.
+    """
+    for finding in recipe.findings:
+        try:
+            _check_measure(recipe, finding)
+        except RecipeError as error:
+            raise RecipeError(f"finding {finding.name}: {error}") from None
+
+
+def _check_measure(recipe: Recipe, finding: Declared) -> None:
+    measure = measure_named(finding.measure)
+    if not measure.judges(recipe.task):
+        allowed = ", ".join(one.name for one in measures_of(recipe.task))
+        raise RecipeError(f"{measure.name} does not judge rows of the task {recipe.task}; allowed: {allowed}")
+    if not measure.needs:
+        return
+    if ASKED in finding.a + finding.b:
+        raise RecipeError(f"{measure.name} is measured where everything is shown; leave {ASKED}MODE out")
+    section, field = measure.needs.split(".")
+    if not getattr(getattr(recipe, section), field):
+        raise RecipeError(f"{measure.name} is measured only where {measure.needs} is true; set it")
 
 
 def find(

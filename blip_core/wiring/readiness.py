@@ -7,6 +7,7 @@ from blip_core.errors import RecipeError, TableError
 from blip_core.recipes import Recipe, ServerVariant
 from blip_core.recipes.evaluation import TableEvaluation
 from blip_core.recipes.source import Source
+from blip_core.scoring.findings import check_measures
 from blip_core.wiring.checkpoints import check_checkpoints, folder_of
 from blip_core.wiring.environment import prepare_environment
 from blip_core.wiring.evaluation import evaluation_examples
@@ -48,13 +49,14 @@ def check_can_run(recipe: Recipe) -> None:
     """Make sure that a recipe can be run, and that what it hands in can be read, before any work is begun.
 
     Raises:
-        RecipeError: Its task is described but not run yet.
+        RecipeError: Its task is described but not run yet, or a finding's measure would have no values.
         TableError: A table or folder that it names is not there, lacks a column or holds too little of use.
     """
     if recipe.task != RUNNABLE_TASK:
         raise RecipeError(
             f"task is {recipe.task!r}: the pipeline cannot run it yet; allowed today: {RUNNABLE_TASK}"
         )
+    check_measures(recipe)
     _check_source(recipe.source)
     if recipe.evaluation.kind == "table":
         evaluation_examples(recipe)

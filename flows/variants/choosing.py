@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -53,9 +54,18 @@ def with_variants(recipe: Recipe, names: Sequence[str]) -> Recipe:
             f"{', '.join(variant.name for variant in recipe.variants)}"
         )
     try:
-        return Recipe.model_validate({**dict(recipe), "variants": tuple(variants)})
+        return Recipe.model_validate({**dict(recipe), **_compared(recipe, variants)})
     except ValidationError as error:
         raise RecipeError(_words(error)) from None
+
+
+def _compared(recipe: Recipe, variants: Sequence[AnyVariant]) -> dict[str, Any]:
+    """The variants, and the findings that are about these alone."""
+    names = {variant.name for variant in variants}
+    return {
+        "variants": tuple(variants),
+        "findings": tuple(one for one in recipe.findings if one.about <= names),
+    }
 
 
 def choose_variant(recipe: Recipe, name: str) -> AnyVariant:

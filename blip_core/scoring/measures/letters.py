@@ -1,13 +1,18 @@
 """Whether the letter of a question with options is right: ranked, in all rotations, or written freely."""
 
+from collections.abc import Callable, Sequence
+
 from blip_core.records import Prediction
-from blip_core.scoring.measures.measure import Answer, Measure, each
+from blip_core.scoring.measures.measure import Answer, Measure, Values, each
 
 _OPTIONS = frozenset({"mcq"})
 
 
+_ROTATED, _FREE = "inference.circular", "inference.free_generation"
+
+
 def _right(answer: Answer) -> float | None:
-    return float(answer.row.is_right)
+    return float(answer.row.is_right) if answer.row.truth else None
 
 
 def _circular(answer: Answer) -> float | None:
@@ -16,22 +21,46 @@ def _circular(answer: Answer) -> float | None:
     return None if row.rotations_right is None else float(row.rotations_right == row.offered)
 
 
-def _written(answer: Answer) -> float | None:
-    row = answer.row
-    return float(row.generated_letter == row.truth) if _wrote(row) else None
+def _where_written(value: Callable[[Prediction], float | None]) -> Values:
+    """A measure of what was written; it says nothing of a variant that was not asked to write."""
+
+    def values(answers: Sequence[Answer]) -> list[float | None]:
+        asked = any(answer.row.generated for answer in answers)  # then an empty text is an answer, too
+        return [value(answer.row) if asked else None for answer in answers]
+
+    return values
 
 
-def _invalid(answer: Answer) -> float | None:
-    return float(not answer.row.generated_letter) if _wrote(answer.row) else None
+def _written(row: Prediction) -> float | None:
+    return float(row.generated_letter == row.truth) if row.truth else None
 
 
-def _wrote(row: Prediction) -> bool:
-    return bool(row.generated or row.generated_letter)
+def _invalid(row: Prediction) -> float | None:
+    return float(not row.generated_letter)
 
 
 MEASURES = (
     Measure("letter-right", "share of right letters, ranked", each(_right), _OPTIONS),
-    Measure("circular-right", "share of questions right in all rotations", each(_circular), _OPTIONS),
-    Measure("written-letter-right", "share of right letters, written freely", each(_written), _OPTIONS),
-    Measure("no-letter", "share of answers that name no letter", each(_invalid), _OPTIONS, "less"),
+    Measure(
+        "circular-right",
+        "share of questions right in all rotations",
+        each(_circular),
+        _OPTIONS,
+        needs=_ROTATED,
+    ),
+    Measure(
+        "written-letter-right",
+        "share of right letters, written freely",
+        _where_written(_written),
+        _OPTIONS,
+        needs=_FREE,
+    ),
+    Measure(
+        "no-letter",
+        "share of answers that name no letter",
+        _where_written(_invalid),
+        _OPTIONS,
+        "less",
+        needs=_FREE,
+    ),
 )

@@ -39,6 +39,7 @@ class Measure:
         better: whether more of it is better.
         span: largest value less smallest; None without bounds.
         version: enters keys; counted up when values change.
+        needs: field of a recipe that has to be on for there to be values, where there is one.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Measure:
     better: Better = "more"
     span: float | None = 1.0
     version: str = "1"
+    needs: str = ""
 
     def judges(self, task: str) -> bool:
         """Whether it says something of rows of that kind."""
