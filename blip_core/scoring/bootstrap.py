@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 def clustered_interval(
-    gains: NDArray[np.int64] | Floats, clusters: Sequence[str], seed: int
+    gains: NDArray[np.int64] | Floats, clusters: Sequence[str], seed: int, resamples: int = RESAMPLES
 ) -> tuple[float, float, int]:
     """95 % percentile interval of the mean gain a row, clusters resampled (Efron 1979; Field and Welsh 2007).
 
@@ -25,6 +25,7 @@ def clustered_interval(
         gains: gain of each row, -1 to 1; (rows,).
         clusters: name of each row's cluster, in the same order.
         seed: of the resampling.
+        resamples: how many are drawn.
 
     Returns:
         Low end, high end, and how many clusters there are.
@@ -39,8 +40,8 @@ def clustered_interval(
         _mean_gain,
         paired=True,  # a cluster's sum and its size are drawn together
         vectorized=True,
-        n_resamples=RESAMPLES,
-        batch=max(1, min(RESAMPLES, _DRAWS_AT_ONCE // len(sizes))),
+        n_resamples=resamples,
+        batch=max(1, min(resamples, _DRAWS_AT_ONCE // len(sizes))),
         confidence_level=1 - SIGNIFICANCE,
         method="percentile",
         rng=np.random.default_rng(seed),
