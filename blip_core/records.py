@@ -27,6 +27,9 @@ NO_PROBABILITIES = "no-probabilities"
 """Flag of a prediction whose model told a letter and not how likely it was."""
 """What stands in place of a letter where an answer names none."""
 
+WITH_OPTIONS = "mcq"
+"""The kind of rows that files do not name, because there was no other when they were written."""
+
 Mode = Literal["both", "one-stage", "description-only", "blind"]
 """What a model sees when it answers: picture and description, either alone, or neither."""
 
@@ -193,10 +196,14 @@ class Prediction(Row):
     `mean_a` ... `mean_d` and `mean_more` are the options' probabilities averaged over the rotations, under
     the letters of the unrotated question.
     `flags` holds slugs of what is odd about the row, parted by spaces.
+    `task` is the kind of the row. One without options has neither probabilities nor letters: its text stands
+    in `generated`, and the right one, where it is known, in `target`.
 
     Raises:
         NotANumber: A probability is none: the largest of such would be the first letter's.
     """
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"task", "target"})
 
     id: str
     picture_id: str
@@ -222,6 +229,8 @@ class Prediction(Row):
     offered: int = 4
     p_more: tuple[float, ...] = ()
     mean_more: tuple[float, ...] = ()
+    task: str = WITH_OPTIONS
+    target: str = ""
 
     def __post_init__(self) -> None:
         if not all(map(isfinite, (*self.probabilities, *(self.means or ())))):
@@ -275,6 +284,11 @@ def example_schema(examples: Iterable[Example]) -> pa.Schema:
     return EXAMPLE_SCHEMA.remove(EXAMPLE_SCHEMA.get_field_index("context"))
 
 
+def prediction_schema(tasks: Iterable[str]) -> pa.Schema:
+    """Schema of a file of predictions: without kind and target where all rows have options, as it was."""
+    return PREDICTION_SCHEMA if set(tasks) <= {WITH_OPTIONS} else TEXT_PREDICTION_SCHEMA
+
+
 def sum_up(rejections: Iterable[Rejection]) -> str:
     """Count rejections by reason, most frequent first, each with its first example."""
     rows = list(rejections)
@@ -317,12 +331,16 @@ EXAMPLE_SCHEMA = _ordered(
     _schema("id picture_id group category task description question a b c d answer target scene kind context")
     | {"image": _IMAGE, "more": pa.list_(pa.string())},
 )
-PREDICTION_SCHEMA = _ordered(
+TEXT_PREDICTION_SCHEMA = _ordered(
     Prediction,
     _schema(
-        "id picture_id category kind variant description ranked generated generated_letter truth mode flags",
+        "id picture_id category kind variant description ranked generated generated_letter truth mode flags "
+        "task target",
         integers="rotations_right offered",
         floats="p_a p_b p_c p_d mean_a mean_b mean_c mean_d",
     )
     | {"p_more": pa.list_(pa.float64()), "mean_more": pa.list_(pa.float64())},
+)
+PREDICTION_SCHEMA = pa.schema(
+    [field for field in TEXT_PREDICTION_SCHEMA if field.name not in Prediction.LATER]
 )

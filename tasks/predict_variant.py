@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from blip_core.errors import EmptyDataset
 from blip_core.ports import Progress
 from blip_core.recipes import AnyVariant, Inference, Recipe, ServerVariant
-from blip_core.records import PREDICTION_SCHEMA, Example, Prediction
+from blip_core.records import Example, Prediction, prediction_schema
 from blip_core.store import Artifact, ArtifactRef, read_rows, write_rows
 from blip_core.wiring import (
     adapter_folder,
@@ -117,8 +117,9 @@ def predict_variant(
         settings = inference_settings(recipe)
         step = rows_a_shard(variant, settings)
         shards = answer_in_shards(own_key, variant.name, examples, settings, load, rows_per_shard=step)
-        answered = gather(shards, FILE, folder, Prediction, PREDICTION_SCHEMA)
-        gather(shards, ABLATIONS, folder, Prediction, PREDICTION_SCHEMA)
+        schema = prediction_schema(example.task for example in examples)
+        answered = gather(shards, FILE, folder, Prediction, schema)
+        gather(shards, ABLATIONS, folder, Prediction, schema)
         parents = {"dataset": dataset.key} if dataset and recipe.evaluation.kind == "split" else {}
         return {
             "rows": answered,
@@ -162,9 +163,10 @@ def answer_in_shards(
 
         model = answering()
         answers = model.answer(shard, settings, variant, on_pass)
-        write_rows(target / ABLATIONS, answers.ablations, PREDICTION_SCHEMA)
+        schema = prediction_schema(example.task for example in shard)
+        write_rows(target / ABLATIONS, answers.ablations, schema)
         return {
-            "rows": write_rows(target / FILE, answers.predictions, PREDICTION_SCHEMA),
+            "rows": write_rows(target / FILE, answers.predictions, schema),
             "counts": answers.counts.to_row(),
             "language_model": model.unpacking,
             "oddities": count_oddities(answers.predictions),
