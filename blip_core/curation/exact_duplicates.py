@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from blip_core.curation.gate import Gate, Kept, part, refuse
+from blip_core.kinds import kind_of
 from blip_core.recipes.curation import ExactDuplicates
 from blip_core.records import Example, Rejection
 from blip_core.texts import exact
@@ -21,8 +22,8 @@ def refuse_exact_duplicates(rows: Sequence[Example], settings: ExactDuplicates) 
     earlier: dict[tuple[str, str, str], list[Example]] = defaultdict(list)
 
     def judge(row: Example) -> Rejection | None:
-        asked = row.target if row.task == "caption" else row.question
-        same = earlier[hashlib.sha256(row.image).hexdigest(), exact(asked), exact(row.context)]
+        asked = exact(kind_of(row.task).asked(row))
+        same = earlier[hashlib.sha256(row.image).hexdigest(), asked, exact(row.context)]
         original = next((one for one in same if _options(one) & _options(row)), None)
         if original is None:
             same.append(row)
@@ -34,8 +35,7 @@ def refuse_exact_duplicates(rows: Sequence[Example], settings: ExactDuplicates) 
 
 def _options(row: Example) -> set[str]:
     """What can be answered; where answers are free, rows share the empty option."""
-    offered = row.options[: row.offered] if row.task == "mcq" else ("",)
-    return {exact(option) for option in offered}
+    return {exact(option) for option in kind_of(row.task).choices(row)}
 
 
 GATE = Gate(

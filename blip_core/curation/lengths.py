@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 
 from blip_core.curation.gate import Gate, Kept, part, refuse
+from blip_core.kinds import kind_of
+from blip_core.kinds.mcq import listed
 from blip_core.recipes.curation import Lengths
 from blip_core.records import OPTION_LETTERS, Example, Rejection
 from blip_core.texts import are_alike, exact, is_repeated, loose
@@ -21,30 +23,16 @@ def check_texts(rows: Sequence[Example], settings: Lengths) -> Kept:
 
 
 def _judge(row: Example, settings: Lengths) -> Rejection | None:
-    empty = _empty_field(row)
+    kind = kind_of(row.task)
+    empty = kind.empty_field(row)
     if empty:
         return refuse(row, "empty-text", f"{empty} is empty")
-    return _judge_length(row, settings) or (_judge_options(row) if row.task == "mcq" else None)
-
-
-def _empty_field(row: Example) -> str | None:
-    texts = {"target": row.target}
-    if row.task != "caption":
-        texts["question"] = row.question
-    if row.task == "mcq":
-        texts |= dict(zip(OPTION_LETTERS, _listed(row), strict=False))
-    return next((name for name, text in texts.items() if not text.strip()), None)
-
-
-def _listed(row: Example) -> tuple[str, ...]:
-    """The options up to the last one that is written, two at least."""
-    written = [place for place, option in enumerate(row.options) if option.strip()]
-    return row.options[: max([1, *written]) + 1]
+    return _judge_length(row, settings) or (_judge_options(row) if kind.has_options else None)
 
 
 def _judge_length(row: Example, settings: Lengths) -> Rejection | None:
     """Captions describe in their target; questions need no description where there is one stage only."""
-    description = row.target if row.task == "caption" else row.description
+    description = kind_of(row.task).described(row)
     words = len(description.split())
     if not words:
         return None
@@ -56,7 +44,7 @@ def _judge_length(row: Example, settings: Lengths) -> Rejection | None:
 
 
 def _judge_options(row: Example) -> Rejection | None:
-    options = _listed(row)
+    options = listed(row)
     letters = OPTION_LETTERS[: len(options)]
     if row.answer not in letters:
         return refuse(row, "answer-not-a-letter", f"{row.answer!r} is none of {', '.join(letters)}")

@@ -7,23 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from blip_core import strict_json
+from blip_core.kinds import kind_of
 from blip_core.recipes import Recipe
-from blip_core.records import OPTION_LETTERS, Example, Rejection, Split
+from blip_core.records import Example, Rejection, Split
 
 CARD = "README.md"
 SAMPLE_ROWS = 5
 SAMPLE_CHARACTERS = 160
 
-_TASK_CATEGORIES = {
-    "mcq": "visual-question-answering",
-    "vqa": "visual-question-answering",
-    "caption": "image-to-text",
-}
-_TASK_WORDS = {
-    "mcq": "pictures with four-option questions",
-    "vqa": "pictures with questions and free answers",
-    "caption": "pictures with captions",
-}
 _SIZE_CATEGORIES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _LARGEST = "n>1M"
 _MARKDOWN = re.compile(r"[\\|`\[\]]")  # cells, code, links and pictures
@@ -47,7 +38,7 @@ def write_card(
     sections = [
         _front_matter(recipe, {split: len(found) for split, found in rows.items()}),
         f"# {recipe.title}\n",
-        f"{total:,} {_TASK_WORDS[recipe.task]}, made by the recipe `{recipe.name}`"
+        f"{total:,} {kind_of(recipe.task).rows_are}, made by the recipe `{recipe.name}`"
         + (f" on the profile `{recipe.profile}`.\n" if recipe.profile else ".\n"),
         "## Splits\n\n" + _table(("split", "rows"), [(name, len(found)) for name, found in rows.items()]),
         _how_to_load(),
@@ -75,7 +66,7 @@ def _front_matter(recipe: Recipe, rows: Mapping[Split, int]) -> str:
     size = next((name for limit, name in _SIZE_CATEGORIES if total < limit), _LARGEST)
     return (
         f"---\npretty_name: {strict_json.dumps(recipe.title)}\nlicense: other\n"
-        f"task_categories:\n- {_TASK_CATEGORIES[recipe.task]}\nsize_categories:\n- {size}\n"
+        f"task_categories:\n- {kind_of(recipe.task).hub_category}\nsize_categories:\n- {size}\n"
         f"{_tags(recipe)}configs:\n- config_name: default\n  data_files:\n{files}---\n"
     )
 
@@ -103,19 +94,12 @@ def _refused(rejections: Iterable[Rejection]) -> str:
 def _samples(rows: Sequence[Example]) -> str:
     step = max(1, len(rows) // SAMPLE_ROWS)
     chosen = rows[::step][:SAMPLE_ROWS]
-    lines = [(row.id, row.description, row.question, _options(row), _answer(row)) for row in chosen]
-    return _table(("id", "description", "question", "options", "answer"), lines)
+    return _table(("id", "description", "question", "options", "answer"), map(_sample, chosen))
 
 
-def _options(row: Example) -> str:
-    if row.task != "mcq":
-        return ""
-    lettered = zip(OPTION_LETTERS, row.options, strict=False)
-    return " / ".join(f"{letter}. {text}" for letter, text in lettered if text)
-
-
-def _answer(row: Example) -> str:
-    return row.answer if row.task == "mcq" else row.target
+def _sample(row: Example) -> tuple[str, ...]:
+    kind = kind_of(row.task)
+    return row.id, row.description, row.question, kind.options_shown(row), kind.answer(row)
 
 
 def _table(heads: Sequence[str], lines: Iterable[Sequence[object]]) -> str:

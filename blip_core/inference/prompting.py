@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from blip_core.errors import RecipeError
+from blip_core.kinds import kind_of
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.text import Prompt, tokenise_prompts
 from blip_core.recipes.inference import Inference
@@ -183,5 +184,5 @@ def check_task(examples: Sequence[Example]) -> None:
         RecipeError: An example is of another task than `mcq`.
     """
     for example in examples:
-        if example.task != "mcq":
-            raise RecipeError(f"example {example.id!r} is of task {example.task!r}; only mcq has letters")
+        if not kind_of(example.task).has_options:
+            raise RecipeError(f"example {example.id!r} is of task {example.task!r}, which has no letters")

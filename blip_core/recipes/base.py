@@ -4,7 +4,10 @@ from collections.abc import Set
 from string import Formatter
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from blip_core.errors import RecipeError
+from blip_core.kinds import kind_of
 
 Quantisation = Literal["none", "int8", "nf4"]
 
@@ -13,6 +16,16 @@ BatchSize = Annotated[int, Field(ge=1, le=4096)]
 NewTokens = Annotated[int, Field(ge=1, le=4096)]
 Temperature = Annotated[float, Field(ge=0.0, le=2.0)]
 TopP = Annotated[float, Field(gt=0.0, le=1.0)]
+
+
+def _known_task(task: str) -> str:
+    try:
+        return kind_of(task).name
+    except RecipeError as error:
+        raise ValueError(str(error)) from None
+
+
+Task = Annotated[str, AfterValidator(_known_task)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 
 
@@ -29,7 +42,7 @@ class Section(BaseModel):
     )
 
 
-def check_placeholders(field: str, text: str, required: set[str], optional: Set[str] = frozenset()) -> None:
+def check_placeholders(field: str, text: str, required: Set[str], optional: Set[str] = frozenset()) -> None:
     """Refuse a prompt that lacks a placeholder or has an unknown one.
 
     Args:

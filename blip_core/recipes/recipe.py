@@ -7,7 +7,8 @@ import tomli_w
 from pydantic import Field, model_validator
 
 from blip_core import strict_json
-from blip_core.recipes.base import Section, Slug, check_placeholders
+from blip_core.kinds import Kind, kind_of
+from blip_core.recipes.base import Section, Slug, Task, check_placeholders
 from blip_core.recipes.champion import Champion
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.curation import Curation
@@ -27,9 +28,6 @@ from blip_core.recipes.variants import ALIASES, AnyVariant, ServerVariant
 SCHEMA_VERSION: Literal[1] = 1
 MAX_SEED = 2**32 - 1
 
-_CONTEXT = {"context"}
-_OPTION_PLACEHOLDERS = {"a", "b", "c", "d"}
-
 
 class Recipe(Section):
     """A resolved recipe. With the code version it names a run fully."""
@@ -40,8 +38,8 @@ class Recipe(Section):
     """Short name, also of the experiment."""
     title: str = Field(min_length=1, max_length=200)
     """One line for people."""
-    task: Literal["mcq", "caption", "vqa"]
-    """What is learnt: four-option questions, captions, or questions with free answers."""
+    task: Task
+    """What is learnt: `mcq` (questions with options), `vqa` (with free answers) or `caption`."""
     stages: Annotated[int, Field(ge=1, le=2)] = 1
     """Stages of inference: 2 describes before it answers."""
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
@@ -90,6 +88,11 @@ class Recipe(Section):
         _check_findings(self)
         _check_gguf(self)
         return self
+
+    @property
+    def kind(self) -> Kind:
+        """What depends on its task."""
+        return kind_of(self.task)
 
     @property
     def experiment(self) -> str:
@@ -148,9 +151,12 @@ def _check_labels(recipe: Recipe) -> None:
 
 def _check_inference(recipe: Recipe) -> None:
     inference = recipe.inference
-    if recipe.task == "caption" and recipe.stages == 2:
-        raise ValueError("task is caption and stages is 2: a caption describes, there is nothing to answer")
-    if recipe.task != "mcq" and not inference.free_generation:
+    kind = recipe.kind
+    if not kind.asks and recipe.stages == 2:
+        raise ValueError(
+            f"task is {recipe.task} and stages is 2: a {recipe.task} describes, there is nothing to answer"
+        )
+    if not kind.has_options and not inference.free_generation:
         raise ValueError(
             f"task is {recipe.task} and inference.free_generation is false: there are no options to rank, so "
             "nothing would be answered"
@@ -161,13 +167,11 @@ def _check_inference(recipe: Recipe) -> None:
             "stages to 1"
         )
     if recipe.stages == 2:
-        allowed = {"question"} | _CONTEXT
+        allowed = {"question", "context"}
         check_placeholders("inference.describe_prompt", inference.describe_prompt, set(), allowed)
+    described = {"description"} if recipe.stages == 2 else set()
     check_placeholders(
-        "inference.answer_prompt",
-        inference.answer_prompt,
-        _answer_placeholders(recipe),
-        _CONTEXT | ({"letters"} if recipe.task == "mcq" else set()),
+        "inference.answer_prompt", inference.answer_prompt, kind.places | described, kind.further_places
     )
     _refuse_twice("inference.ablations", list(inference.ablations))
     told = [mode for mode in ("one-stage", "description-only") if mode in inference.ablations]
@@ -176,22 +180,15 @@ def _check_inference(recipe: Recipe) -> None:
             f"inference.ablations holds {told[0]}, but stages is 1: nothing describes, so there is no "
             "description to leave out or to be alone with; allowed: blind"
         )
-    if recipe.task != "mcq" and (inference.circular or inference.ablations):
+    if not kind.has_options and (inference.circular or inference.ablations):
         raise ValueError(
             f"task is {recipe.task}, and inference.circular or inference.ablations is set: they ask again "
             "about options, and there are none; leave them out"
         )
 
 
-def _answer_placeholders(recipe: Recipe) -> set[str]:
-    asked = set() if recipe.task == "caption" else {"question"}
-    options = _OPTION_PLACEHOLDERS if recipe.task == "mcq" else set()
-    described = {"description"} if recipe.stages == 2 else set()
-    return asked | options | described
-
-
 def _check_evaluation(recipe: Recipe) -> None:
-    if recipe.evaluation.kind == "bundled" and recipe.task != "mcq":
+    if recipe.evaluation.kind == "bundled" and not recipe.kind.has_options:
         raise ValueError(
             f"evaluation.kind is bundled, but task is {recipe.task}: the bundled set holds four-option "
             "questions; use split or table"

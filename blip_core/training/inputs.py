@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from blip_core.errors import EmptyDataset, StageFailure, TrainingFailure
-from blip_core.records import OPTION_LETTERS, Example, Rejection, sum_up
+from blip_core.kinds import kind_of
+from blip_core.records import Example, Rejection, sum_up
 
 MOST_QUARANTINED = 0.02
 """Share of the pictures that may be unreadable; with more, something is wrong with all of them."""
@@ -20,18 +21,16 @@ def check_examples(train: Sequence[Example], validation: Sequence[Example]) -> N
     """
     if not train:
         raise EmptyDataset("no rows are left to train on; see the counts of rejected rows")
-    unanswered = [example.id for example in (*train, *validation) if not _has_answer(example)]
+    unanswered = [row.id for row in (*train, *validation) if not kind_of(row.task).learnt(row)]
     if unanswered:
         raise TrainingFailure(
             f"{len(unanswered)} rows have no answer to learn: {_named(unanswered)}; an answer is one of "
             "the letters of its options, for other tasks a text. Answer these rows or take them out"
         )
-    letters = {example.answer for example in train}
-    if len(letters) == 1 and all(example.task == "mcq" for example in train):
-        raise TrainingFailure(
-            f"the answer of all {len(train)} rows to train on is {letters.pop()}: a model would learn the "
-            "letter and nothing else; shuffle the options, or bring more rows"
-        )
+    tasks = {example.task for example in train}
+    why = kind_of(tasks.pop()).nothing_to_learn(train) if len(tasks) == 1 else ""
+    if why:
+        raise TrainingFailure(why)
 
 
 def quarantine(examples: Sequence[Example], rejections: Sequence[Rejection]) -> list[Example]:
@@ -57,12 +56,6 @@ def quarantine(examples: Sequence[Example], rejections: Sequence[Rejection]) -> 
             "Mend the pictures, or make the dataset anew"
         )
     return [example for example in examples if example.image not in unreadable]
-
-
-def _has_answer(example: Example) -> bool:
-    if example.task == "mcq":
-        return example.answer in OPTION_LETTERS[: example.offered]
-    return bool(example.target.strip())
 
 
 def _named(ids: Sequence[str]) -> str:

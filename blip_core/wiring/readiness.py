@@ -15,8 +15,6 @@ from blip_core.wiring.places import workplace
 from blip_core.wiring.tuning import check_adapter
 from blip_core.wiring.variants import server_key
 
-RUNNABLE_TASK = "mcq"
-
 
 def check_ready(recipe: Recipe) -> None:
     """Make sure, before any work is begun, that a recipe can be run here.
@@ -52,10 +50,8 @@ def check_can_run(recipe: Recipe) -> None:
         RecipeError: Its task is described but not run yet, or a finding's measure would have no values.
         TableError: A table or folder that it names is not there, lacks a column or holds too little of use.
     """
-    if recipe.task != RUNNABLE_TASK:
-        raise RecipeError(
-            f"task is {recipe.task!r}: the pipeline cannot run it yet; allowed today: {RUNNABLE_TASK}"
-        )
+    if not recipe.kind.has_options:
+        raise RecipeError(f"task is {recipe.task!r}: the pipeline cannot run it yet; allowed today: mcq")
     check_measures(recipe)
     _check_source(recipe.source)
     if recipe.evaluation.kind == "table":

@@ -28,7 +28,7 @@ def check_can_answer(recipe: Recipe) -> None:
     Raises:
         RecipeError: It asks something else.
     """
-    if recipe.task != "mcq":
+    if not recipe.kind.has_options:
         raise RecipeError(
             f"task is {recipe.task!r}, but only questions with options are answered; allowed: mcq"
         )

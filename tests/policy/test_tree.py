@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from blip_core.kinds import KINDS
 from flows.cli.app import app
 
 ROOT = Path(__file__).parents[2]
@@ -16,6 +17,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}
 UNSAFE_CALLS = {"torch.load", "eval", "exec"}
 CONVERSION = ROOT / "blip_core" / "prefetching" / "conversion_process.py"  # a process apart, without network
+KINDS_ROOM = ROOT / "blip_core" / "kinds"
 WIRING = ROOT / "blip_core" / "wiring"
 PICKLED_WEIGHTS = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 FAMILY_LIMIT_BYTES = 20_000_000
@@ -34,6 +36,19 @@ def _name(path):
 
 def _nodes(path):
     return ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if KINDS_ROOM not in path.parents], ids=_name)
+def test_only_kinds_know_tasks_by_their_names(path):
+    asked = [
+        node.lineno
+        for node in _nodes(path)
+        if isinstance(node, ast.Compare | ast.MatchValue | ast.Dict)
+        for part in ast.iter_child_nodes(node)
+        for word in (part.elts if isinstance(part, ast.Tuple | ast.List | ast.Set) else [part])
+        if isinstance(word, ast.Constant) and word.value in KINDS
+    ]
+    assert asked == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)

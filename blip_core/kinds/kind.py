@@ -1,0 +1,68 @@
+"""What depends on what is asked: a kind of task, with what holds for most as its defaults."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from blip_core.records import Example
+
+Learn = Literal["target", "whole"]
+
+
+class Kind:
+    """A kind of row: what it must hold, what is asked of it, what it teaches and how it is called.
+
+    The defaults are those of a question that is answered freely.
+
+    Attributes:
+        name: as rows and recipes write it.
+        rows_are: what a dataset of such rows holds, in words.
+        hub_category: the hub's name of the task, for the card.
+        has_options: whether a row is answered by the letter of one of its options.
+        asks: whether something is asked about the picture; where nothing is, there is one stage.
+        places: what the answering prompt has to have a place for, besides a description.
+        further_places: what it may have one for.
+    """
+
+    name: str
+    rows_are: str
+    hub_category: str = "visual-question-answering"
+    has_options: bool = False
+    asks: bool = True
+    places: frozenset[str] = frozenset({"question"})
+    further_places: frozenset[str] = frozenset({"context"})
+
+    def empty_field(self, row: Example) -> str:
+        """Name of a text that a row has to hold and does not; empty where it holds all of them."""
+        texts = {"target": row.target, "question": row.question}
+        return next((field for field, text in texts.items() if not text.strip()), "")
+
+    def described(self, row: Example) -> str:
+        """The text of a row that describes its picture; empty where there is none."""
+        return row.description
+
+    def asked(self, row: Example) -> str:
+        """What makes two rows about one picture the same."""
+        return row.question
+
+    def choices(self, row: Example) -> tuple[str, ...]:
+        """What can be answered; one empty text where anything can."""
+        del row
+        return ("",)
+
+    def answer(self, row: Example) -> str:
+        """What is right, as a row says it."""
+        return row.target
+
+    def learnt(self, row: Example) -> str:
+        """What a model is taught to say; empty where a row does not tell."""
+        return self.answer(row).strip()
+
+    def options_shown(self, row: Example) -> str:
+        """The options on one line, for people; empty where there are none."""
+        del row
+        return ""
+
+    def nothing_to_learn(self, rows: Sequence[Example]) -> str:
+        """Why rows that are sound one by one teach nothing together; empty where they do."""
+        del rows
+        return ""

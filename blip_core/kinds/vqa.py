@@ -1,0 +1,13 @@
+"""Questions with free answers."""
+
+from blip_core.kinds.kind import Kind
+
+
+class Vqa(Kind):
+    """A question that is answered in words of one's own."""
+
+    name = "vqa"
+    rows_are = "pictures with questions and free answers"
+
+
+KIND = Vqa()
