@@ -1,7 +1,6 @@
 """Stage 7: the variants' answers become a ladder of scores."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,17 @@ from blip_core.dataset import read_split
 from blip_core.errors import TableError
 from blip_core.recipes import AnyVariant, Recipe
 from blip_core.recipes.variants import CHAMPION, REGISTRY_SCHEME
-from blip_core.store import ArtifactRef
+from blip_core.scoring.measurement import MEASUREMENT_SCHEMA
+from blip_core.scoring.measures import measures_of
+from blip_core.store import ArtifactRef, write_rows
 from blip_core.wiring import evaluation_answers, workplace
 from tasks.predict_variant import read_ablations, read_predictions
 from tasks.stage import metadata_of, path_of, stage, watcher
 
-VERSION = 4
+VERSION = 5
 FILE = "scores.json"
+MEASUREMENTS = "measurements.parquet"
+ROWS_PER_GROUP = 10_000  # of measurements, which hold no pictures
 _SHOWN_CHARS = 18  # of an identity: enough to tell two apart
 
 
@@ -26,6 +29,9 @@ def key(recipe: Recipe, predictions: Sequence[ArtifactRef]) -> str:
         "seed": recipe.seed,
         "free_generation": recipe.inference.free_generation,
         "candidates": candidates(recipe),
+        "findings": [finding.model_dump(mode="json") for finding in recipe.findings],
+        "measures": {measure.name: measure.version for measure in measures_of(recipe.task)},
+        "set": recipe.evaluation.kind,
         "predictions": [ref.digest for ref in predictions],
         **_answers(recipe),
     }
@@ -44,21 +50,12 @@ def compare(recipe: Recipe, predictions: Sequence[ArtifactRef]) -> ArtifactRef:
     def build(folder: Path) -> dict[str, Any]:
         answers = {rows[0].variant: rows for rows in map(read_predictions, predictions)}
         ablations = dict(zip(answers, map(read_ablations, predictions), strict=True))
-        is_free = recipe.inference.free_generation
         described = labelled_descriptions(predictions[0])
-        scores = {
-            "variants": {
-                name: scoring.score(rows, is_free, ablations[name]) | scoring.score_captions(rows, described)
-                for name, rows in answers.items()
-            },
-            "guessing": asdict(scoring.guessing(next(iter(answers.values())))),
-            "comparisons": scoring.compare_pairs(
-                answers, candidates(recipe), recipe.seed, watcher().progress
-            ),
-            "ablation_comparisons": scoring.compare_ablations(answers, ablations, recipe.seed),
-            "candidates": candidates(recipe),
-            **_answers(recipe),
-        }
+        judged = scoring.judge_run(
+            recipe, answers, ablations, candidates(recipe), described, watcher().progress
+        )
+        write_rows(folder / MEASUREMENTS, judged.measurements, MEASUREMENT_SCHEMA, ROWS_PER_GROUP)
+        scores = {**judged.scores, "candidates": candidates(recipe), **_answers(recipe)}
         (folder / FILE).write_text(strict_json.dumps(scores, indent=1), encoding="utf-8")
         answered = {name: ref.key for name, ref in zip(answers, predictions, strict=True)}
         return {"rows": len(answers), "recipe": recipe.name, "made_from": answered}

@@ -8,11 +8,14 @@ from blip_core.scoring.champion import Decision, decide
 from blip_core.scoring.circular import averaged_accuracy, circular_accuracy
 from blip_core.scoring.comparison import Comparison, compare, verdict
 from blip_core.scoring.correction import holm
+from blip_core.scoring.findings import Finding, find
 from blip_core.scoring.free_generation import FreeGeneration, free_generation, invalid_rate
 from blip_core.scoring.guessing import Guessing, guessing
+from blip_core.scoring.judging import Judgement, judge_run
 from blip_core.scoring.modes import by_mode, compare_modes
 from blip_core.scoring.power import questions_needed
 from blip_core.scoring.summary import compare_ablations, compare_pairs, score, score_captions
+from blip_core.scoring.texts import score_texts
 
 __all__ = [
     "Accuracy",
@@ -22,8 +25,10 @@ __all__ = [
     "CaptionScores",
     "Comparison",
     "Decision",
+    "Finding",
     "FreeGeneration",
     "Guessing",
+    "Judgement",
     "LetterScore",
     "accuracy",
     "averaged_accuracy",
@@ -38,13 +43,16 @@ __all__ = [
     "compare_modes",
     "compare_pairs",
     "decide",
+    "find",
     "free_generation",
     "guessing",
     "holm",
     "invalid_rate",
+    "judge_run",
     "per_letter",
     "questions_needed",
     "score",
     "score_captions",
+    "score_texts",
     "verdict",
 ]

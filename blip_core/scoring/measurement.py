@@ -1,18 +1,33 @@
 """One judgement of one row: what ladders, findings and pages are made of."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from blip_core.finite import check_finite
-from blip_core.records import Row
-from blip_core.scoring.measures import Answer, Measure
+from blip_core.recipes.findings import ASKED
+from blip_core.records import Prediction, Row
+from blip_core.scoring.measures import Answer, Measure, measures_of
+
+Rows = Sequence[Prediction]
+
+_NOT_ASKED = frozenset({"caption"})
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement(Row):
-    """One value of one measure: of one row, of one variant, on one set of rows."""
+    """One value of one measure: of one row, of one variant, on one set of rows.
+
+    Attributes:
+        row: id of the row.
+        picture: id of its picture, the unit of clustering.
+        variant: who answered; asked in a mode with less to see, NAME@MODE.
+        set: which rows: `bundled`, `table` or `split`, as `evaluation.kind` calls them.
+        measure: name of the measure.
+        value: in the measure's own unit.
+    """
 
     row: str
     picture: str
@@ -33,21 +48,64 @@ MEASUREMENT_SCHEMA = pa.schema(
 )
 
 
-def measure_all(answers: Sequence[Answer], measures: Iterable[Measure], rows: str) -> list[Measurement]:
+def measure_run(answers: Mapping[str, Rows], ablations: Mapping[str, Rows], rows: str) -> list[Measurement]:
+    """Judge all answers of a run by all measures of their kinds.
+
+    Args:
+        answers: by variant.
+        ablations: the same rows in other modes, by variant; those of a mode are measured as VARIANT@MODE.
+        rows: name of the set that they all answer.
+    """
+    asked = {name: list(said) for name, said in answers.items()}
+    for name, said in ablations.items():
+        for row in said:
+            asked.setdefault(f"{name}{ASKED}{row.mode}", []).append(row)
+    return [one for name, said in asked.items() for one in measure(said, name, rows)]
+
+
+def measure(predictions: Rows, variant: str, rows: str = "") -> list[Measurement]:
+    """Judge what one variant said by every measure of its kinds; see `measure_all`."""
+    tasks = dict.fromkeys(row.task for row in predictions)
+    measures = dict.fromkeys(one for task in tasks for one in measures_of(task))
+    return measure_all(answers_of(predictions), measures, variant, rows)
+
+
+def answers_of(predictions: Rows) -> list[Answer]:
+    """What was written of each row, and the right texts that are known of it.
+
+    Rows of which nothing is asked share the right texts of their picture: of one with five captions each is
+    right.
+    """
+    shared: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    for row in predictions:
+        if row.target:
+            shared[_shares(row)][row.target] = None
+    return [Answer(row, row.task, row.generated, tuple(shared[_shares(row)])) for row in predictions]
+
+
+def _shares(row: Prediction) -> tuple[str, str]:
+    """What rows have in common that share their right texts."""
+    return row.task, row.picture_id if row.task in _NOT_ASKED else row.id
+
+
+def measure_all(
+    answers: Sequence[Answer], measures: Iterable[Measure], variant: str, rows: str
+) -> list[Measurement]:
     """Judge every answer by every measure that judges its kind; what a measure says nothing of is absent.
 
     Args:
         answers: of one variant.
         measures: which are taken.
+        variant: name that the measurements bear.
         rows: name of the set that the answers belong to.
     """
-    return [made for measure in measures for made in _measured(answers, measure, rows)]
+    return [made for measure in measures for made in _measured(answers, measure, variant, rows)]
 
 
-def _measured(answers: Sequence[Answer], measure: Measure, rows: str) -> list[Measurement]:
+def _measured(answers: Sequence[Answer], measure: Measure, variant: str, rows: str) -> list[Measurement]:
     judged = [answer for answer in answers if measure.judges(answer.task)]
     return [
-        Measurement(one.row.id, one.row.picture_id, one.row.variant, rows, measure.name, value)
+        Measurement(one.row.id, one.row.picture_id, variant, rows, measure.name, value)
         for one, value in zip(judged, measure.values(judged), strict=True)
         if value is not None
     ]

@@ -97,7 +97,7 @@ def _is_yes_no(values: Floats) -> bool:
 def _sign_flip_p(gains: Floats, pictures: Sequence[str], seed: int, draws: int) -> float:
     """Share of all ways to flip signs, or of those drawn, that give as large a difference."""
     _, picture = np.unique(np.array(pictures), return_inverse=True)
-    sums = np.bincount(picture, weights=gains)
+    sums: Floats = np.bincount(picture, weights=gains).astype(np.float64)
     if not sums.any() or len(sums) == 1:
         return 1.0
     found = abs(float(sums.sum())) * (1 - _ROUNDING)
@@ -109,7 +109,7 @@ def _sign_flip_p(gains: Floats, pictures: Sequence[str], seed: int, draws: int) 
         rng.integers(0, 2, (size, len(sums)), dtype=np.int8)
         for size in _batches(draws, max(1, _FLIPS_AT_ONCE // len(sums)))
     )
-    larger = sum(int(np.sum(_flipped(ways, sums) >= found)) for ways in drawn)
+    larger = sum(np.count_nonzero(_flipped(ways, sums) >= found) for ways in drawn)
     return (larger + 1) / (draws + 1)  # what was found is one of the ways (Phipson and Smyth 2010)
 
 

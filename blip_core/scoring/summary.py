@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from blip_core.records import Prediction
 from blip_core.scoring.accuracy import accuracy
@@ -10,17 +10,18 @@ from blip_core.scoring.breakdown import by_category, by_kind, per_letter
 from blip_core.scoring.calibration import calibration
 from blip_core.scoring.captions import Caption, caption_scores
 from blip_core.scoring.circular import averaged_accuracy, circular_accuracy
-from blip_core.scoring.comparison import compare
+from blip_core.scoring.comparison import Comparison, compare
 from blip_core.scoring.correction import holm
 from blip_core.scoring.free_generation import free_generation, invalid_rate
 from blip_core.scoring.modes import by_mode, compare_modes
 
 Rows = Sequence[Prediction]
 Pair = tuple[str, str]
+Judged = TypeVar("Judged")
 
 
-def _unwatched(done: int, total: int) -> None:
-    return None
+def unwatched(done: int, total: int) -> None:
+    """Takes progress, and tells nobody."""
 
 
 def score(rows: Rows, is_free: bool, ablations: Rows = ()) -> dict[str, Any]:
@@ -63,25 +64,27 @@ def score_captions(rows: Rows, right: Mapping[str, str]) -> dict[str, Any]:
 
 
 def compare_pairs(
-    answers: Mapping[str, Rows],
+    answers: Mapping[str, Judged],
     wanted: Sequence[Pair] = (),
     seed: int = 0,
-    on_progress: Callable[[int, int], None] = _unwatched,
+    on_progress: Callable[[int, int], None] = unwatched,
+    judge: Callable[..., Comparison] = compare,
 ) -> list[dict[str, Any]]:
     """All comparisons between variants, corrected for their number.
 
     Args:
-        answers: by variant, in order.
+        answers: what is compared of each variant, in order.
         wanted: pairs of names that are compared besides the usual ones.
         seed: of the resampling.
         on_progress: told how many are done, of how many.
+        judge: compares two of them.
     """
     names = list(answers)
     pairs = [(names[a], names[b]) for a, b in pairs_to_compare(len(names))]
     pairs += [pair for pair in wanted if pair not in pairs and set(pair) <= set(names)]
     comparisons = []
     for done, (a, b) in enumerate(pairs, start=1):
-        comparisons.append(compare(answers[a], answers[b], seed))
+        comparisons.append(judge(answers[a], answers[b], seed=seed))
         on_progress(done, len(pairs))
     return [asdict(one) for one in holm(comparisons)]
 

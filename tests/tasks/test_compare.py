@@ -1,19 +1,23 @@
 """Which variants are compared with which, what is told of each, and what is refused."""
 
 import json
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from blip_core.errors import TableError
 from blip_core.recipes import load_recipe
-from blip_core.records import EXAMPLE_SCHEMA, PREDICTION_SCHEMA, Prediction
+from blip_core.records import EXAMPLE_SCHEMA, PREDICTION_SCHEMA, Prediction, prediction_schema
 from blip_core.scoring import score, score_captions
+from blip_core.scoring.measurement import Measurement
 from blip_core.scoring.summary import pairs_to_compare
-from blip_core.store import ArtifactRef, write_rows
+from blip_core.store import ArtifactRef, read_rows, write_rows
 from blip_core.wiring import workplace
-from tasks.compare import candidates, compare, read_scores
+from tasks.compare import MEASUREMENTS, candidates, compare, key, read_scores
 from tasks.predict_variant import ABLATIONS, FILE, read_ablations
+from tasks.predict_variant import key as predictions_key
 
 ROTATED = {"rotations_right": 4, "mean_a": 0.7, "mean_b": 0.1, "mean_c": 0.1, "mean_d": 0.1}
 
@@ -48,7 +52,7 @@ def publish(monkeypatch, tmp_path):
         def build(folder):
             if ablations:
                 write_rows(folder / ABLATIONS, ablations, PREDICTION_SCHEMA)
-            written = write_rows(folder / FILE, rows, PREDICTION_SCHEMA)
+            written = write_rows(folder / FILE, rows, prediction_schema(row.task for row in rows))
             return {"rows": written, "variant": rows[0].variant, "evaluation_identity": evaluation, **told}
 
         store = workplace().store
@@ -60,7 +64,7 @@ def publish(monkeypatch, tmp_path):
 
 @pytest.fixture
 def recipe():
-    return load_recipe("gallery-vqa", "pocket", ())
+    return load_recipe("gallery-vqa", "pocket", ("findings=[]",))
 
 
 def compared(recipe, *predictions):
@@ -181,3 +185,115 @@ def test_the_labellers_words_come_from_the_dataset_that_was_judged_on(publish, r
 def test_nothing_is_told_of_captions_where_nothing_was_described_or_is_known():
     assert score_captions([prediction("A", "", id="a")], {"a": "a dog"}) == {}
     assert score_captions([prediction("A", "", id="a", description="a dog")], {}) == {}
+
+
+def declared(**fields):
+    told = {"name": "gain", "a": "flan-t5", "b": "finetuned", **fields}
+    return f"findings=[{{{', '.join(f'{name}={value!r}' for name, value in told.items())}}}]"
+
+
+def test_what_a_recipe_expects_is_decided_by_what_comes_out(publish):
+    recipe = load_recipe("gallery-vqa", "pocket", (declared(),))
+    scores = compared(recipe, publish(answers("flan-t5", 10)), publish(answers("finetuned", 30)))
+    (found,) = scores["findings"]
+    asked = [
+        "name",
+        "a",
+        "b",
+        "measure",
+        "difference",
+        "ci95",
+        "p_value",
+        "p_adjusted",
+        "n",
+        "test",
+        "expect",
+        "margin",
+        "holds",
+    ]
+    assert set(asked) < set(found)
+    assert (found["name"], found["difference"], found["n"], found["holds"]) == ("gain", 0.5, 40, True)
+    assert found["ci95"][0] > 0
+    assert scores["comparisons"][0]["p_value"] == found["p_value"] == found["p_adjusted"]
+
+
+def test_a_variant_is_compared_with_itself_shown_less(publish):
+    recipe = load_recipe("gallery-vqa", "pocket", (declared(a="finetuned@blind", expect="more"),))
+    blind = [replace(row, mode="blind") for row in answers("finetuned", 8)]
+    scores = compared(recipe, publish(answers("flan-t5", 9)), publish(answers("finetuned", 30), blind))
+    assert [(one["a"], one["difference"], one["holds"]) for one in scores["findings"]] == [
+        ("finetuned@blind", 0.55, True)
+    ]
+
+
+def test_every_judgement_of_a_row_is_kept(publish, recipe):
+    blind = [replace(row, mode="blind") for row in answers("flan-t5", 8)]
+    kept = compare.task.fn(recipe, [publish(answers("flan-t5", 30, **ROTATED), blind)])
+    rows = read_rows(Path(kept.path) / MEASUREMENTS, Measurement)
+    counts = Counter((row.variant, row.set, row.measure) for row in rows)
+    assert counts == {
+        ("flan-t5", "bundled", "letter-right"): 40,
+        ("flan-t5", "bundled", "circular-right"): 40,
+        ("flan-t5@blind", "bundled", "letter-right"): 40,
+    }
+    full = [row.value for row in rows if (row.variant, row.measure) == ("flan-t5", "letter-right")]
+    assert sum(full) / len(full) == 0.75
+
+
+@pytest.mark.parametrize(
+    "change", ["findings=[]", declared(expect="less"), declared(margin=0.1), declared(name="other")]
+)
+def test_another_finding_is_decided_anew_and_nothing_else_is(publish, change):
+    first, second = (load_recipe("gallery-vqa", "pocket", (one,)) for one in (declared(), change))
+    refs = [publish(answers("flan-t5", 10)), publish(answers("finetuned", 30))]
+    assert key(first, refs) != key(second, refs)
+    assert predictions_key(first, first.variants[0], None, None) == predictions_key(
+        second, second.variants[0], None, None
+    )
+
+
+TEXTS = ("a red bus on a street", "two dogs in a park", "a bowl of soup", "a man on a boat at sea")
+
+
+def written(variant: str, right: int, task: str, of: int = 24) -> list[Prediction]:
+    """Rows without options, two a picture, whose first texts are right."""
+    empty = dict.fromkeys(("p_a", "p_b", "p_c", "p_d"), 0.0) | {"offered": 0, "truth": "", "task": task}
+    rows = []
+    for number in range(of):
+        names = {"id": f"q{number}", "picture_id": f"p{number // 2}", "variant": variant}
+        target = TEXTS[number // 2 % len(TEXTS)]
+        text = target if number < right else "something else"
+        rows.append(replace(prediction("", "", **empty, **names), target=target, generated=text))
+    return rows
+
+
+TEXT_RECIPES = {
+    "vqa": [
+        "task=vqa", "stages=1", "inference.answer_prompt='{question}'", "evaluation={kind='split'}",
+    ],
+    "caption": [
+        "task=caption", "stages=1", "inference.answer_prompt='A photo of'", "evaluation={kind='split'}",
+    ],
+}  # fmt: skip
+PLAIN = [
+    "finetune.describe_share=0.0", "inference.circular=false", "inference.ablations=[]",
+    "inference.free_generation=true",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("task", "measure"), [("vqa", "vqa-accuracy"), ("caption", "cider")])
+def test_variants_that_write_are_ranked_by_the_main_measure_of_their_kind(publish, task, measure):
+    overrides = (*TEXT_RECIPES[task], *PLAIN, declared(measure=measure))
+    recipe = load_recipe("gallery-vqa", "pocket", overrides)
+    rows = [written("flan-t5", 2, task), written("finetuned", 24, task)]
+    scores = compared(recipe, *map(publish, rows))
+    told = {name: one["main"] for name, one in scores["variants"].items()}
+    assert told["finetuned"]["value"] > told["flan-t5"]["value"]
+    assert told["finetuned"]["low"] <= told["finetuned"]["value"] <= told["finetuned"]["high"]
+    assert "accuracy" not in scores["variants"]["finetuned"]
+    assert scores["measure"]["name"] == measure
+    (compared_pair,) = scores["comparisons"]
+    (found,) = scores["findings"]
+    gain = told["finetuned"]["value"] - told["flan-t5"]["value"]
+    assert compared_pair["difference"] == pytest.approx(gain) == pytest.approx(found["difference"])
+    assert found["holds"]
