@@ -63,13 +63,14 @@ class AdapterFacts:
 
 @dataclass(frozen=True, slots=True)
 class CardScore:
-    """Accuracy of one variant, 0 to 1, with its 95 % interval."""
+    """Accuracy of one variant, 0 to 1, with its 95 % interval; of texts, the measure that ranks them."""
 
     variant: str
     accuracy: float
     low: float
     high: float
     questions: int
+    measure: str = "accuracy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +132,22 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def card_scores(scores: Mapping[str, Any]) -> tuple[list[CardScore], list[CardDifference]]:
     """What a card shows of the content of a run's `scores.json`; p is the adjusted one where there is one."""
+    has_letters = all("accuracy" in one for one in scores["variants"].values())
+    measure = "accuracy" if has_letters else str(scores["measure"]["words"])
     variants = [
-        CardScore(name, one["accuracy"]["value"], one["accuracy"]["low"], one["accuracy"]["high"],
-                  one["accuracy"]["n"])
-        for name, one in scores["variants"].items()
-    ]  # fmt: skip
+        CardScore(name, score["value"], score["low"], score["high"], score["n"], measure)
+        for name, score in _main_scores(scores).items()
+    ]
     differences = [
         CardDifference(one["b"], one["a"], one["difference"], one["low"], one["high"], *_p_of(one))
         for one in scores["comparisons"]
     ]
     return variants, differences
+
+
+def _main_scores(scores: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Accuracy by variant; where texts are written, the measure that ranks them."""
+    return {name: one.get("accuracy") or one["main"] for name, one in scores["variants"].items()}
 
 
 def _p_of(comparison: Mapping[str, Any]) -> tuple[float, bool]:
@@ -274,7 +281,7 @@ def _scored(scores: Sequence[CardScore], differences: Sequence[CardDifference]) 
         for one in scores
     ]
     said = [_difference(one) for one in differences]
-    table = ["| variant | accuracy | 95 % interval | questions |", "|---|---|---|---|", *rows]
+    table = [f"| variant | {scores[0].measure} | 95 % interval | questions |", "|---|---|---|---|", *rows]
     return "\n".join(["## Scores", "", *table, *([""] if said else []), *said])
 
 

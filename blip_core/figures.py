@@ -119,13 +119,21 @@ def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> Path:
     return save(figure, path)
 
 
-def ladder(scores: Sequence[Score], path: Path, chance: float | None = CHANCE) -> Path:
+def ladder(
+    scores: Sequence[Score],
+    path: Path,
+    chance: float | None = CHANCE,
+    label: str = "right answers (%), letters ranked",
+    unit: str = " %",
+) -> Path:
     """Draw accuracies with their 95 % intervals, first score on top; the suffix names the format.
 
     Args:
         scores: one a variant.
         path: where to, such as `ladder.svg`.
         chance: accuracy of guessing, drawn as a line; None where there is no such thing.
+        label: what the values are.
+        unit: written behind each; where it is not per cent, the axis ends where the values do.
 
     Raises:
         ValueError: when there are no scores.
@@ -139,7 +147,7 @@ def ladder(scores: Sequence[Score], path: Path, chance: float | None = CHANCE) -
         axes.barh(place, 100 * score.value, height=0.56, color=colour, alpha=0.88)
         axes.errorbar(100 * score.value, place, xerr=[[below], [above]], color=INK, capsize=4, linewidth=1.4)
         axes.annotate(
-            f"{100 * score.value:.1f} %",
+            f"{100 * score.value:.1f}{unit}",
             (100 * score.high, place),
             xytext=(7, 0),
             textcoords="offset points",
@@ -148,9 +156,12 @@ def ladder(scores: Sequence[Score], path: Path, chance: float | None = CHANCE) -
         )
     axes.set_yticks(range(len(scores)), [score.name for score in scores])
     axes.invert_yaxis()
-    axes.set_xlim(0, 108)
-    axes.set_xticks(range(0, 101, 20))
-    axes.set_xlabel(f"right answers (%), letters ranked, n = {_counts(scores)}; whiskers: 95 % intervals")
+    if unit == " %":
+        axes.set_xlim(0, 108)
+        axes.set_xticks(range(0, 101, 20))
+    else:
+        axes.set_xlim(0, 125 * max(score.high for score in scores) or 1)  # room for the figures
+    axes.set_xlabel(f"{label}, n = {_counts(scores)}; whiskers: 95 % intervals")
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
     if chance is not None:

@@ -3,6 +3,7 @@
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from blip_core.reporting import Ladder, Summary
+from blip_core.reporting.findings import finding_sentences
 from blip_core.reporting.ladder_table import champion_words
 from blip_core.reporting.markdown import adapter_words, dataset_words, run_note, run_page
 from blip_core.wiring.servers import page_of
@@ -28,6 +29,7 @@ def show_results(recorder: Recorder, summary: Summary, ladder: Ladder, note: str
 def result_lines(summary: Summary, ladder: Ladder) -> list[str]:
     """What a run made, a line each: its verdict, and where everything lies."""
     lines = [f"verdict: {ladder.verdict}"] if ladder.verdict else []
+    lines += finding_sentences(summary.findings)
     lines += [champion_words(summary.champion)] if summary.champion else []
     if summary.dataset:
         lines.append(f"dataset: {summary.dataset.path} ({dataset_words(summary.dataset)})")

@@ -1,6 +1,7 @@
 """What people read of a run: lines on a terminal, a JSON object, a page."""
 
 from blip_core.reporting import charts
+from blip_core.reporting.findings import show_findings
 from blip_core.reporting.html import Report, Sample, render_report, write_report
 from blip_core.reporting.ladder import POCKET_NOTE, Ladder, Rung, from_scores
 from blip_core.reporting.ladder_table import show_champion, show_ladder
@@ -13,6 +14,7 @@ from blip_core.reporting.summary import (
     StageSummary,
     Summary,
     VariantSummary,
+    findings_of,
     summarise_comparisons,
     summarise_variants,
 )
@@ -38,9 +40,11 @@ __all__ = [
     "VariantSummary",
     "calibrations",
     "charts",
+    "findings_of",
     "from_scores",
     "render_report",
     "show_champion",
+    "show_findings",
     "show_ladder",
     "show_places",
     "stage_words",

@@ -6,6 +6,7 @@ from typing import Any
 from blip_core import strict_json
 from blip_core.errors import CorruptArtifact
 from blip_core.records import SPLITS
+from blip_core.scoring import BY_LETTER, main_score, ranking_of
 from blip_core.store import Artifact
 from blip_core.store.lineage import Lineage, made_at, made_from, size_bytes
 
@@ -108,6 +109,7 @@ def _score(predictions: Artifact, scores: Artifact) -> dict[str, Any]:
         "ci95": [accuracy.get("low"), accuracy.get("high")],
         "n": accuracy.get("n"),
         "scores": scores.digest,
+        **({"measure": accuracy["measure"]} if "measure" in accuracy else {}),
     }
 
 
@@ -115,7 +117,9 @@ def _accuracies(scores: Artifact) -> dict[str, Mapping[str, Any]]:
     path = scores.path / SCORES
     try:
         told = strict_json.loads(path.read_text(encoding="utf-8"))
-        return {name: dict(one["accuracy"]) for name, one in told["variants"].items()}
+        ranking = ranking_of(told)
+        named = {} if ranking == BY_LETTER else {"measure": ranking.words}
+        return {name: {**main_score(one), **named} for name, one in told["variants"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CorruptArtifact(
             f"{path} holds no scores ({error!r}). Run again, and it is made anew"

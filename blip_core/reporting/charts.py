@@ -17,12 +17,13 @@ _SMALLEST_DOT = 9
 _DASHES = (0, (4, 3))
 
 
-def differences(comparisons: Sequence[Comparison], path: Path) -> Path:
+def differences(comparisons: Sequence[Comparison], path: Path, what: str = "right answers (points)") -> Path:
     """Draw what each comparison gains or loses, with its 95 % interval; the suffix names the format.
 
     Args:
         comparisons: first on top; those that are significant stand out.
         path: where to, such as `differences.svg`.
+        what: what is gained.
 
     Raises:
         ValueError: when there are none.
@@ -36,7 +37,7 @@ def differences(comparisons: Sequence[Comparison], path: Path) -> Path:
     axes.set_yticks(range(len(comparisons)), [f"{one.b} against {one.a}" for one in comparisons])
     axes.set_ylim(len(comparisons) - 0.4, -0.6)  # first on top
     axes.margins(x=0.1)
-    axes.set_xlabel("gain in right answers (points), same questions; whiskers: 95 % intervals")
+    axes.set_xlabel(f"gain in {what}, same rows; whiskers: 95 % intervals")
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
     return save(figure, path)

@@ -83,7 +83,10 @@ def pair_to_watch(names: Sequence[str], candidates: Sequence[Sequence[str]] = ()
 
 
 def outcome(before: Prediction, after: Prediction) -> str:
-    """What became of a row: `gained`, `lost`, `right`, `wrong`, or `unknown` where nobody knows the truth."""
+    """What became of a row: `gained`, `lost`, `right`, `wrong`, or `unknown` where nobody knows the truth.
+
+    Of texts it is `unknown`, too: they come nearer or less near.
+    """
     if not after.truth:
         return "unknown"
     if before.is_right == after.is_right:
@@ -149,6 +152,8 @@ def _row(
         "question": _cut(f"{example.context}\n{example.question}".strip()) if example else "",
         "options": [_cut(option) for option in example.options] if example else [],
         "truth": known.truth,
+        "isText": not known.offered,
+        "target": _cut(known.target),
         "answers": [_answer(row) if row else None for row in answered],
     }
 

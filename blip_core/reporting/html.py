@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from blip_core import figures
 from blip_core.records import OPTION_LETTERS, Example
 from blip_core.reporting import charts, tables
+from blip_core.reporting.findings import findings_cells
 from blip_core.reporting.gallery import Answers, Gallery, as_script_data, build_gallery
 from blip_core.reporting.ladder import Ladder
 from blip_core.reporting.pictures import data_uri, picture_uri
 from blip_core.reporting.summary import Summary
 from blip_core.reporting.words import p_words, share_words
+from blip_core.scoring import BY_LETTER
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -125,9 +127,16 @@ def content_policy(style: str, script: str) -> str:
 
 def _figures(report: Report) -> dict[str, str]:
     """Addresses of the figures by their names in the template; empty where there is nothing to draw."""
+    ladder = report.ladder
     drawn = {
-        "ladder_image": (partial(figures.ladder, chance=report.ladder.chance), report.ladder.scores),
-        "differences_image": (charts.differences, report.ladder.comparisons),
+        "ladder_image": (
+            partial(figures.ladder, chance=ladder.chance, label=ladder.axis, unit=ladder.unit),
+            ladder.scores,
+        ),
+        "differences_image": (
+            partial(charts.differences, what=ladder.differs_in),
+            ladder.comparisons,
+        ),
         "reliability_image": (charts.reliability, tables.calibrations(report.scores)),
         "curve_image": (figures.loss_curve, report.curve),
     }
@@ -150,8 +159,12 @@ def _tables(report: Report) -> dict[str, Any]:
         "modes": tables.modes(report.scores),
         "parts": {heading: lines for heading, lines in parts.items() if lines},
         "captions": tables.captions(report.scores),
+        "measures": tables.measures(report.ladder),
+        "findings": findings_cells(report.summary.findings),
         "confusions": tables.confusions(report.answers),
         "unknown": sum(not row.truth for row in first),
+        "value": report.ladder.value_words,
+        "has_options": report.ladder.ranking == BY_LETTER,
     }
 
 

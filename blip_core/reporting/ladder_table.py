@@ -1,6 +1,7 @@
 """The ladder on a terminal: a row a variant, what it means, and whether the adapter became champion."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -86,7 +87,7 @@ def champion_words(champion: ChampionSummary) -> str:
 
 
 def _columns(ladder: Ladder) -> dict[str, Cell]:
-    columns: dict[str, Cell] = {"variant": _name, "accuracy|(95 %)": _accuracy}
+    columns: dict[str, Cell] = {"variant": _name, f"{ladder.ranking.heading}|(95 %)": partial(_score, ladder)}
     if any(rung.circular for rung in ladder.rungs):
         columns["circular"] = _circular
     if any(rung.free for rung in ladder.rungs):
@@ -102,8 +103,8 @@ def _name(rung: Rung, _: Comparison | None, separator: str) -> str:
     return f"{rung.name}{separator}(n {rung.accuracy.n:,})"
 
 
-def _accuracy(rung: Rung, _: Comparison | None, separator: str) -> str:
-    return f"{share_words(rung.accuracy.value)}{separator}({_ends(rung.accuracy)})"
+def _score(ladder: Ladder, rung: Rung, _: Comparison | None, separator: str) -> str:
+    return f"{ladder.value_words(rung.accuracy.value)}{separator}({_ends(rung.accuracy)})"
 
 
 def _circular(rung: Rung, _: Comparison | None, __: str) -> str:

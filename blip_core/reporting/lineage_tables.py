@@ -91,16 +91,16 @@ def time_words(made: str) -> str:
 
 
 def score_words(score: Entry) -> str:
-    """Variant and accuracy, such as `finetuned 76.3 % of 2,080`."""
+    """Variant and accuracy, such as `finetuned 76.3 % of 2,080`; of texts, its measure."""
     if score["accuracy"] is None:
         return f"{score['variant']} {UNKNOWN}"
-    return f"{score['variant']} {share_words(score['accuracy'])} of {score['n']:,}"
+    return f"{score['variant']} {_value_words(score, score['accuracy'])} of {score['n']:,}"
 
 
 def entry_words(entry: Entry) -> str:
     """What came of the stage that made an artefact."""
     if entry["kind"] == "scores":
-        return ", ".join(f"{name} {share_words(one['value'])}" for name, one in entry["scores"].items())
+        return ", ".join(f"{name} {_value_words(one, one['value'])}" for name, one in entry["scores"].items())
     if entry["kind"] == "adapter":
         steps = f"{_count(entry['steps'])} steps on {entry['base'] or UNKNOWN}"
         return f"{steps}, validation loss {_loss(entry['validation_loss'])}"
@@ -155,8 +155,13 @@ def _grow(tree: Tree, entries: Sequence[Entry], shown: set[str]) -> None:
 
 
 def _newest_accuracy(scores: Sequence[Entry]) -> str:
-    known = [score["accuracy"] for score in scores if score["accuracy"] is not None]
-    return share_words(known[0]) if known else "–"
+    known = [score for score in scores if score["accuracy"] is not None]
+    return _value_words(known[0], known[0]["accuracy"]) if known else "–"
+
+
+def _value_words(score: Mapping[str, Any], value: float) -> str:
+    """An accuracy as per cent; of another measure, its name and value."""
+    return f"{score['measure']} {value:.2f}" if "measure" in score else share_words(value)
 
 
 def _size_and_time(entry: Entry) -> tuple[str, str]:

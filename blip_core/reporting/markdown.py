@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from blip_core.reporting.findings import finding_sentences, findings_cells
 from blip_core.reporting.ladder import Ladder
 from blip_core.reporting.ladder_table import champion_words, ladder_cells, otherwise_cells
 from blip_core.reporting.summary import AdapterSummary, DatasetSummary, Summary
@@ -23,6 +24,7 @@ def run_note(summary: Summary, ladder: Ladder, links: Links, note: str = "") -> 
     parts = [
         ladder.verdict,
         table(ladder_cells(ladder)) if ladder.rungs else "",
+        *_titled("What was expected", bullets(finding_sentences(summary.findings))),
         *_remarks(summary, ladder, note),
     ]
     return _joined([*parts, _places(summary, links)])
@@ -41,6 +43,7 @@ def run_page(summary: Summary, ladder: Ladder, links: Links, note: str = "", pic
     parts = [f"**{ladder.verdict}**" if ladder.verdict else ""]
     if ladder.rungs:
         parts += [f"![the ladder]({picture})" if picture else "", table(ladder_cells(ladder))]
+        parts += _titled("What was expected", table(findings_cells(summary.findings)))
         parts += _titled("Every comparison", comparisons_table(ladder) if ladder.comparisons else "")
         parts += _titled("Asked in other ways", table(otherwise_cells(ladder)))
     return _joined([*parts, *_remarks(summary, ladder, note), _places(summary, links)])

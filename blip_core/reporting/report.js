@@ -16,15 +16,17 @@ let found = [];
 // What can be said of a row, once it is known whom we look at and whom we compare with.
 
 const isKnown = (row) => row.truth !== "";
-const chosen = (row, variant) => row.answers[variant]?.chosen;
+const chosen = (row, variant) => (row.isText ? row.answers[variant]?.written : row.answers[variant]?.chosen);
 const isRight = (row, variant) => isKnown(row) && chosen(row, variant) === row.truth;
 const isWrong = (row, variant) => isKnown(row) && chosen(row, variant) !== row.truth;
 const isPaired = () => data.variants.length > 1;
+const isJudged = () => data.rows.some((row) => !row.isText);
+const isUnknown = (row) => !isKnown(row) && !row.target;
 
 const OUTCOMES = {
   all: { label: "All", test: () => true },
-  right: { label: "Right", test: (row, { after }) => isRight(row, after) },
-  wrong: { label: "Wrong", test: (row, { after }) => isWrong(row, after) },
+  right: { label: "Right", test: (row, { after }) => isRight(row, after), isOffered: isJudged },
+  wrong: { label: "Wrong", test: (row, { after }) => isWrong(row, after), isOffered: isJudged },
   changed: {
     label: "Answer changed",
     test: (row, { before, after }) => chosen(row, before) !== chosen(row, after),
@@ -33,17 +35,17 @@ const OUTCOMES = {
   gained: {
     label: "Gained",
     test: (row, { before, after }) => isWrong(row, before) && isRight(row, after),
-    isOffered: isPaired,
+    isOffered: () => isPaired() && isJudged(),
   },
   lost: {
     label: "Lost",
     test: (row, { before, after }) => isRight(row, before) && isWrong(row, after),
-    isOffered: isPaired,
+    isOffered: () => isPaired() && isJudged(),
   },
   unknown: {
     label: "Truth unknown",
-    test: (row) => !isKnown(row),
-    isOffered: () => data.rows.some((row) => !isKnown(row)),
+    test: isUnknown,
+    isOffered: () => data.rows.some(isUnknown),
   },
 };
 
@@ -59,7 +61,7 @@ const ORDERS = {
 
 function texts(row) {
   const written = row.answers.flatMap((answer) => (answer ? [answer.description, answer.written] : []));
-  return [row.id, row.question, ...row.options, ...written].join("\n").toLowerCase();
+  return [row.id, row.question, row.target, ...row.options, ...written].join("\n").toLowerCase();
 }
 
 function choices() {
@@ -151,8 +153,10 @@ function picture(row) {
 
 function tags(row, watched) {
   const names = [row.kind, row.category].filter(Boolean).map((text) => element("li", { text }));
-  const low = margin(row, watched.after) < data.lowMargin ? [element("li", { text: "low margin" })] : [];
-  return element("ul", { css: "tags", of: [outcome(row, watched), ...names, ...low, quoted("li", row.id)] });
+  const isLow = !row.isText && margin(row, watched.after) < data.lowMargin;
+  const low = isLow ? [element("li", { text: "low margin" })] : [];
+  const came = row.isText && row.target ? [] : [outcome(row, watched)];
+  return element("ul", { css: "tags", of: [...came, ...names, ...low, quoted("li", row.id)] });
 }
 
 function outcome(row, { before, after }) {
@@ -165,6 +169,7 @@ function outcome(row, { before, after }) {
 }
 
 function options(row) {
+  if (row.isText) return row.target ? element("p", { of: ["right: ", quoted("bdi", row.target)] }) : element("p");
   const heads = ["option", ...data.variants].map((text) => element("th", { text, scope: "col" }));
   const head = element("thead", { of: [element("tr", { of: heads })] });
   const lines = [...LETTERS].filter((letter, place) => isOffered(row, place)).map((letter) => option(row, letter));
@@ -198,16 +203,17 @@ function chance(row, answer, place) {
 
 function said(row) {
   const lines = row.answers.flatMap((answer, place) => {
-    const remarks = answer ? sayings(answer) : [];
+    const remarks = answer ? sayings(answer, row.isText) : [];
     return remarks.length ? [element("dt", { text: data.variants[place] }), element("dd", { of: remarks })] : [];
   });
   return element("dl", { css: "said", of: lines });
 }
 
-function sayings(answer) {
+function sayings(answer, isText) {
   const seen = answer.description ? [quoted("div", answer.description)] : [];
   const notes = [];
-  if (answer.written) notes.push(...freely(answer));
+  if (answer.written && isText) seen.push(quoted("div", answer.written));
+  if (answer.written && !isText) notes.push(...freely(answer));
   if (answer.rotations !== null) notes.push(`right in ${answer.rotations} of 4 rotations`);
   if (answer.flags.length) notes.push(`noted: ${answer.flags.join(", ")}`);
   const told = notes.map((note) => element("span", { of: [note] }));
@@ -249,6 +255,7 @@ function offer() {
   }
   offerParts("kind", "any kind");
   offerParts("category", "any category");
+  for (const name of ["order", "low"]) form.elements[name].closest("label").hidden = !isJudged();
   form.hidden = false;
 }
 

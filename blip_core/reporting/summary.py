@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from blip_core import strict_json
 from blip_core.reporting.ladder import Ladder
+from blip_core.scoring import BY_LETTER, Finding
 
 Interval = tuple[float, float]
 
@@ -22,14 +23,29 @@ class DatasetSummary:
 
 @dataclass(frozen=True, slots=True)
 class VariantSummary:
-    """One variant; shares lie between 0 and 1, those that were not asked for are None."""
+    """One variant; shares lie between 0 and 1, those that were not asked for are None.
 
-    accuracy: float
+    Attributes:
+        accuracy: share of right letters; None where texts are written.
+        ci95: interval of `value`.
+        n: rows.
+        generation_accuracy: share of right letters written freely.
+        invalid: share of free answers that name no letter.
+        circular: share right in all rotations.
+        measure: that variants are ranked by.
+        value: mean of it, in its own unit; of letters the accuracy.
+        measures: mean of every measure of texts by name; empty where there are options.
+    """
+
+    accuracy: float | None
     ci95: Interval
     n: int
     generation_accuracy: float | None
     invalid: float | None
     circular: float | None = None
+    measure: str = BY_LETTER.name
+    value: float | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +108,7 @@ class Summary:
     mlflow: MlflowSummary
     report: str = ""
     champion: ChampionSummary | None = None
+    findings: tuple[Finding, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The object as JSON values."""
@@ -114,6 +131,7 @@ class Summary:
             mlflow=MlflowSummary(**values["mlflow"]),
             report=values["report"],
             champion=_champion(values.get("champion")),
+            findings=findings_of(values),
         )
 
 
@@ -121,12 +139,15 @@ def summarise_variants(ladder: Ladder) -> dict[str, VariantSummary]:
     """The rungs of a ladder by name."""
     return {
         rung.name: VariantSummary(
-            accuracy=rung.accuracy.value,
+            accuracy=rung.accuracy.value if ladder.ranking == BY_LETTER else None,
             ci95=(rung.accuracy.low, rung.accuracy.high),
             n=rung.accuracy.n,
             generation_accuracy=rung.free.accuracy if rung.free else None,
             invalid=rung.free.invalid if rung.free else None,
             circular=rung.circular.value if rung.circular else None,
+            measure=ladder.ranking.name,
+            value=rung.accuracy.value,
+            measures=rung.measures,
         )
         for rung in ladder.rungs
     }
@@ -138,6 +159,11 @@ def summarise_comparisons(ladder: Ladder) -> tuple[ComparisonSummary, ...]:
         ComparisonSummary(one.a, one.b, one.difference, (one.low, one.high), one.p_value, one.p)
         for one in ladder.comparisons
     )
+
+
+def findings_of(values: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """The findings of a run from JSON values; there are none in those of earlier versions."""
+    return tuple(Finding(**{**one, "ci95": tuple(one["ci95"])}) for one in values.get("findings", ()))
 
 
 def _variant(values: Mapping[str, Any]) -> VariantSummary:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from blip_core.records import OPTION_LETTERS, Prediction
-from blip_core.scoring import Accuracy, Bin, Calibration, Comparison, Guessing
+from blip_core.reporting.ladder import Ladder
+from blip_core.scoring import BY_LETTER, Accuracy, Bin, Calibration, Comparison, Guessing, ranking_of
+from blip_core.scoring.measures import measure_named
 
 SHADES = 10  # of a cell of the confusion table
 
@@ -33,7 +35,7 @@ class Line:
 
     name: str
     cells: Sequence[Cell | None]
-    chance: float
+    chance: float | None
 
     @property
     def n(self) -> int:
@@ -67,7 +69,7 @@ def parts(scores: Scores, part: str) -> list[Line]:
     """Accuracies by `by_kind` or `by_category`; empty where fewer than two parts are told apart."""
     variants = scores.get("variants", {}).values()
     names = sorted({name for values in variants for name in values.get(part, {})})
-    chance = _guessing(scores).accuracy
+    chance = _guessing(scores).accuracy if ranking_of(scores) == BY_LETTER else None
     lines = [
         Line(name, [_cell(values.get(part, {}).get(name)) for values in variants], chance) for name in names
     ]
@@ -80,6 +82,8 @@ def modes(scores: Scores) -> list[Line]:
     Empty where nothing of the kind was asked for.
     """
     variants = scores.get("variants", {})
+    if ranking_of(scores) != BY_LETTER:
+        return []
     chance = _guessing(scores)
     lines = [Line(words, _mode_cells(scores, mode), chance.accuracy) for mode, words in _MODES.items()]
     for name, words, reached in (
@@ -117,6 +121,20 @@ def calibrations(scores: Scores) -> dict[str, Calibration]:
         for name, values in scores.get("variants", {}).items()
         if values.get("calibration")
     }
+
+
+def measures(ladder: Ladder) -> list[list[str]]:
+    """Means of all measures of texts, a line a measure, its heading first; empty where there are options."""
+    names = dict.fromkeys(name for rung in ladder.rungs for name in rung.measures)
+    lines = [
+        [name, measure_named(name).words, *(_mean(rung.measures.get(name)) for rung in ladder.rungs)]
+        for name in names
+    ]
+    return [["measure", "what it is", *(rung.name for rung in ladder.rungs)], *lines] if lines else []
+
+
+def _mean(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def captions(scores: Scores) -> dict[str, Mapping[str, Any]]:

@@ -12,12 +12,14 @@ from blip_core.scoring.findings import Finding, find
 from blip_core.scoring.free_generation import FreeGeneration, free_generation, invalid_rate
 from blip_core.scoring.guessing import Guessing, guessing
 from blip_core.scoring.judging import Judgement, judge_run
+from blip_core.scoring.main_measure import BY_LETTER, Ranking, main_measure, main_score, ranking_of
 from blip_core.scoring.modes import by_mode, compare_modes
 from blip_core.scoring.power import questions_needed
 from blip_core.scoring.summary import compare_ablations, compare_pairs, score, score_captions
 from blip_core.scoring.texts import score_texts
 
 __all__ = [
+    "BY_LETTER",
     "Accuracy",
     "Bin",
     "Calibration",
@@ -30,6 +32,7 @@ __all__ = [
     "Guessing",
     "Judgement",
     "LetterScore",
+    "Ranking",
     "accuracy",
     "averaged_accuracy",
     "by_category",
@@ -49,8 +52,11 @@ __all__ = [
     "holm",
     "invalid_rate",
     "judge_run",
+    "main_measure",
+    "main_score",
     "per_letter",
     "questions_needed",
+    "ranking_of",
     "score",
     "score_captions",
     "score_texts",

@@ -12,7 +12,10 @@ SIGNIFICANCE = 0.05  # every interval of this package covers 95 %
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """A share of `n` answers, between 0 and 1, with its 95 % interval; of right answers as a rule."""
+    """A share of `n` answers, between 0 and 1, with its 95 % interval; of right answers as a rule.
+
+    Of texts it is the mean of the measure that ranks them, which may have another span.
+    """
 
     value: float
     low: float

@@ -15,6 +15,7 @@ from blip_core.reporting import (
     Summary,
     from_scores,
     show_champion,
+    show_findings,
     show_ladder,
     show_places,
 )
@@ -121,6 +122,7 @@ def show_results(console: Console, recipe: Recipe, summary: Summary) -> None:
     if summary.report:
         scores = strict_json.loads(Path(summary.report).with_name(SCORES).read_text(encoding="utf-8"))
         show_ladder(console, from_scores(scores), score_note(recipe))
+    show_findings(console, summary.findings)
     if summary.champion:
         show_champion(console, summary.champion)
     show_places(console, places)

@@ -33,7 +33,7 @@ from blip_core.scoring import score
 from blip_core.store import ArtifactRef, write_rows
 from flows.recording import ANSWERING, Recorder
 from flows.result_pages import link_mlflow, say_where_recorded, to_prefect
-from flows.results.run import TABLE_ROWS, accuracy_metrics, keep_recipe, summarise, variant_metrics
+from flows.results.run import TABLE_ROWS, keep_recipe, score_metrics, summarise, variant_metrics
 from flows.tables import table_warnings
 from tasks.answer_table import QuestionTable, read_answers, usable_rows
 
@@ -157,7 +157,7 @@ def keep_run(
     if scores is not None:
         child.metrics(variant_metrics(scores))
         known = {f"accuracy/{variant.name}": scores["accuracy"]["value"]}
-        recorder.run.metrics(accuracy_metrics(scores["accuracy"]) | known)
+        recorder.run.metrics(score_metrics(scores["accuracy"]) | known)
     for path in files.values():
         child.artifact(path)
     child.table([row.to_row() for row in rows[:TABLE_ROWS]], "predictions.json")

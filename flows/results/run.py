@@ -23,12 +23,22 @@ from blip_core.reporting import (
     Summary,
     calibrations,
     charts,
+    findings_of,
     from_scores,
     summarise_comparisons,
     summarise_variants,
     write_report,
 )
-from blip_core.scoring import Comparison, Decision, decide
+from blip_core.scoring import (
+    BY_LETTER,
+    Comparison,
+    Decision,
+    Finding,
+    Ranking,
+    decide,
+    main_score,
+    ranking_of,
+)
 from blip_core.store import ArtifactRef
 from blip_core.tracking.runs import JournalledRun
 from blip_core.wiring import evaluation_examples
@@ -71,7 +81,8 @@ def keep_results(
         keep_decision(recorder, folder, decision)
     ladder = from_scores(told)
     report = folder / REPORT if scores else None
-    summary = summarise(recorder, dataset, adapter, ladder, report, decision)
+    findings = findings_of(told)
+    summary = summarise(recorder, dataset, adapter, ladder, report, decision, findings)
     if scores and adapter:
         keep_card(recorder, folder, adapter, told)
     if scores:
@@ -112,21 +123,46 @@ def keep_scores(recorder: Recorder, folder: Path, told: Mapping[str, Any], ladde
     """Keep every variant's answers and scores, and the ladder."""
     (folder / SCORES).write_text(strict_json.dumps(told, indent=1), encoding="utf-8")
     for name, values in told["variants"].items():
-        keep_variant(recorder, name, values, gain_metrics(ladder.comparison_for(name)))
+        gain = gain_metrics(ladder.comparison_for(name))
+        keep_variant(recorder, name, variant_metrics(values, ladder.ranking) | gain)
     recorder.run.metrics(headline(ladder))
-    recorder.run.artifact(figures.ladder(ladder.scores, folder / LADDER_PICTURE, ladder.chance))
+    keep_findings(recorder, findings_of(told))
+    picture = folder / LADDER_PICTURE
+    recorder.run.artifact(figures.ladder(ladder.scores, picture, ladder.chance, ladder.axis, ladder.unit))
     if ladder.comparisons:
-        recorder.run.artifact(charts.differences(ladder.comparisons, folder / "differences.png"))
-    recorder.run.artifact(charts.reliability(calibrations(told), folder / "reliability.png"))
+        drawn = charts.differences(ladder.comparisons, folder / "differences.png", ladder.differs_in)
+        recorder.run.artifact(drawn)
+    calibrated = calibrations(told)
+    if calibrated:
+        recorder.run.artifact(charts.reliability(calibrated, folder / "reliability.png"))
+
+
+def keep_findings(recorder: Recorder, findings: Sequence[Finding]) -> None:
+    """Keep what came of each finding, as metrics and as a table."""
+    if not findings:
+        return
+    for one in findings:
+        low, high = one.ci95
+        values = {"difference": one.difference, "low": low, "high": high, "p_adjusted": one.p_adjusted}
+        told = values | {"holds": float(one.holds)}
+        recorder.run.metrics({f"finding/{one.name}/{name}": value for name, value in told.items()})
+    recorder.run.table([finding_row(one) for one in findings], "findings.json")
+
+
+def finding_row(finding: Finding) -> dict[str, Any]:
+    """A finding as a row of a table."""
+    low, high = finding.ci95
+    told = {name: value for name, value in asdict(finding).items() if name != "ci95"}
+    return told | {"low": low, "high": high}
 
 
 def headline(ladder: Ladder) -> dict[str, float]:
     """The scores of a whole run: of the variant its verdict is about, then each accuracy and each gain."""
-    last = ladder.rungs[-1]
+    last, measure = ladder.rungs[-1], ladder.ranking.metric
     return {
-        **accuracy_metrics(asdict(last.accuracy)),
+        **score_metrics(asdict(last.accuracy), measure),
         **gain_metrics(ladder.comparison_for(last.name)),
-        **{f"accuracy/{rung.name}": rung.accuracy.value for rung in ladder.rungs},
+        **{f"{measure}/{rung.name}": rung.accuracy.value for rung in ladder.rungs},
         **{f"gain/{one.b}_over_{one.a}": one.difference for one in ladder.comparisons},
     }
 
@@ -139,12 +175,12 @@ def gain_metrics(comparison: Comparison | None) -> dict[str, float]:
     return {"eval/gain": comparison.difference, **ends, "eval/gain_p": comparison.p}
 
 
-def accuracy_metrics(accuracy: Mapping[str, Any]) -> dict[str, float]:
-    """An accuracy and the ends of its 95 % interval."""
+def score_metrics(score: Mapping[str, Any], measure: str = BY_LETTER.metric) -> dict[str, float]:
+    """An accuracy, or what else variants are ranked by, and the ends of its 95 % interval."""
     return {
-        "eval/accuracy": accuracy["value"],
-        "eval/accuracy_low": accuracy["low"],
-        "eval/accuracy_high": accuracy["high"],
+        f"eval/{measure}": score["value"],
+        f"eval/{measure}_low": score["low"],
+        f"eval/{measure}_high": score["high"],
     }
 
 
@@ -220,11 +256,11 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def keep_variant(recorder: Recorder, name: str, values: Mapping[str, Any], gain: dict[str, float]) -> None:
+def keep_variant(recorder: Recorder, name: str, metrics: Mapping[str, float]) -> None:
     """Keep what one variant answered, and its scores under the names that all variants share."""
     stage = f"{ANSWERING}{name}"
     child, answered = recorder.children[stage], recorder.stages[stage].artifact
-    child.metrics(variant_metrics(values) | gain)
+    child.metrics(metrics)
     judged_on = {"foundry.evaluation": str(answered.metadata["evaluation_identity"])}
     child.tags({"foundry.variant": name, **judged_on})
     recorder.run.tags(judged_on)  # of all variants the same, or they would not have been compared
@@ -241,22 +277,24 @@ def answers_of(recorder: Recorder, variant: str) -> list[Prediction]:
 _CALIBRATION = {"eval/calibration_error": "ece", "eval/brier": "brier"}
 
 
-def variant_metrics(values: Mapping[str, Any]) -> dict[str, float]:
-    accuracy, free = values["accuracy"], values.get("free_generation")
+def variant_metrics(values: Mapping[str, Any], ranking: Ranking = BY_LETTER) -> dict[str, float]:
+    """The scores of a variant; of texts the mean of every measure."""
+    score, free = main_score(values), values.get("free_generation")
     calibration = values.get("calibration") or {}
     calibrated = {name: calibration[field] for name, field in _CALIBRATION.items() if calibration}
     written = {"eval/generation_accuracy": free["accuracy"], "eval/invalid": free["invalid"]} if free else {}
     further = {f"eval/{name}": values[name]["value"] for name in ("circular", "averaged") if name in values}
     modes = {f"eval/mode_{mode}": score["value"] for mode, score in values.get("ablations", {}).items()}
-    kinds = {f"eval/accuracy_{kind}": score["value"] for kind, score in values["by_kind"].items()}
+    kinds = {f"eval/{ranking.metric}_{kind}": one["value"] for kind, one in values["by_kind"].items()}
     return {
-        **accuracy_metrics(accuracy),
-        "eval/rows": accuracy["n"],
+        **score_metrics(score, ranking.metric),
+        "eval/rows": score["n"],
         **calibrated,
         **written,
         **further,
         **modes,
         **kinds,
+        **{f"eval/{name}": mean for name, mean in values.get("measures", {}).items()},
     }
 
 
@@ -276,7 +314,8 @@ def keep_adapter(
     learning = keep_learning(recorder, folder, adapter)
     tuned = [variant.name for variant in recorder.recipe.variants if variant.adapter is True]
     judged = [name for name in tuned if name in scores["variants"]]
-    metrics = {f"accuracy_{name}": scores["variants"][name]["accuracy"]["value"] for name in judged}
+    measure = ranking_of(scores).metric
+    metrics = {f"{measure}_{name}": main_score(scores["variants"][name])["value"] for name in judged}
     child.adapter(
         rests / ADAPTER,
         f"{recorder.recipe.name}-adapter",
@@ -307,6 +346,7 @@ def summarise(
     ladder: Ladder,
     report: Path | None,
     decision: Decision | None = None,
+    findings: Sequence[Finding] = (),
 ) -> Summary:
     """The run as programs see it."""
     return Summary(
@@ -321,6 +361,7 @@ def summarise(
         mlflow=MlflowSummary(recorder.tracking_uri, recorder.run.mlflow_id),
         report=str(report or ""),
         champion=ChampionSummary(decision.won, decision.reasons) if decision else None,
+        findings=tuple(findings),
     )
 
 

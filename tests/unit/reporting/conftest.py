@@ -15,7 +15,7 @@ from blip_core.reporting import (
     summarise_comparisons,
     summarise_variants,
 )
-from blip_core.scoring import Accuracy, Comparison, FreeGeneration
+from blip_core.scoring import Accuracy, Comparison, Finding, FreeGeneration
 
 
 @pytest.fixture
@@ -46,6 +46,20 @@ def summary(ladder):
         mlflow=MlflowSummary("sqlite:////data/mlflow.db", "r1"),
         report="/data/report.html",
     )
+
+
+def _finding(**changes):
+    told = {"name": "tuning-helps", "a": "flan-t5", "b": "finetuned", "measure": "letter-right"}
+    told |= {"set": "bundled", "difference": 0.051, "ci95": (0.03, 0.072), "p_value": 0.0004}
+    told |= {"p_adjusted": 0.0008, "n": 2000, "clusters": 500, "test": "paired", "expect": "more"}
+    told |= {"margin": 0.0, "holds": True, "words": "share of right letters, ranked"}
+    return Finding(**{**told, **changes})
+
+
+@pytest.fixture
+def finding():
+    """Makes a finding that holds, with the fields that are given changed."""
+    return _finding
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ def test_the_object_has_the_promised_keys(summary):
         "mlflow",
         "report",
         "champion",
+        "findings",
     }
     assert set(values["dataset"]) == {"path", "digest", "rows", "rejected"}
     assert values["variants"]["baseline"] == {
@@ -26,6 +27,9 @@ def test_the_object_has_the_promised_keys(summary):
         "generation_accuracy": 0.1,
         "invalid": 0.8,
         "circular": None,
+        "measure": "letter-right",
+        "value": 0.262,
+        "measures": {},
     }
     assert values["comparisons"][1] == {
         "a": "flan-t5",
@@ -40,6 +44,15 @@ def test_the_object_has_the_promised_keys(summary):
 
 def test_free_generation_that_was_off_is_null(summary):
     assert summary.to_dict()["variants"]["finetuned"]["invalid"] is None
+
+
+def test_findings_come_back_as_they_were(summary, finding):
+    told = dataclasses.replace(summary, findings=(finding(), finding(name="other", holds=False)))
+    assert Summary.from_dict(told.to_dict()) == told
+    (first, _) = told.to_dict()["findings"]
+    promised = "name a b measure difference ci95 p_value p_adjusted n test expect margin holds"
+    assert set(promised.split()) < set(first)
+    assert first["ci95"] == [0.03, 0.072]
 
 
 @pytest.mark.parametrize("champion", [None, ChampionSummary(False, ("Too few rows.",))])
