@@ -12,6 +12,8 @@ class Caption(Kind):
     hub_category = "image-to-text"
     asks = False
     places = frozenset()
+    main_measure = "cider"
+    judged_as = "caption"
 
     def empty_field(self, row: Example) -> str:
         return "" if row.target.strip() else "target"

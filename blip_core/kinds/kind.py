@@ -21,6 +21,8 @@ class Kind:
         asks: whether something is asked about the picture; where nothing is, there is one stage.
         places: what the answering prompt has to have a place for, besides a description.
         further_places: what it may have one for.
+        main_measure: that variants are ranked by, of `blip_core.scoring.measures`.
+        judged_as: shipped kind whose measures say something of its answers.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Kind:
     asks: bool = True
     places: frozenset[str] = frozenset({"question"})
     further_places: frozenset[str] = frozenset({"context"})
+    main_measure: str = "vqa-accuracy"
+    judged_as: str = "vqa"
 
     def empty_field(self, row: Example) -> str:
         """Name of a text that a row has to hold and does not; empty where it holds all of them."""

@@ -14,6 +14,8 @@ class Mcq(Kind):
     has_options = True
     places = frozenset({"question", "a", "b", "c", "d"})
     further_places = frozenset({"letters", "context"})
+    main_measure = "letter-right"
+    judged_as = "mcq"
 
     def empty_field(self, row: Example) -> str:
         lettered = zip(OPTION_LETTERS, listed(row), strict=False)

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from blip_core.kinds import kind_of
 from blip_core.scoring.measures import Measure, measure_named
 
-_MAIN = {"mcq": "letter-right", "vqa": "vqa-accuracy", "caption": "cider"}
+_LETTER_RIGHT = "letter-right"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +20,19 @@ class Ranking:
         span: largest value less smallest; None without bounds.
     """
 
-    name: str = "letter-right"
+    name: str = _LETTER_RIGHT
     words: str = "share of right letters, ranked"
     span: float | None = 1.0
 
     @property
     def heading(self) -> str:
         """What stands above its values."""
-        return "accuracy" if self.name == _MAIN["mcq"] else self.words
+        return "accuracy" if self.name == _LETTER_RIGHT else self.words
 
     @property
     def metric(self) -> str:
         """What MLflow calls it."""
-        return "accuracy" if self.name == _MAIN["mcq"] else self.name
+        return "accuracy" if self.name == _LETTER_RIGHT else self.name
 
     @property
     def is_share(self) -> bool:
@@ -45,7 +46,7 @@ BY_LETTER = Ranking()
 
 def main_measure(task: str) -> Measure:
     """The measure of the ladder, of champions and of the first metric of a run."""
-    return measure_named(_MAIN[task])
+    return measure_named(kind_of(task).main_measure)
 
 
 def ranking_of(scores: Mapping[str, Any]) -> Ranking:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from blip_core.finite import check_finite
+from blip_core.kinds import kind_of
 from blip_core.recipes.findings import ASKED
 from blip_core.records import Prediction, Row
 from blip_core.scoring.measures import Answer, Measure, measures_of
 
 Rows = Sequence[Prediction]
-
-_NOT_ASKED = frozenset({"caption"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def answers_of(predictions: Rows) -> list[Answer]:
 
 def _shares(row: Prediction) -> tuple[str, str]:
     """What rows have in common that share their right texts."""
-    return row.task, row.picture_id if row.task in _NOT_ASKED else row.id
+    return row.task, row.id if kind_of(row.task).asks else row.picture_id
 
 
 def measure_all(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from blip_core.kinds import kind_of
 from blip_core.records import Prediction
 
 Better = Literal["more", "less", "neither"]
@@ -35,7 +36,7 @@ class Measure:
         name: a slug, as recipes and tables write it.
         words: what it says, for people, as the end of a sentence: `share of right letters`.
         values: gives a value an answer, in their order; None where it says nothing of one.
-        tasks: kinds of rows that it judges; empty for all.
+        tasks: kinds of rows that it judges, by their name or what they are judged as; empty for all.
         better: whether more of it is better.
         span: largest value less smallest; None without bounds.
         version: enters keys; counted up when values change.
@@ -53,7 +54,7 @@ class Measure:
 
     def judges(self, task: str) -> bool:
         """Whether it says something of rows of that kind."""
-        return not self.tasks or task in self.tasks
+        return not self.tasks or bool(self.tasks & {task, kind_of(task).judged_as})
 
 
 def each(value: Callable[[Answer], float | None]) -> Values:
