@@ -2,9 +2,12 @@
 
 import os
 import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
 
 import hypothesis
+import pytest
 
 _HOME = tempfile.mkdtemp(prefix="foundry-tests-")
 
@@ -23,6 +26,20 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 pytest_plugins = ["tests.tiny_blip2"]
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was() -> Iterator[None]:
+    """Runs settle environment and threads of their process: the next test begins with its own."""
+    before = dict(os.environ)
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch else 0
+    yield
+    if dict(os.environ) != before:
+        os.environ.clear()
+        os.environ.update(before)
+    if torch and torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
 
 
 def pytest_unconfigure():

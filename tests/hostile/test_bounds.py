@@ -13,6 +13,7 @@ from blip_core.curation.curate import ENOUGH_TO_JUDGE as ENOUGH_ROWS
 from blip_core.errors import EmptyDataset, StageFailure, TableError
 from blip_core.painting import ENOUGH_TO_JUDGE as ENOUGH_SCENES
 from blip_core.painting import paint_pictures
+from blip_core.ports import NoPicture
 from blip_core.recipes.curation import Curation
 from blip_core.recipes.pictures import Pictures
 from blip_core.records import Example, Scene
@@ -38,7 +39,7 @@ def test_a_painter_that_paints_black_stops_the_stage_with_a_summary_before_all_i
 
 
 def test_a_painter_that_refuses_some_goes_on():
-    painter = ScriptedPainter(cycle([noise(), None, BLACK]))
+    painter = ScriptedPainter(cycle([noise(), NoPicture.REFUSED, BLACK]))
 
     pictures, rejections = paint_pictures(painter, scenes(60), Pictures(batch_size=4), seed=0)
 

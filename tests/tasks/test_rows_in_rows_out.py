@@ -27,7 +27,13 @@ MARKS = ("a,b", "a;b", "a|b", "\u2028", "\x85", "\x0b", "\x00", "\x1b", "Ã©", "ï
 NAMES = ("q1", "q1", "p.png", "no.png", "../p.png", "-1", "A", "row-000003")
 odd = st.sampled_from([*QUOTES, *MARKS, *NAMES])
 plain = odd.filter(lambda text: not set(text) & set("\t\n\r"))
-lines = st.lists(st.lists(plain, min_size=1, max_size=len(HEADER)), max_size=8)
+line = st.lists(plain, min_size=1, max_size=len(HEADER))
+lines = st.lists(line.filter(lambda cells: is_blank(cells) == is_blank(unquoted(cells))), max_size=8)
+
+
+def unquoted(cells: list[str]) -> list[str]:
+    """Cells of nothing but quotes are empty where quotes count, and texts where they do not."""
+    return [cell.replace('"', "") for cell in cells]
 
 
 def is_blank(cells: list[str]) -> bool:

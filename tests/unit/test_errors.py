@@ -22,6 +22,7 @@ def test_the_error_names_that_others_rely_on_are_these():
         "FoundryError",
         "HubAway",
         "NotANumber",
+        "PictureError",
         "PlaceError",
         "RecipeError",
         "StageFailure",
