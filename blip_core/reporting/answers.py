@@ -88,6 +88,9 @@ def show_scores(console: Console, scores: Mapping[str, Any]) -> None:
 
     What `scores` lacks has no line.
     """
+    if "main" in scores:
+        show_measures(console, scores)
+        return
     _line(console, "accuracy", _with_interval(scores["accuracy"]))
     if "circular" in scores:
         _line(console, "circular", f"{_with_interval(scores['circular'])} right in every rotation")
@@ -103,6 +106,27 @@ def show_scores(console: Console, scores: Mapping[str, Any]) -> None:
         for name, one in scores[part].items():
             _line(console, "", f"{name}: {share_words(one['value'])} (n {one['n']:,})")
     console.print(_letters(scores["per_letter"]))
+
+
+def show_measures(console: Console, scores: Mapping[str, Any]) -> None:
+    """Print what texts reached by the measure that ranks them, over all and in parts, and every measure."""
+    _line(console, "score", measure_words(scores))
+    for part in ("by_kind", "by_category"):
+        for name, one in scores[part].items():
+            _line(console, "", f"{name}: {one['value']:.3f} (n {one['n']:,})")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("measure")
+    table.add_column("mean", justify="right")
+    for name, mean in scores["measures"].items():
+        table.add_row(escape(name), f"{mean:.3f}")
+    console.print(table)
+
+
+def measure_words(scores: Mapping[str, Any]) -> str:
+    """Such as `VQA accuracy 0.713 (95 % interval 0.650 to 0.776; n 200)`."""
+    found = scores["main"]
+    interval = f"95 % interval {found['low']:.3f} to {found['high']:.3f}; n {found['n']:,}"
+    return f"{scores['measure']['words']} {found['value']:.3f} ({interval})"
 
 
 def _with_interval(share: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from blip_core.reporting.answers import measure_words
 from blip_core.reporting.findings import finding_sentences, findings_cells
 from blip_core.reporting.ladder import Ladder
 from blip_core.reporting.ladder_table import champion_words, ladder_cells, otherwise_cells
@@ -70,6 +71,8 @@ def answers_words(summary: Mapping[str, Any]) -> str:
     said = f"{summary['variant']} answered {summary['answered']:,} of {summary['rows']:,} rows"
     if not summary["scores"]:
         return f"{said}."
+    if "main" in summary["scores"]:
+        return f"{said}; {measure_words(summary['scores'])}."
     found = summary["scores"]["accuracy"]
     ends = f"95 % interval {100 * found['low']:.1f} to {100 * found['high']:.1f}, n {found['n']:,}"
     return f"{said}; {share_words(found['value'])} of those whose answer is known are right ({ends})."

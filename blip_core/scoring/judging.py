@@ -10,7 +10,7 @@ from blip_core.records import Prediction
 from blip_core.scoring.bootstrap import RESAMPLES
 from blip_core.scoring.findings import find
 from blip_core.scoring.guessing import guessing
-from blip_core.scoring.main_measure import main_measure
+from blip_core.scoring.main_measure import main_measure, ranking
 from blip_core.scoring.measurement import Measurement, measure_run
 from blip_core.scoring.summary import (
     Pair,
@@ -71,11 +71,12 @@ def judge_run(
     else:
         scores = _texts(recipe, answers, measured, wanted, on_progress, draws)
     findings = find(recipe.findings, measured, rows, recipe.seed, draws)
-    main = main_measure(recipe.task)
-    told = {"name": main.name, "words": main.words, "span": main.span}
-    return Judgement(
-        measured, {**scores, "measure": told, "set": rows, "findings": [asdict(one) for one in findings]}
-    )
+    told = {
+        "measure": asdict(ranking(recipe.task)),
+        "set": rows,
+        "findings": [asdict(one) for one in findings],
+    }
+    return Judgement(measured, scores | told)
 
 
 def _with_options(

@@ -49,9 +49,16 @@ def main_measure(task: str) -> Measure:
     return measure_named(kind_of(task).main_measure)
 
 
+def ranking(task: str) -> Ranking:
+    """The main measure of a kind, as scores keep it."""
+    main = main_measure(task)
+    return Ranking(main.name, main.words, main.span)
+
+
 def ranking_of(scores: Mapping[str, Any]) -> Ranking:
     """By what the variants of a `scores.json` are ranked; those without a word of it, by letters."""
-    return Ranking(**scores.get("measure", {}))
+    told = [scores, *scores.get("variants", {}).values()]
+    return next((Ranking(**one["measure"]) for one in told if "measure" in one), BY_LETTER)
 
 
 def main_score(variant: Mapping[str, Any]) -> Mapping[str, Any]:

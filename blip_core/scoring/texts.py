@@ -12,7 +12,7 @@ from blip_core.records import Prediction
 from blip_core.scoring.accuracy import Accuracy
 from blip_core.scoring.bootstrap import RESAMPLES, clustered_interval
 from blip_core.scoring.comparison import Comparison
-from blip_core.scoring.main_measure import main_measure
+from blip_core.scoring.main_measure import main_measure, ranking
 from blip_core.scoring.measurement import Measurement, measure
 from blip_core.scoring.measures import Measure
 from blip_core.scoring.paired import compare_values
@@ -44,6 +44,7 @@ def score_texts(
     if not judged:
         raise EmptyDataset("There is nothing to score: of no row is it known what would be right.")
     return {
+        "measure": asdict(ranking(rows[0].task)),
         "main": asdict(mean_with_interval(judged, main, seed, draws)),
         "measures": means(measured),
         "by_kind": _parts(rows, judged, "kind", main, seed, draws),

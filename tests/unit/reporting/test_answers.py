@@ -92,3 +92,20 @@ def test_what_was_asked_for_besides_is_told(console):
 def test_changed_ids_are_told(console):
     show_answers(console, summary(escaped_ids=2))
     assert "2 ids begin like a formula" in said(console)
+
+
+def test_texts_are_told_by_their_measures_and_not_by_letter(console):
+    from blip_core.reporting.markdown import answers_words
+
+    scores = {
+        "measure": {"name": "vqa-accuracy", "words": "VQA accuracy", "span": 1.0},
+        "main": {"value": 0.75, "low": 0.6, "high": 0.9, "n": 40},
+        "measures": {"vqa-accuracy": 0.75, "words": 1.5},
+        "by_kind": {},
+        "by_category": {"food": {"value": 0.5, "low": 0.2, "high": 0.8, "n": 10}},
+    }
+    show_answers(console, summary(scores=scores))
+    assert "VQA accuracy 0.750 (95 % interval 0.600 to 0.900; n 40)" in said(console)
+    assert "food: 0.500 (n 10)" in said(console)
+    assert "letter" not in said(console)
+    assert "VQA accuracy 0.750" in answers_words(summary(scores=scores))
