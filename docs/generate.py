@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from docs.command_page import command_page
+from docs.measure_page import measure_page
 from docs.recipe_page import recipe_page
 
 FOLDER = Path(__file__).with_name("reference")
 PAGES: dict[Path, Callable[[], str]] = {
     FOLDER / "recipe.md": recipe_page,
     FOLDER / "command-line.md": command_page,
+    FOLDER / "measures.md": measure_page,
 }
 
 

@@ -88,14 +88,14 @@ def _check_side(finding: str, side: str, variants: Collection[str], modes: Colle
 def without_overtaken(
     findings: Sequence[Any], before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> list[Any]:
-    """Findings less those over something that is compared before an override and not after it.
+    """Findings less those over something that is compared below a layer and not with it.
 
-    Whoever compares other variants for once need not take the recipe's findings out by hand. A finding that
-    fits neither stays, so that it is refused.
+    Whoever compares other variants, in a profile or for once, need not take the recipe's findings out by
+    hand. A finding that fits neither stays, so that it is refused.
 
     Args:
         findings: tables as TOML gives them, unchecked.
-        before: the recipe without the override, unchecked.
+        before: the recipe without the layer, unchecked.
         after: the recipe with it, unchecked.
     """
     if before.get("task") != after.get("task"):

@@ -60,15 +60,20 @@ def load_recipe(name_or_path: str, profile: str | None = None, overrides: Sequen
         layers = _profiled_layers(content, origin, profile or DEFAULT_PROFILE)
     changes = [Layer(f"--set {text}", parse_override(text)) for text in overrides]
     # Overrides are one patch, so that `source.path` may be given before `source.kind`.
-    before, changed = _lay(layers), _lay(changes)
-    merged = merge(before, changed)
-    if isinstance(before.get("findings"), list) and "findings" not in changed:
-        merged["findings"] = without_overtaken(before["findings"], before, merged)
+    merged = _over(_lay(layers), reduce(merge, (change.patch for change in changes), {}))
     return _validate(_complete(merged, chosen), [*layers, *changes])
 
 
 def _lay(layers: Sequence[Layer]) -> dict[str, Any]:
-    return reduce(merge, (layer.patch for layer in layers), {})
+    return reduce(_over, (layer.patch for layer in layers), {})
+
+
+def _over(below: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a patch over what is below it; findings about what it takes away go, unless it declares its own."""
+    merged = merge(below, patch)
+    if isinstance(below.get("findings"), list) and "findings" not in patch:
+        merged["findings"] = without_overtaken(below["findings"], below, merged)
+    return merged
 
 
 def _profiled_layers(content: dict[str, Any], origin: str, profile: str) -> list[Layer]:

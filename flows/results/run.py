@@ -30,11 +30,8 @@ from blip_core.reporting import (
     write_report,
 )
 from blip_core.scoring import (
-    BY_LETTER,
-    Comparison,
     Decision,
     Finding,
-    Ranking,
     decide,
     main_score,
     ranking_of,
@@ -45,6 +42,7 @@ from blip_core.wiring import evaluation_examples
 from flows.recording import ANSWERING, Recorder
 from flows.result_pages import LADDER_PICTURE, REPORT, show_results
 from flows.results.adapter_cards import stored_card
+from flows.results.metrics import finding_metrics, finding_row, gain_metrics, headline, variant_metrics
 from flows.results.training import Learning, keep_learning, training_summary
 from flows.variants.named_adapter import NamedAdapter
 from tasks.compare import read_scores
@@ -141,47 +139,8 @@ def keep_findings(recorder: Recorder, findings: Sequence[Finding]) -> None:
     """Keep what came of each finding, as metrics and as a table."""
     if not findings:
         return
-    for one in findings:
-        low, high = one.ci95
-        values = {"difference": one.difference, "low": low, "high": high, "p_adjusted": one.p_adjusted}
-        told = values | {"holds": float(one.holds)}
-        recorder.run.metrics({f"finding/{one.name}/{name}": value for name, value in told.items()})
+    recorder.run.metrics(finding_metrics(findings))
     recorder.run.table([finding_row(one) for one in findings], "findings.json")
-
-
-def finding_row(finding: Finding) -> dict[str, Any]:
-    """A finding as a row of a table."""
-    low, high = finding.ci95
-    told = {name: value for name, value in asdict(finding).items() if name != "ci95"}
-    return told | {"low": low, "high": high}
-
-
-def headline(ladder: Ladder) -> dict[str, float]:
-    """The scores of a whole run: of the variant its verdict is about, then each accuracy and each gain."""
-    last, measure = ladder.rungs[-1], ladder.ranking.metric
-    return {
-        **score_metrics(asdict(last.accuracy), measure),
-        **gain_metrics(ladder.comparison_for(last.name)),
-        **{f"{measure}/{rung.name}": rung.accuracy.value for rung in ladder.rungs},
-        **{f"gain/{one.b}_over_{one.a}": one.difference for one in ladder.comparisons},
-    }
-
-
-def gain_metrics(comparison: Comparison | None) -> dict[str, float]:
-    """How much better a variant is than the one it is measured against, and how sure that is."""
-    if comparison is None:
-        return {}
-    ends = {"eval/gain_low": comparison.low, "eval/gain_high": comparison.high}
-    return {"eval/gain": comparison.difference, **ends, "eval/gain_p": comparison.p}
-
-
-def score_metrics(score: Mapping[str, Any], measure: str = BY_LETTER.metric) -> dict[str, float]:
-    """An accuracy, or what else variants are ranked by, and the ends of its 95 % interval."""
-    return {
-        f"eval/{measure}": score["value"],
-        f"eval/{measure}_low": score["low"],
-        f"eval/{measure}_high": score["high"],
-    }
 
 
 def keep_card(recorder: Recorder, folder: Path, adapter: ArtifactRef, told: Mapping[str, Any]) -> None:
@@ -272,30 +231,6 @@ def keep_variant(recorder: Recorder, name: str, metrics: Mapping[str, float]) ->
 def answers_of(recorder: Recorder, variant: str) -> list[Prediction]:
     """What a variant answered in this run."""
     return read_predictions(recorder.stages[f"{ANSWERING}{variant}"].artifact.ref())
-
-
-_CALIBRATION = {"eval/calibration_error": "ece", "eval/brier": "brier"}
-
-
-def variant_metrics(values: Mapping[str, Any], ranking: Ranking = BY_LETTER) -> dict[str, float]:
-    """The scores of a variant; of texts the mean of every measure."""
-    score, free = main_score(values), values.get("free_generation")
-    calibration = values.get("calibration") or {}
-    calibrated = {name: calibration[field] for name, field in _CALIBRATION.items() if calibration}
-    written = {"eval/generation_accuracy": free["accuracy"], "eval/invalid": free["invalid"]} if free else {}
-    further = {f"eval/{name}": values[name]["value"] for name in ("circular", "averaged") if name in values}
-    modes = {f"eval/mode_{mode}": score["value"] for mode, score in values.get("ablations", {}).items()}
-    kinds = {f"eval/{ranking.metric}_{kind}": one["value"] for kind, one in values["by_kind"].items()}
-    return {
-        **score_metrics(score, ranking.metric),
-        "eval/rows": score["n"],
-        **calibrated,
-        **written,
-        **further,
-        **modes,
-        **kinds,
-        **{f"eval/{name}": mean for name, mean in values.get("measures", {}).items()},
-    }
 
 
 def keep_adapter(

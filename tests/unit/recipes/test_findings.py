@@ -102,3 +102,9 @@ def test_findings_come_back_from_the_text_of_a_recipe(tmp_path):
     file = tmp_path / "again.toml"
     file.write_text(gallery().to_toml())
     assert load_recipe(str(file)) == gallery()
+
+
+def test_a_profile_that_compares_others_takes_the_recipes_findings_away(tmp_path):
+    file = tmp_path / "own.toml"
+    file.write_text("[[variants]]\nname = 'plain'\nrole = 'base'\n")
+    assert load_recipe("gallery-vqa", str(file)).findings == ()
