@@ -34,10 +34,10 @@ class Dense:
         return fits(self.peak_bytes, card_gb)
 
 
-def plan_dense(recipe: Recipe, workshop: StageSizes, card: Card) -> Dense:
+def plan_dense(recipe: Recipe, sizes: StageSizes, card: Card) -> Dense:
     """Plan answering with and without quantisation."""
-    packed = workshop.of("predict", recipe)
-    dense = workshop.of("predict", changed(recipe, {"inference.quantisation": "none"}))
+    packed = sizes.of("predict", recipe)
+    dense = sizes.of("predict", changed(recipe, {"inference.quantisation": "none"}))
     peak = _peak(dense)
     return Dense(
         peak_bytes=peak,

@@ -189,13 +189,15 @@ def make_plan(
         RecipeError: The adapter names modules that it cannot sit on, or the card is not known.
         TableError: A folder or table that has to be counted cannot be read.
     """
+    if card:
+        card_named(card)  # a slip is told before anything is counted
     architectures = known_architectures(recipe, models_dir, pocket_dir)
     counts = count_rows(recipe, rows, bundled)
     where = place_of(recipe)
     base = architectures["finetune.base"].config
     parameters = count_parameters(base, recipe.finetune)
-    workshop = StageSizes(architectures, counts, where)
-    stages = workshop.stages(recipe)
+    sizes = StageSizes(architectures, counts, where)
+    stages = sizes.stages(recipe)
     peaks = peaks_of(stages)
     planned = choose_card(card, recipe, where, peaks, elsewhere)
     there = [rate for rate in elsewhere if card_of_device(rate.device) == planned]
@@ -214,8 +216,8 @@ def make_plan(
         downloads=downloads,
         timings=[time_stage(stage, recipe, rates, planned, there) for stage in stages],
         card=planned,
-        dense=plan_dense(recipe, workshop, planned),
-        advice=_advise(recipe, workshop, peaks) if where == "cuda" else (),
+        dense=plan_dense(recipe, sizes, planned),
+        advice=_advise(recipe, sizes, peaks) if where == "cuda" else (),
     )
 
 
@@ -281,10 +283,10 @@ def _download(architecture: Architecture) -> int:
     return download_bytes(architecture, published_parameters(architecture.id))
 
 
-def _advise(recipe: Recipe, workshop: StageSizes, peaks: Mapping[str, int]) -> list[Advice]:
+def _advise(recipe: Recipe, sizes: StageSizes, peaks: Mapping[str, int]) -> list[Advice]:
     """Advice for every stage on every card that it does not fit, larger cards first."""
     return [
-        advise(stage, recipe, size, partial(workshop.largest, stage))
+        advise(stage, recipe, size, partial(sizes.largest, stage))
         for size in reversed(CARD_SIZES_GB)
         for stage, peak in peaks.items()
         if not fits(peak, size)

@@ -2,7 +2,7 @@
 
 import pytest
 
-SHARE = 2_000
+SHARE = 500
 
 
 def pytest_addoption(parser):

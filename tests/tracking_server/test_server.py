@@ -1,6 +1,7 @@
 """A real MLflow server over a SQLite store, killed in the middle of a run."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,6 +33,19 @@ def port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A store without runs: making one takes seconds."""
+    home = tmp_path_factory.mktemp("prepared") / "mlflow"
+    prepare_store(home)
+    return home
+
+
+@pytest.fixture
+def home(prepared, tmp_path):
+    return shutil.copytree(prepared, tmp_path / "mlflow")
 
 
 @contextmanager
@@ -69,11 +83,10 @@ def _history(client, run_id, key):
     return [(metric.step, metric.value) for metric in client.get_metric_history(run_id, key)]
 
 
-def test_a_server_killed_mid_run_gets_every_metric_exactly_once_in_the_end(tmp_path, port, monkeypatch):
+def test_a_server_killed_mid_run_gets_every_metric_exactly_once_in_the_end(tmp_path, home, port, monkeypatch):
     for name, value in quiet_environment().items():
         monkeypatch.setenv(name, value)
-    home, uri = tmp_path / "mlflow", f"http://127.0.0.1:{port}"
-    prepare_store(home)
+    uri = f"http://127.0.0.1:{port}"
     adapter = tmp_path / "adapter"
     adapter.mkdir()
     (adapter / "adapter_config.json").write_text("{}")
@@ -144,12 +157,11 @@ def _runs_by_name(client):
 
 
 def test_what_a_server_missed_and_what_was_killed_is_told_once_when_the_next_run_begins(
-    tmp_path, port, monkeypatch
+    tmp_path, home, port, monkeypatch
 ):
     for name, value in quiet_environment().items():
         monkeypatch.setenv(name, value)
-    home, journal, uri = tmp_path / "mlflow", tmp_path / "journal", f"http://127.0.0.1:{port}"
-    prepare_store(home)
+    journal, uri = tmp_path / "journal", f"http://127.0.0.1:{port}"
     with serving(home, port):
         assert _die_in_the_middle_of_a_run(uri, journal) == -signal.SIGKILL
 
@@ -175,12 +187,11 @@ def test_what_a_server_missed_and_what_was_killed_is_told_once_when_the_next_run
 
 
 def test_an_adapter_is_found_by_alias_and_fetched_through_a_server_and_its_absence_is_named(
-    tmp_path, port, monkeypatch
+    tmp_path, home, port, monkeypatch
 ):
     for name, value in quiet_environment().items():
         monkeypatch.setenv(name, value)
-    home, uri = tmp_path / "mlflow", f"http://127.0.0.1:{port}"
-    prepare_store(home)
+    uri = f"http://127.0.0.1:{port}"
     adapter, got = tmp_path / "adapter", tmp_path / "got"
     adapter.mkdir()
     got.mkdir()
