@@ -14,7 +14,7 @@ from blip_core.errors import RecipeError
 from blip_core.images import decode_picture
 from blip_core.recipes import Inference, Recipe, load_recipe
 from blip_core.recipes.variants import Variant
-from blip_core.records import Example, Label, Picture, Prediction, Scene
+from blip_core.records import WITH_OPTIONS, Example, Label, Picture, Prediction, Scene
 from blip_core.wiring import (
     build_labeller,
     build_painter,
@@ -125,7 +125,7 @@ def _question(path: Path, question: str, options: Sequence[str]) -> Example:
         picture_id=path.name,
         group=path.name,
         category="",
-        task="mcq",
+        task=WITH_OPTIONS,
         image=content,
         description="",
         question=question,

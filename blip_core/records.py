@@ -89,7 +89,10 @@ class Picture(Row):
 
 @dataclass(frozen=True, slots=True)
 class Label(Row):
-    """What a labeller said of a picture; options are shuffled, `answer` is the letter after shuffling."""
+    """What a labeller said of a picture.
+
+    Options are shuffled, and `answer` is the letter after shuffling; without options it is the answer's text.
+    """
 
     id: str
     picture_id: str
@@ -99,7 +102,7 @@ class Label(Row):
     b: str
     c: str
     d: str
-    answer: Letter
+    answer: str
     attempt: int
 
     @property

@@ -10,6 +10,7 @@ from blip_core.recipes import Recipe
 from blip_core.recipes.columns import AnswersRead
 from blip_core.reporting.submission import check_out
 from blip_core.store import ArtifactRef
+from blip_core.wiring import asked_as, kind_for, table_of
 from flows.failures import show_failure
 from flows.finetune import tune
 from flows.forms import DEFAULT_PROFILE, DEFAULT_RECIPE, ProfileChoice, RecipeChoice, resolve
@@ -17,7 +18,7 @@ from flows.recording import recorded
 from flows.regenerate_dataset import grow_dataset
 from flows.results.answers import keep_answers
 from flows.tables import DEFAULT_VARIANT, absolute_paths, column_mapping
-from flows.variants.choosing import check_can_answer, choose_variant, newest_adapter
+from flows.variants.choosing import choose_variant, newest_adapter
 from flows.variants.resolving import keep_variants, resolve_variant
 from tasks.answer_table import QuestionTable, answer_table
 from tasks.stage import only_planned
@@ -37,11 +38,11 @@ def predict(
     overwrite: bool = False,
     overrides: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Let a model answer the questions of a table, and score it if the table knows the answers.
+    """Let a model answer the questions of a table, or caption pictures, and score it if answers are known.
 
     Args:
-        table: CSV, TSV, XLSX, JSON, Parquet or Arrow file, or a folder that datasets wrote, on the machine
-            that runs this.
+        table: CSV, TSV, XLSX, JSON, Parquet or Arrow file, a folder that datasets wrote, or one of pictures,
+            on the machine that runs this.
         out: Folder that the answers are written to.
         images: Folder that picture paths start at; empty takes the table's own.
         variant: Variant of the recipe, champion, candidate, models:/NAME@ALIAS, or digest or folder of an
@@ -55,26 +56,36 @@ def predict(
         overrides: Fields of the recipe to change, each as section.field=value.
     """
     resolved = resolve(recipe, profile, overrides)
-    check_can_answer(resolved)
     folder = Path(out).expanduser().absolute()
     check_out(folder, overwrite)
     answerer = resolve_variant(resolved, choose_variant(resolved, variant))
     answering = answerer.variant
     own = own_adapter(resolved) if answering.adapter is True else None
     inputs = answerer.inputs(own)
-    rows = open_table(table, images, columns, answers, encoding)
-    with recorded(resolved, "predict") as recorder:
-        answered = answer_table(recipe=resolved, table=rows, **inputs)
+    rows, asking = open_table(resolved, table, images, columns, answers, encoding)
+    with recorded(asking, "predict") as recorder:
+        answered = answer_table(recipe=asking, table=rows, **inputs)
         keep_variants(recorder, [answerer])
         return keep_answers(recorder, rows, answered, answering, inputs["adapter"], folder)
 
 
 def open_table(
-    table: str, images: str, columns: Sequence[str], answers: AnswersRead = "", encoding: str = ""
-) -> QuestionTable:
-    """Find a table, its pictures and its columns, as texts of a form or a command line name them."""
+    recipe: Recipe,
+    table: str,
+    images: str,
+    columns: Sequence[str],
+    answers: AnswersRead = "",
+    encoding: str = "",
+) -> tuple[QuestionTable, Recipe]:
+    """Find a table, its pictures and its columns, as texts of a form or a command line name them; and the
+    recipe that asks such rows.
+    """
     path, folder = absolute_paths(Path(table), Path(images) if images else None)
-    return QuestionTable.open(path, folder, column_mapping(columns), answers, encoding)
+    path, pictures = table_of(path)
+    given = column_mapping(columns)
+    kind = kind_for(recipe, path, given, encoding)
+    opened = QuestionTable.open(path, folder or pictures, given, answers, encoding, kind)
+    return opened, asked_as(recipe, kind)
 
 
 def own_adapter(recipe: Recipe) -> ArtifactRef:

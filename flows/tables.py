@@ -42,14 +42,18 @@ def tables_of(recipe: Recipe) -> Iterator[tuple[str, "TableView"]]:
     Raises:
         TableError: One cannot be read, or its answers can be read in two ways.
     """
-    from blip_core.sources import ANSWERED_FIELDS, look_at
+    from blip_core.sources import look_at
 
+    needs = recipe.kind.columns_needed()
     named = {"source": recipe.source, "evaluation": recipe.evaluation}
     for section, settings in named.items():
         if settings.kind == "table" and getattr(settings, "questions", "table") == "table":
             path = Path(settings.path).expanduser()
             given = settings.columns.given()
-            yield section, look_at(path, given, settings.answers, ANSWERED_FIELDS, settings.encoding)
+            yield (
+                section,
+                look_at(path, given, settings.answers, needs, settings.encoding, recipe.kind.passes_over),
+            )
 
 
 def table_warnings(recipe: Recipe, view: "TableView") -> list[str]:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blip_core.errors import StageFailure, TableError
+from blip_core.kinds import Kind
+from blip_core.kinds.mcq import KIND as FOUR_OPTIONS
 from blip_core.recipes import AnyVariant, Recipe
 from blip_core.recipes.columns import AnswersRead
 from blip_core.records import EXAMPLE_SCHEMA, REJECTION_SCHEMA, Example, Prediction, Rejection
-from blip_core.reporting.submission import ANSWERED_SCHEMA, Answered
+from blip_core.reporting.submission import Answered, answered_schema
 from blip_core.sources.counted import count_rows
 from blip_core.sources.opening import TableInput
 from blip_core.sources.share import check_share
@@ -61,13 +63,15 @@ class QuestionTable:
         given: "Mapping[str, str]",
         answers: AnswersRead = "",
         encoding: str = "",
+        kind: Kind = FOUR_OPTIONS,
     ) -> "QuestionTable":
         """Find out what a table's columns and answers are, told or guessed.
 
         Raises:
             TableError: It cannot be read, a column cannot be found, or its answers can be read in two ways.
         """
-        view = look_at(path, given, answers, encoding=encoding)
+        needs = kind.columns_needed(answered=False)
+        view = look_at(path, given, answers, needs, encoding, kind.passes_over)
         digest = table_digest(path, images, view.columns, answers, encoding)
         rows = count_rows(TableInput(path, encoding), view.columns.image)
         return cls(path, images, view, answers, encoding, digest, rows)
@@ -143,7 +147,7 @@ def answer_table(
             Answered.of(example, row, flags.get(example.id, ""))
             for example, row in zip(asked, said, strict=True)
         )
-        answered = write_rows(folder / FILE, rows, ANSWERED_SCHEMA)
+        answered = write_rows(folder / FILE, rows, answered_schema([recipe.task]))
         table.check_complete(answered, len(rejections))
         write_rows(folder / REJECTIONS, rejections, REJECTION_SCHEMA)
         usable.unlink()

@@ -7,8 +7,9 @@ from typing import Any
 
 from blip_core import curation
 from blip_core.dataset import assign_splits, write_dataset
+from blip_core.kinds import kind_of
 from blip_core.recipes import Recipe
-from blip_core.records import LETTERS, Example, Label, Picture, Rejection
+from blip_core.records import Example, Label, Picture, Rejection
 from blip_core.store import ArtifactRef, read_rows
 from blip_core.wiring import workplace
 from tasks import label_pictures, paint_pictures
@@ -63,6 +64,7 @@ def to_examples(task: str, pictures: Iterable[Picture], labels: Iterable[Label])
 
 
 def _to_example(task: str, picture: Picture, label: Label) -> Example:
+    kind = kind_of(task)
     return Example(
         id=label.id,
         picture_id=picture.id,
@@ -76,7 +78,7 @@ def _to_example(task: str, picture: Picture, label: Label) -> Example:
         b=label.b,
         c=label.c,
         d=label.d,
-        answer=label.answer,
-        target=label.options[LETTERS.index(label.answer)],
+        answer=label.answer if kind.has_options else "",
+        target=kind.label_target(label),
         scene=picture.scene,
     )

@@ -26,13 +26,14 @@ def key(recipe: Recipe, pictures: ArtifactRef) -> str:
         "pictures": pictures.digest,
         "model": checkpoint_identity(recipe.labels.model),
         **recipe.device.arithmetic(),
+        **recipe.kind.label_identity,
     }
     return workplace().store.key("labels", inputs)
 
 
 @stage("labels", key)
 def label_pictures(recipe: Recipe, pictures: ArtifactRef) -> ArtifactRef:
-    """Describe every picture and ask a question about it."""
+    """Describe every picture, and ask about it what the task needs."""
     own_key = key(recipe, pictures)
 
     def build(folder: Path) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def label_pictures(recipe: Recipe, pictures: ArtifactRef) -> ArtifactRef:
             def build_shard(target: Path, shard: Sequence[Picture], report: Progress) -> Mapping[str, Any]:
                 settings = recipe.labels
                 labels, rejections = labelling.label_pictures(
-                    labeller(), shard, settings, recipe.seed, report
+                    labeller(), shard, settings, recipe.seed, report, recipe.kind
                 )
                 write_rows(target / FILE, labels, LABEL_SCHEMA)
                 write_rows(target / REJECTIONS, rejections, REJECTION_SCHEMA)

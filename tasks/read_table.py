@@ -1,6 +1,6 @@
 """Stages 1 to 4 from outside: a table's own questions and answers become a dataset."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ def read_table(recipe: Recipe) -> ArtifactRef:
         files = _files(recipe)
         reading = sources.answer_reading(files.path, files.columns, files.answers, files.encoding)
         flags: dict[str, str] = {}
-        examples, refused = sources.read_table(*files, flags=flags)
+        read, refused = sources.read_table(*files, flags=flags)
+        examples = [replace(row, task=recipe.task) for row in read]
         if key(recipe) != own_key:
             raise TableError(f"{files.path} changed while it was read; run again")
         seed = _shuffle_seed(recipe)
@@ -76,4 +77,4 @@ def _shuffle_seed(recipe: Recipe) -> int | None:
 def _files(recipe: Recipe) -> sources.TableFiles:
     if recipe.source.kind != "table":
         raise RecipeError(f"source.kind is {recipe.source.kind!r}: only a table holds questions and answers")
-    return sources.table_files(recipe.source, sources.ANSWERED_FIELDS)
+    return sources.files_of_kind(recipe.source, recipe.kind)

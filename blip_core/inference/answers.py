@@ -7,9 +7,12 @@ from itertools import chain, islice
 from blip_core.inference.counting import InferenceCounts
 from blip_core.inference.flagging import flags_of
 from blip_core.inference.letters import ranked_letter, read_letter
-from blip_core.inference.prompting import Question, rotation_of, rotations
+from blip_core.inference.prompting import Question, options_of, rotation_of, rotations
 from blip_core.recipes.inference import Inference
 from blip_core.records import LETTERS, OPTION_LETTERS, Example, Mode, Prediction
+
+NO_CHANCES = (0.0,) * len(LETTERS)
+"""Probabilities of a row that has no options."""
 
 _Said = tuple[Question, Sequence[float], Sequence[str]]  # how it was asked, probabilities, flags
 
@@ -66,6 +69,18 @@ def to_prediction(
     )
 
 
+def to_text_prediction(example: Example, variant: str, description: str, text: str) -> Prediction:
+    """Gather what one variant wrote of one example without options."""
+    return replace(
+        to_prediction(example, variant, description, NO_CHANCES, text),
+        generated_letter="",
+        truth="",
+        offered=0,
+        task=example.task,
+        target=example.target,
+    )
+
+
 def gather_answers(
     rows: Sequence[Example],
     variant: str,
@@ -96,7 +111,7 @@ def gather_answers(
     answers = Answers()
     for row, example in enumerate(rows):
         said = iter(asked[row])
-        main_ones = list(islice(said, rotations(settings, example.offered)))
+        main_ones = list(islice(said, rotations(settings, options_of(example))))
         description, is_cut = descriptions[row], cut[row]
         main = _main(example, variant, description, main_ones, written.get(row, ""))
         is_cut = is_cut or main_ones[0][0].prompt.is_cut
@@ -113,6 +128,8 @@ def _main(
     asked: Sequence[_Said],
     answer: str,
 ) -> Prediction:
+    if not options_of(example):
+        return to_text_prediction(example, variant, description, answer)
     prediction = to_prediction(example, variant, description, asked[0][1], answer)
     if len(asked) == 1:
         return prediction

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+from blip_core.kinds import kind_of
 from blip_core.records import NO_PROBABILITIES, Prediction
 
 NO_LETTER = "no-letter"
+NO_TEXT = "no-text"
 DISAGREES = "disagrees"
 CUT_PROMPT = "cut-prompt"
 LOW_MARGIN = "low-margin"
@@ -28,9 +30,18 @@ def flags_of(prediction: Prediction, wrote_freely: bool, is_cut: bool) -> str:
 
     `no-letter`: no letter could be read from the free answer, or none was ranked. `disagrees`: the letter
     read from it is not the one ranked first. `cut-prompt`: a prompt was too long and lost its middle.
-    `low-margin`: see `MIN_MARGIN`.
+    `low-margin`: see `MIN_MARGIN`. `no-text`: a row without options was answered by nothing.
     """
+    if not kind_of(prediction.task).has_options:
+        return " ".join(_slugs_of_text(prediction, is_cut))
     return " ".join(_slugs(prediction, wrote_freely, is_cut))
+
+
+def _slugs_of_text(prediction: Prediction, is_cut: bool) -> Iterator[str]:
+    if not prediction.generated:
+        yield NO_TEXT
+    if is_cut:
+        yield CUT_PROMPT
 
 
 def _slugs(prediction: Prediction, wrote_freely: bool, is_cut: bool) -> Iterator[str]:

@@ -17,11 +17,14 @@ from blip_core.modeling.text import pad_token_id
 LEAVING_SHARE = 0.5
 
 
-def generation_config(bundle: Blip2Bundle, max_new_tokens: int, beams: int = 1) -> GenerationConfig:
+def generation_config(
+    bundle: Blip2Bundle, max_new_tokens: int, beams: int = 1, min_new_tokens: int = 0
+) -> GenerationConfig:
     """Decoding without sampling, whatever the checkpoint's own generation settings say."""
     text_config = bundle.blip2.language_model.config
     return GenerationConfig(
         max_new_tokens=max_new_tokens,
+        min_new_tokens=min_new_tokens or None,
         do_sample=False,
         num_beams=beams,
         bos_token_id=getattr(text_config, "bos_token_id", None),
@@ -38,6 +41,7 @@ def write_texts(
     beams: int,
     counts: InferenceCounts,
     names: Sequence[str],
+    min_new_tokens: int = 0,
 ) -> list[str]:
     """Write a text after each prompt that was read: stripped, without special tokens.
 
@@ -50,25 +54,27 @@ def write_texts(
         beams: 1 is greedy.
         counts: told of steps and tokens.
         names: of the rows.
+        min_new_tokens: tokens before which no text ends.
 
     Raises:
         NotANumber: A token would be chosen by logits that are no numbers; the message names its row.
     """
     if beams > 1:
-        written = _write_with_beams(bundle, reader, max_new_tokens, beams, names)
+        config = generation_config(bundle, max_new_tokens, beams, min_new_tokens)
+        written = _write_with_beams(bundle, reader, config, names)
     else:
-        written = _write_greedily(bundle, reader, max_new_tokens, counts, names)
+        written = _write_greedily(bundle, reader, max_new_tokens, counts, names, min_new_tokens)
     texts = bundle.tokenizer.batch_decode(written, skip_special_tokens=True)
     return [str(text).strip() for text in texts]
 
 
 def _write_with_beams(
-    bundle: Blip2Bundle, reader: Reader, max_new_tokens: int, beams: int, names: Sequence[str]
+    bundle: Blip2Bundle, reader: Reader, config: GenerationConfig, names: Sequence[str]
 ) -> Tensor:
     watch = LogitsWatch()
     written: Tensor = bundle.blip2.language_model.generate(
         **reader.generation_inputs(),
-        generation_config=generation_config(bundle, max_new_tokens, beams),
+        generation_config=config,
         logits_processor=LogitsProcessorList([watch]),
     )
     watch.refuse(names, LANGUAGE_MODEL)
@@ -76,12 +82,17 @@ def _write_with_beams(
 
 
 def _write_greedily(
-    bundle: Blip2Bundle, reader: Reader, max_new_tokens: int, counts: InferenceCounts, names: Sequence[str]
+    bundle: Blip2Bundle,
+    reader: Reader,
+    max_new_tokens: int,
+    counts: InferenceCounts,
+    names: Sequence[str],
+    min_new_tokens: int,
 ) -> Tensor:
     """Token ids (B, at most max_new_tokens), padded after a row's end."""
     device = reader.first_logits.device
     pad, ends = pad_token_id(bundle), _end_ids(bundle, device)
-    tokens, are_finite = _likeliest(reader.first_logits)
+    tokens, are_finite = _likeliest(_unended(reader.first_logits, ends, min_new_tokens > 0))
     written = torch.full((len(tokens), max_new_tokens), pad, device=device)
     rows = torch.arange(len(tokens), device=device)  # where in `written` each row of the reader stands
     going_on = torch.ones_like(rows, dtype=torch.bool)
@@ -98,11 +109,17 @@ def _write_greedily(
             staying = going_on.nonzero()[:, 0]
             reader.keep(staying)
             rows, tokens, going_on = rows[staying], tokens[staying], going_on[staying]
-        tokens, still_finite = _likeliest(reader.step(tokens[:, None])[:, 0])
+        logits = reader.step(tokens[:, None])[:, 0]
+        tokens, still_finite = _likeliest(_unended(logits, ends, position + 1 < min_new_tokens))
         are_finite[rows] &= still_finite | ~going_on
         counts.decoder_steps += 1
     refuse_rows(are_finite, names, LANGUAGE_MODEL)
     return written
+
+
+def _unended(logits: Tensor, ends: Tensor, is_short: bool) -> Tensor:
+    """(B, V) logits, those of the tokens that end a text at the bottom where it is too short to end."""
+    return logits.index_fill(-1, ends, torch.finfo(logits.dtype).min) if is_short else logits
 
 
 def _likeliest(logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from blip_core.inference.answers import Answers, gather_answers
+from blip_core.inference.answers import NO_CHANCES, Answers, gather_answers
 from blip_core.inference.generating import generation_config
 from blip_core.inference.letters import chances_of
 from blip_core.inference.predicting import ANSWER_TOKENS
-from blip_core.inference.prompting import Question, ask, describe_prompt, ways_of_asking
+from blip_core.inference.prompting import Question, ask, describe_prompt, options_of, ways_of_asking
 from blip_core.modeling.features import decode_picture
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.text import Prompt, letter_ids, target_ids
@@ -47,15 +47,21 @@ def _answer_row(bundle: Blip2Bundle, example: Example, settings: Inference, vari
     description, answer = "", ""
     if settings.describe_prompt:
         inputs = _inputs(bundle, example, describe_prompt(settings, example))
-        description = _generate(bundle, inputs, settings.max_new_tokens, settings.beams)
-    questions, chances = [], []
-    for mode, rotation in ways_of_asking(settings, example.offered):
+        description = _generate(bundle, inputs, settings, settings.max_new_tokens)
+    questions: list[Question] = []
+    chances: list[Sequence[float]] = []
+    for mode, rotation in ways_of_asking(settings, options_of(example)):
         asked, text = ask(settings, example, description, mode, rotation)
         question = Question(0, mode, rotation, _WHOLE, asked)
         inputs = _inputs(bundle, example if question.has_picture else None, text)
-        if question.is_main and settings.free_generation:
-            answer = _generate(bundle, inputs, ANSWER_TOKENS, settings.beams)
         questions.append(question)
+        if not options_of(example):
+            answer = _generate(bundle, inputs, settings, settings.max_new_tokens)
+            chances.append(NO_CHANCES)
+            break
+        if question.is_main and settings.free_generation:
+            unbounded = settings.model_copy(update={"min_new_tokens": 0})
+            answer = _generate(bundle, inputs, unbounded, ANSWER_TOKENS)
         chances.append(_chances(bundle, inputs, settings, asked))
     return gather_answers(
         [example], variant, settings, [description], [False], questions, chances, {0: answer}
@@ -77,8 +83,8 @@ def _model(bundle: Blip2Bundle, inputs: dict[str, Any]) -> Any:
     return bundle.blip2 if "pixel_values" in inputs else bundle.blip2.language_model
 
 
-def _generate(bundle: Blip2Bundle, inputs: dict[str, Any], max_new_tokens: int, beams: int) -> str:
-    config = generation_config(bundle, max_new_tokens, beams)
+def _generate(bundle: Blip2Bundle, inputs: dict[str, Any], settings: Inference, max_new_tokens: int) -> str:
+    config = generation_config(bundle, max_new_tokens, settings.beams, settings.min_new_tokens)
     written = _model(bundle, inputs).generate(**inputs, generation_config=config)
     if bundle.family == "opt":
         written = written[:, inputs["input_ids"].shape[1] :]

@@ -1,4 +1,4 @@
-"""Two stages over many questions: describe the picture, then choose a letter."""
+"""Two stages over many rows: describe the picture, then choose a letter or write."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from blip_core.inference.answers import Answers, gather_answers
+from blip_core.inference.answers import NO_CHANCES, Answers, gather_answers
 from blip_core.inference.batching import (
     Counter,
     Progress,
@@ -23,8 +23,8 @@ from blip_core.inference.generating import write_texts
 from blip_core.inference.letters import chances_of
 from blip_core.inference.prompting import (
     Question,
-    check_task,
     describe_prompt,
+    options_of,
     stage_two,
     ways_of_asking,
 )
@@ -50,7 +50,7 @@ def predict(
     *,
     states: VisionStates | None = None,
 ) -> list[Prediction]:
-    """Answer questions with options about pictures, see `answer`; the answers alone."""
+    """Answer rows about pictures, see `answer`; the answers alone."""
     return answer(bundle, examples, settings, variant, on_progress, states=states).predictions
 
 
@@ -63,16 +63,16 @@ def answer(
     *,
     states: VisionStates | None = None,
 ) -> Answers:
-    """Answer questions with options about pictures, in every way that the settings ask for.
+    """Answer questions about pictures, or describe them, in every way that the settings ask for.
 
     Each distinct picture is encoded once, for both stages and for all questions about it, and described once
     for all whose prompt of stage one is the same. Options are ranked at the answer's first position, or by
     their texts; where the settings ask for it, an answer is written freely beside. Rotations and ablations
-    read the same descriptions.
+    read the same descriptions. Rows without options are answered by a text alone, of up to `max_new_tokens`.
 
     Args:
         bundle: the model, with or without adapter.
-        examples: questions of task `mcq`.
+        examples: rows of any kind.
         settings: prompts, batch size, lengths, modes.
         variant: name that the predictions carry.
         on_progress: told how many row passes are done of how many.
@@ -82,7 +82,7 @@ def answer(
         One prediction an example, in order; one more for each ablation; and what it took.
 
     Raises:
-        RecipeError: An example is of another task.
+        RecipeError: There is no kind of the task that an example names.
         TableError: A picture cannot be read.
         CheckpointError: The tokenizer has no single token for a letter.
         StageFailure: Memory does not suffice for a single row.
@@ -113,7 +113,6 @@ def answer_windows(
     counter = counter or Counter(0, no_progress)
     for rows in windows(examples, WINDOW_ROWS):
         started = time.perf_counter()
-        check_task(rows)
         work = _Work(bundle, settings, counts, counter, encoder.features_of(rows))
         answers = _answer_rows(work, rows, variant)
         counts.rows, counts.seconds = len(rows), time.perf_counter() - started
@@ -124,8 +123,14 @@ def answer_windows(
 
 def passes_over(settings: Inference, examples: Sequence[Example]) -> int:
     """How often rows are worked on in all: described, asked in every way, answered freely."""
-    once = bool(settings.describe_prompt) + settings.free_generation
-    return sum(once + len(ways_of_asking(settings, example.offered)) for example in examples)
+    return sum(_passes(settings, options_of(example)) for example in examples)
+
+
+def _passes(settings: Inference, options: int) -> int:
+    described = int(bool(settings.describe_prompt))
+    if not options:
+        return described + 1
+    return described + settings.free_generation + len(ways_of_asking(settings, options))
 
 
 def describe(
@@ -197,16 +202,35 @@ class _Work:
         )
         return reader
 
+    def write(self, prompts: Sequence[Prompt], pictures: Sequence[Tensor], names: Sequence[str]) -> list[str]:
+        """Read prompts about pictures and write a text after each, as long as the settings allow."""
+        settings = self.settings
+        reader = self.read(prompts, pictures, settings.max_new_tokens)
+        return write_texts(
+            self.bundle,
+            reader,
+            settings.max_new_tokens,
+            settings.beams,
+            self.counts,
+            names,
+            settings.min_new_tokens,
+        )
+
 
 def _answer_rows(work: _Work, rows: Sequence[Example], variant: str) -> Answers:
     settings = work.settings
     descriptions, cut = _describe(work, rows)
     questions = [
         question
-        for mode, rotation in ways_of_asking(settings, most_offered(rows))
+        for mode, rotation in ways_of_asking(settings, max(map(options_of, rows)))
         for question in stage_two(work.bundle, rows, descriptions, settings, mode, rotation)
     ]
-    chances, written = _answer_questions(work, questions)
+    lettered = [place for place, question in enumerate(questions) if options_of(question.asked)]
+    ranked, written = _answer_questions(work, [questions[place] for place in lettered])
+    chances: list[Sequence[float]] = [NO_CHANCES] * len(questions)
+    for place, row in zip(lettered, ranked, strict=True):
+        chances[place] = row
+    written |= _write_freely(work, [question for question in questions if not options_of(question.asked)])
     return gather_answers(rows, variant, settings, descriptions, cut, questions, chances, written)
 
 
@@ -223,11 +247,8 @@ def _describe(work: _Work, rows: Sequence[Example]) -> tuple[list[str], list[boo
     def write(batch: Sequence[int]) -> None:
         groups = [alike[place] for place in batch]
         pictures = [work.features_of(rows[group[0]]) for group in groups]
-        reader = work.read([prompts[group[0]] for group in groups], pictures, settings.max_new_tokens)
         names = [rows[group[0]].id for group in groups]
-        written = write_texts(
-            work.bundle, reader, settings.max_new_tokens, settings.beams, work.counts, names
-        )
+        written = work.write([prompts[group[0]] for group in groups], pictures, names)
         for group, text in zip(groups, written, strict=True):
             for row in group:
                 texts[row] = text
@@ -271,6 +292,24 @@ def _answer_questions(work: _Work, questions: Sequence[Question]) -> tuple[list[
     with quick_linears(work.bundle.model):
         work_in_batches(batches, rank, work.counts)
     return chances, written
+
+
+@torch.inference_mode()
+def _write_freely(work: _Work, questions: Sequence[Question]) -> dict[int, str]:
+    """Texts that answer rows without options, by row."""
+    texts: dict[int, str] = {}
+
+    def write(batch: Sequence[int]) -> None:
+        asked = [questions[index] for index in batch]
+        pictures = [work.features_of(question.asked) for question in asked]
+        names = [question.asked.id for question in asked]
+        written = work.write([question.prompt for question in asked], pictures, names)
+        texts.update(zip((question.row for question in asked), written, strict=True))
+        work.counter.add(len(batch))
+
+    with quick_linears(work.bundle.model):
+        work_in_batches(work.batches([question.prompt for question in questions]), write, work.counts)
+    return texts
 
 
 def _candidates(work: _Work, asked: Sequence[Question]) -> list[list[list[int]]]:

@@ -14,6 +14,7 @@ from blip_core.records import LETTERS, OPTION_LETTERS, Example, Mode
 
 _DESCRIPTION = "{description}"
 _CONTEXT = "{context}"
+_QUESTION = "{question}"
 _PLACES = tuple(letter.lower() for letter in OPTION_LETTERS)
 _FOUR_PLACES = re.compile(r"(.*)\{a\}(.*)\{b\}(.*)\{c\}(.*\bD\b.*)\{d\}(.*)", re.DOTALL)
 _PICTURED: frozenset[Mode] = frozenset({"both", "one-stage"})
@@ -111,6 +112,11 @@ def undescribed(settings: Inference) -> Inference:
     return settings.model_copy(update={"answer_prompt": _without(settings.answer_prompt, _DESCRIPTION)})
 
 
+def without_question(prompt: str) -> str:
+    """A prompt of stage one that does not speak of a question, as `undescribed` of a description."""
+    return _without(_without(prompt, _QUESTION), _CONTEXT).format(question="", context="")
+
+
 def _for_context(prompt: str, context: str) -> str:
     """A prompt that does not speak of a context where a row has none, as `undescribed` of a description."""
     return prompt if context else _without(prompt, _CONTEXT)
@@ -151,8 +157,8 @@ def stage_two(
     mode: Mode,
     rotation: int,
 ) -> list[Question]:
-    """Ask every example in one way, those of too few options for a rotation left out."""
-    rows = [row for row, example in enumerate(examples) if rotation < example.offered]
+    """Ask every example in one way, those that are not asked so left out."""
+    rows = [row for row, example in enumerate(examples) if is_asked(example, mode, rotation)]
     asked = [ask(settings, examples[row], descriptions[row], mode, rotation) for row in rows]
     prompts = tokenise_prompts(bundle, [text for _, text in asked], with_picture=mode in _PICTURED)
     return [
@@ -166,7 +172,7 @@ def ways_of_asking(settings: Inference, offered: int) -> list[tuple[Mode, int]]:
 
     Args:
         settings: of the recipe.
-        offered: how many options the row has; of several rows, the most.
+        offered: how many options the row has, 0 where it is answered freely; of several rows, the most.
     """
     main: list[tuple[Mode, int]] = [("both", rotation) for rotation in range(rotations(settings, offered))]
     return main + [(mode, 0) for mode in settings.ablations]
@@ -174,15 +180,15 @@ def ways_of_asking(settings: Inference, offered: int) -> list[tuple[Mode, int]]:
 
 def rotations(settings: Inference, offered: int) -> int:
     """How often a row is asked with its options moved up, as it stands among them."""
-    return offered if settings.circular else 1
+    return offered if settings.circular and offered else 1
 
 
-def check_task(examples: Sequence[Example]) -> None:
-    """Refuse examples that have no option letters.
+def options_of(example: Example) -> int:
+    """How many options a row is answered by; none where it is answered freely."""
+    return example.offered if kind_of(example.task).has_options else 0
 
-    Raises:
-        RecipeError: An example is of another task than `mcq`.
-    """
-    for example in examples:
-        if not kind_of(example.task).has_options:
-            raise RecipeError(f"example {example.id!r} is of task {example.task!r}, which has no letters")
+
+def is_asked(example: Example, mode: Mode, rotation: int) -> bool:
+    """Whether a row is asked in one way; one that is answered freely is asked as it stands."""
+    options = options_of(example)
+    return rotation < options if options else (mode == "both" and rotation == 0)

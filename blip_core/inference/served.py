@@ -1,4 +1,4 @@
-"""Two stages through a model server: it describes the picture, then chooses a letter."""
+"""Two stages through a model server: it describes the picture, then chooses a letter or writes."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from blip_core.backends.chat import ChatClient, Content, Dialect, Reply
 from blip_core.backends.openai_compatible import message, picture_url, without_frame
-from blip_core.inference.answers import Answers, gather_answers
+from blip_core.inference.answers import NO_CHANCES, Answers, gather_answers
 from blip_core.inference.batching import Counter, Progress, no_progress
 from blip_core.inference.counting import InferenceCounts
 from blip_core.inference.flagging import CUT_ANSWER, NO_DESCRIPTION, REFUSED
@@ -15,14 +15,15 @@ from blip_core.inference.predicting import passes_over
 from blip_core.inference.prompting import (
     Question,
     ask,
-    check_task,
     describe_prompt,
+    is_asked,
+    options_of,
     ways_of_asking,
 )
 from blip_core.modeling.features import decode_picture, picture_key
 from blip_core.modeling.text import Prompt
 from blip_core.recipes.inference import Inference
-from blip_core.records import NO_PROBABILITIES, OPTION_LETTERS, Example, most_offered
+from blip_core.records import NO_PROBABILITIES, OPTION_LETTERS, Example
 
 _SEED = 0  # nothing is sampled
 _AROUND_LETTER = " \t\r\n*_`\"'“”‘’«»()[]{}<>|$#.,:;!?-\\"  # what tokens carry around a letter
@@ -98,7 +99,7 @@ def answer_through(
 
     Args:
         client: asks the server.
-        examples: questions of task `mcq`.
+        examples: rows of any kind.
         settings: prompts, lengths, modes; how many rows are asked together.
         variant: name that the predictions carry.
         on_progress: told how many row passes are done of how many.
@@ -109,14 +110,14 @@ def answer_through(
         One prediction an example, in order; one more for each ablation; and what it took.
 
     Raises:
-        RecipeError: An example is of another task.
+        RecipeError: There is no kind of the task that an example names.
         TableError: A picture cannot be read.
         StageFailure: The server is away, refuses or answers something else.
     """
-    check_task(examples)
     # What a server writes is its answer, so that it is kept whether free answers are asked for or not.
     settings = settings.model_copy(update={"free_generation": True})
-    counter = Counter(passes_over(settings, examples) - len(examples), on_progress)
+    lettered = sum(1 for example in examples if options_of(example))
+    counter = Counter(passes_over(settings, examples) - lettered, on_progress)
     work = _Work(client, settings, variant, answer_tokens, counter, {} if described is None else described)
     answers = Answers()
     for start in range(0, len(examples), settings.batch_size):
@@ -144,9 +145,9 @@ def _answer_rows(work: _Work, rows: Sequence[Example]) -> Answers:
         pictures[key] = pictures[key] or picture_url(decode_picture(row))
     descriptions, asked = _describe(work, rows, pictures)
     questions, contents = _ask_everything(rows, descriptions, pictures, work.settings)
-    replies = work.client.reply(
-        contents, [_SEED] * len(contents), with_chances=True, max_new_tokens=work.answer_tokens
-    )
+    is_text = not all(map(options_of, rows))
+    longest = max(work.answer_tokens, work.settings.max_new_tokens) if is_text else work.answer_tokens
+    replies = work.client.reply(contents, [_SEED] * len(contents), with_chances=True, max_new_tokens=longest)
     work.counter.add(len(replies))
     answered = list(zip(questions, replies, strict=True))
     ranked = [letter_chances(reply, question.asked) for question, reply in answered]
@@ -195,9 +196,9 @@ def _ask_everything(
     """Stage two of every row in every way."""
     questions: list[Question] = []
     contents: list[Content] = []
-    for mode, rotation in ways_of_asking(settings, most_offered(rows)):
+    for mode, rotation in ways_of_asking(settings, max(map(options_of, rows))):
         for place, row in enumerate(rows):
-            if rotation >= row.offered:
+            if not is_asked(row, mode, rotation):
                 continue
             asked, words = ask(settings, row, descriptions[place], mode, rotation)
             # The server has the tokens, and cuts nothing without an error.
@@ -219,8 +220,10 @@ def letter_chances(reply: Reply, asked: Example) -> tuple[list[float], list[str]
         Numbers that sum to 1, four at least, those of options that are not offered being 0; zeros for an
         answer that names no letter of theirs.
     """
-    letters = OPTION_LETTERS[: len(asked.options)]
     odd = [REFUSED] if reply.is_refused else []
+    if not options_of(asked):
+        return list(NO_CHANCES), [*odd, *([CUT_ANSWER] if reply.is_cut else [])]
+    letters = OPTION_LETTERS[: len(asked.options)]
     named = named_letter(reply.text, asked.offered)
     if named is None:
         return [0.0] * len(letters), [*odd, *([CUT_ANSWER] if reply.is_cut else [])]

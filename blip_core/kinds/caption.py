@@ -1,7 +1,8 @@
 """Captions: nothing is asked, the target describes the picture."""
 
 from blip_core.kinds.kind import Kind
-from blip_core.records import Example
+from blip_core.kinds.label_text import ParsedLabel, Refusal, parse_caption
+from blip_core.records import Example, Label
 
 
 class Caption(Kind):
@@ -14,12 +15,24 @@ class Caption(Kind):
     places = frozenset()
     main_measure = "cider"
     judged_as = "caption"
+    prompt = "a photo of"
+    table_fields = ("image",)
+    answer_field = "caption"
+    passes_over = frozenset({"options", "question", "answer", "context", "description"})
+    learn = "whole"  # its prompt begins the sentence that the caption goes on with
 
     def empty_field(self, row: Example) -> str:
         return "" if row.target.strip() else "target"
 
     def described(self, row: Example) -> str:
         return row.target
+
+    def parse_label(self, text: str) -> ParsedLabel | Refusal:
+        """Read a caption: what follows `Description:`, or the whole text where no part is named."""
+        return parse_caption(text)
+
+    def label_target(self, label: Label) -> str:
+        return label.description
 
     def asked(self, row: Example) -> str:
         return row.target

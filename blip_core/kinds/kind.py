@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from blip_core.records import Example
+from blip_core.kinds.label_text import ParsedLabel, Refusal, parse_free_answer
+from blip_core.records import Example, Label
 
 Learn = Literal["target", "whole"]
 
@@ -23,6 +24,12 @@ class Kind:
         further_places: what it may have one for.
         main_measure: that variants are ranked by, of `blip_core.scoring.measures`.
         judged_as: shipped kind whose measures say something of its answers.
+        prompt: how such rows are asked where no recipe says it.
+        table_fields: columns that a table of such rows cannot do without.
+        answer_field: the one that holds what is right.
+        passes_over: columns that are not looked for.
+        learn: what a language model that reads prompt and answer as one text is taught: the answer (`target`)
+            or both (`whole`). A model that reads them apart learns the answer.
     """
 
     name: str
@@ -34,6 +41,15 @@ class Kind:
     further_places: frozenset[str] = frozenset({"context"})
     main_measure: str = "vqa-accuracy"
     judged_as: str = "vqa"
+    prompt: str = "Question: {question} Answer:"
+    table_fields: tuple[str, ...] = ("image", "question")
+    answer_field: str = "answer"
+    passes_over: frozenset[str] = frozenset({"options", "caption"})
+    learn: Learn = "target"
+
+    def columns_needed(self, answered: bool = True) -> tuple[str, ...]:
+        """Columns that a table needs, with the one that holds what is right where it teaches or judges."""
+        return (*self.table_fields, self.answer_field) if answered else self.table_fields
 
     def empty_field(self, row: Example) -> str:
         """Name of a text that a row has to hold and does not; empty where it holds all of them."""
@@ -65,6 +81,32 @@ class Kind:
         """The options on one line, for people; empty where there are none."""
         del row
         return ""
+
+    @property
+    def label_identity(self) -> dict[str, str]:
+        """What tells how a labeller's text is read, for the key of labels."""
+        return {"kind": self.name}
+
+    def parse_label(self, text: str) -> ParsedLabel | Refusal:
+        """Read what a labeller wrote; never raises.
+
+        The form is `Question:` and `Answer:`, each at the start of a line, with `Description:` before them or
+        not. Where options were listed and the answer is one's letter, that option is the answer.
+
+        Returns:
+            The label, or a refusal: `missing-question`, `missing-answer`, `repeated-part`, `template-echo`,
+            `too-long`.
+        """
+        return parse_free_answer(text)
+
+    def shuffled(self, label: ParsedLabel, seed: int) -> ParsedLabel:
+        """The label with its options in another order, where it has any."""
+        del seed
+        return label
+
+    def label_target(self, label: Label) -> str:
+        """What a label says is right, in words."""
+        return label.answer
 
     def nothing_to_learn(self, rows: Sequence[Example]) -> str:
         """Why rows that are sound one by one teach nothing together; empty where they do."""

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from blip_core.kinds.four_options import parse_label, shuffle_options
 from blip_core.kinds.kind import Kind
-from blip_core.records import OPTION_LETTERS, Example
+from blip_core.kinds.label_text import ParsedLabel, Refusal
+from blip_core.records import OPTION_LETTERS, Example, Label
 
 
 class Mcq(Kind):
@@ -16,6 +18,8 @@ class Mcq(Kind):
     further_places = frozenset({"letters", "context"})
     main_measure = "letter-right"
     judged_as = "mcq"
+    table_fields = ("image", "question", "a", "b")
+    passes_over = frozenset({"caption"})
 
     def empty_field(self, row: Example) -> str:
         lettered = zip(OPTION_LETTERS, listed(row), strict=False)
@@ -33,6 +37,19 @@ class Mcq(Kind):
     def options_shown(self, row: Example) -> str:
         lettered = zip(OPTION_LETTERS, row.options, strict=False)
         return " / ".join(f"{letter}. {text}" for letter, text in lettered if text)
+
+    @property
+    def label_identity(self) -> dict[str, str]:
+        return {}  # labels that were made before there were kinds keep their keys
+
+    def parse_label(self, text: str) -> ParsedLabel | Refusal:
+        return parse_label(text)
+
+    def shuffled(self, label: ParsedLabel, seed: int) -> ParsedLabel:
+        return shuffle_options(label, seed)
+
+    def label_target(self, label: Label) -> str:
+        return label.options["ABCD".index(label.answer)]
 
     def nothing_to_learn(self, rows: Sequence[Example]) -> str:
         letters = {row.answer for row in rows}

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from blip_core.recipes.base import Section
 
 Reading = Literal["letters", "texts", "truths", "from-zero", "from-one"]
@@ -48,6 +50,8 @@ class TableColumns(Section):
     """Column with a text that belongs to the question: a hint, a passage; {context} in a prompt."""
     description: str | None = None
     """Column with a description of the picture, to teach stage one."""
+    caption: str | None = Field(default=None, exclude_if=lambda name: name is None)
+    """Column with the caption; where a task is to write one."""
     category: str | None = None
     """Column with the category; scores are also told by it."""
     kind: str | None = None

@@ -1,8 +1,8 @@
 """How the variants answer."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from blip_core.recipes.base import BatchSize, NewTokens, Quantisation, Section
 
@@ -15,7 +15,9 @@ class Inference(Section):
     answer_prompt: str = ""
     """Stage two: {description}, {question}, {a} to {d}, {letters} as A, B, C or D, a table's {context}."""
     max_new_tokens: NewTokens = 64
-    """Longest description or answer, in tokens."""
+    """Longest description, caption or answer in free words, in tokens."""
+    min_new_tokens: int = Field(default=0, ge=0, le=4096, exclude_if=lambda tokens: not tokens)
+    """Tokens before which no description, caption or answer in free words ends."""
     batch_size: BatchSize = 16
     """Rows answered at once."""
     quantisation: Quantisation = "nf4"
@@ -23,7 +25,7 @@ class Inference(Section):
     free_generation: bool = True
     """Whether answers are also written freely beside the ranking of letters."""
     beams: int = Field(default=1, ge=1, le=16)
-    """Beams of a description or free answer; 1 is greedy."""
+    """Beams of a description, caption or free answer; 1 is greedy."""
     ranking: Literal["letters", "texts"] = "letters"
     """What is ranked: the options' letters at the answer's first position, or the options' whole texts."""
     circular: bool = False
@@ -32,6 +34,15 @@ class Inference(Section):
     """Further modes that explain the score: without description, without picture, without both."""
     dense: Literal["never", "auto"] = "never"
     """Whether a quantised language model is unpacked for batch work where memory allows."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.min_new_tokens > self.max_new_tokens:
+            raise ValueError(
+                f"min_new_tokens is {self.min_new_tokens} and max_new_tokens is {self.max_new_tokens}: no "
+                "text could end; lower the one or raise the other"
+            )
+        return self
 
     @property
     def reads_context(self) -> bool:

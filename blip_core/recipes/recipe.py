@@ -123,6 +123,8 @@ def _check_source(recipe: Recipe) -> None:
         _refuse_twice("scenes.categories", names)
         check_placeholders("scenes.prompt", recipe.scenes.prompt, {"per_call", "category", "numbers"})
         check_placeholders("pictures.prompt", recipe.pictures.prompt, {"scene"})
+    if recipe.source.kind == "table" and recipe.source.shuffle_options and not recipe.kind.has_options:
+        raise ValueError(f"source.shuffle_options is true, but task is {recipe.task}: it has no options")
     model = recipe.labels.model
     if recipe.source.kind == "world" and not (model.is_pocket or model.is_local):
         raise ValueError(

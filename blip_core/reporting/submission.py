@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from blip_core.errors import PlaceError
-from blip_core.records import EXAMPLE_SCHEMA, PREDICTION_SCHEMA, Example, Prediction, Rejection
+from blip_core.records import EXAMPLE_SCHEMA, Example, Prediction, Rejection, prediction_schema
 
 SUBMISSION = "submission.csv"
 PREDICTIONS = "predictions.parquet"
@@ -56,17 +56,14 @@ class Answered(Prediction):
         return cls(**said, **asked, margin=prediction.margin)
 
 
-ANSWERED_SCHEMA = pa.schema(
-    [
-        *PREDICTION_SCHEMA,
-        ("margin", pa.float64()),
-        *[EXAMPLE_SCHEMA.field(name) for name in _QUESTION_FIELDS],
-    ]
-)
+def answered_schema(tasks: Iterable[str]) -> pa.Schema:
+    """Schema of a file of answered rows of some kinds."""
+    asked = [EXAMPLE_SCHEMA.field(name) for name in _QUESTION_FIELDS]
+    return pa.schema([*prediction_schema(tasks), ("margin", pa.float64()), *asked])
 
 
 def submission_rows(answers: Sequence[Prediction], rejections: Sequence[Rejection]) -> list[tuple[str, str]]:
-    """Id and letter of every row in the table's order; a refused row has no letter.
+    """Id and letter, or text, of every row in the table's order; a refused row has none.
 
     A submission is judged on every id, so that a row that cannot be answered is there nevertheless. An id
     that comes again has no second line.
@@ -83,7 +80,7 @@ def submission_rows(answers: Sequence[Prediction], rejections: Sequence[Rejectio
             rows.setdefault(refused[number].id, "")
             continue
         answer = next(waiting)
-        rows[answer.id] = answer.ranked
+        rows[answer.id] = answer.ranked if answer.offered else answer.generated
     return list(rows.items())
 
 
@@ -95,7 +92,7 @@ def _row_number(rejection: Rejection) -> int:
 
 
 def write_submission(path: Path, rows: Iterable[tuple[str, str]]) -> None:
-    """Write ids and letters under `id,answer`."""
+    """Write ids and letters, or texts, under `id,answer`."""
     _write_csv(path, ("id", "answer"), rows)
 
 

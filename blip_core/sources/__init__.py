@@ -11,6 +11,7 @@ from blip_core.sources.columns import (
 )
 from blip_core.sources.digests import folder_digest
 from blip_core.sources.folder import folder_files, picture_names, read_folder
+from blip_core.sources.formats.dataset_folders import is_dataset
 from blip_core.sources.order import shuffle_rows
 from blip_core.sources.pictures import count_flags
 from blip_core.sources.share import MAX_REFUSED_SHARE, check_share
@@ -18,6 +19,7 @@ from blip_core.sources.table import (
     TableFiles,
     TableView,
     answer_reading,
+    files_of_kind,
     find_columns,
     iter_table,
     look_at,
@@ -28,6 +30,7 @@ from blip_core.sources.table import (
     table_digest,
     table_files,
 )
+from blip_core.sources.tabular import column_names
 
 __all__ = [
     "ANSWERED_FIELDS",
@@ -41,11 +44,14 @@ __all__ = [
     "TableView",
     "answer_reading",
     "check_share",
+    "column_names",
     "count_flags",
+    "files_of_kind",
     "find_columns",
     "folder_digest",
     "folder_files",
     "guess_columns",
+    "is_dataset",
     "iter_table",
     "look_at",
     "picture_names",

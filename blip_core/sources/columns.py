@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 from blip_core.errors import TableError
-from blip_core.records import LETTERS, OPTION_LETTERS
+from blip_core.kinds import KINDS, kind_of
+from blip_core.records import LETTERS, OPTION_LETTERS, WITH_OPTIONS
 from blip_core.texts import loose
 
 OPTION_FIELDS = tuple(letter.lower() for letter in OPTION_LETTERS)
@@ -16,6 +17,9 @@ CHOICE_FIELDS = ("image", "question", "a", "b")
 """What a table of questions with options cannot do without; every other field may be absent."""
 ANSWERED_FIELDS = (*CHOICE_FIELDS, "answer")
 """What such a table cannot do without where it teaches or judges."""
+
+PASSED_OVER = frozenset({"caption"})
+"""What is not looked for in a table of questions."""
 
 MAX_NAME_CHARACTERS = 80  # of a column's name, as messages show it
 MAX_NAMES_SHOWN = 40
@@ -62,6 +66,10 @@ _KNOWN_AS: Mapping[str, tuple[str, ...]] = {
         *("지문", "힌트", "文脈", "本文", "ヒント", "上下文", "提示"),
     ),
     "description": ("description", "설명", "説明", "描述"),
+    "caption": (
+        *("caption", "captions", "captiontext", "imagecaption", "text", "texts", "sentence", "sentences"),
+        *("캡션", "キャプション", "图注", "圖說"),
+    ),
     "category": ("category", "분류", "범주", "カテゴリ", "分類", "类别", "類別", "分类"),
     "kind": ("kind",),
     "group": ("group",),
@@ -81,11 +89,17 @@ _SECOND_BEST: Mapping[str, tuple[str, ...]] = {
         *("ans", "correctans", "rightoption", "correctanswertext", "trueanswer"),
         *("gold", "goldanswer", "goldlabel", "goldidx", "gtanswer", "gtidx"),
     ),
+    "caption": (
+        *("description", "설명", "説明", "描述", "alttext", "alt", "enhancedcaption", "rawcaption", "raw"),
+        *("target", "label", "answer", "output", "title"),
+    ),
 }
 """Names that are taken where no column bears a better one."""
+_ANSWERS_TOLD = ("answers",)  # of many people, where these are no options
 _ELEVENTH = "k"  # one has to know of it to refuse rows that have it
 _PLACES = (*OPTION_FIELDS, _ELEVENTH)
 _OPTIONS = (*_PLACES, "options")
+FREE_KINDS = tuple(kind for kind in KINDS.values() if not kind.has_options)
 _FIRST_PLACES = OPTION_FIELDS[: len(LETTERS)]  # those that tell a family; the places behind them are seldom
 _STEMS = ("option", "opt", "choice", "answer", "candidate", "보기", "선택지", "選択肢", "选项", "選項")
 _OPTION_FAMILIES: tuple[tuple[str, ...], ...] = (
@@ -106,8 +120,9 @@ class Columns:
     """The column of each field, by its very name in the table; empty where there is none.
 
     Options stand in a column each, `a` to `j`, or all in one, `options`. `context` is read with the question,
-    `description` is what stage one is taught, `category` and `kind` are what scores are broken down by,
-    `group` is the unit of splitting (a picture, where there is none); a row with an option `k` is refused.
+    `description` is what stage one is taught, `caption` what is to be said where nothing is asked, `category`
+    and `kind` are what scores are broken down by, `group` is the unit of splitting (a picture, where there is
+    none); a row with an option `k` is refused.
     """
 
     id: str = ""
@@ -128,6 +143,7 @@ class Columns:
     answer: str = ""
     context: str = ""
     description: str = ""
+    caption: str = ""
     category: str = ""
     kind: str = ""
     group: str = ""
@@ -140,8 +156,29 @@ class Columns:
         return tuple(names[: max(used, len(LETTERS))])
 
     @property
+    def task(self) -> str:
+        """The kind of rows that a table with these columns holds, by what is asked of them."""
+        if self.has_options:
+            return WITH_OPTIONS
+        return next(kind.name for kind in FREE_KINDS if bool(self.question) == kind.asks)
+
+    @property
+    def told_field(self) -> str:
+        """The field of what is right."""
+        return kind_of(self.task).answer_field
+
+    @property
+    def told(self) -> str:
+        """The column of what is right; empty where there is none."""
+        return str(getattr(self, self.told_field))
+
+    @property
     def has_options(self) -> bool:
         return bool(self.options) or any(self.places)
+
+    def needed(self, answered: bool) -> tuple[str, ...]:
+        """Fields that a table with these columns cannot do without, so that rows can be made of it."""
+        return kind_of(self.task).columns_needed(answered)
 
     def unused(self, names: Sequence[str]) -> list[str]:
         """Columns of a table that are nothing here, but for those that programs number rows by."""
@@ -159,7 +196,10 @@ FIELDS = tuple(field.name for field in fields(Columns) if field.name != _ELEVENT
 
 
 def guess_columns(
-    names: Sequence[str], given: Mapping[str, str], needs: Sequence[str] = CHOICE_FIELDS
+    names: Sequence[str],
+    given: Mapping[str, str],
+    needs: Sequence[str] = CHOICE_FIELDS,
+    passes_over: Collection[str] = PASSED_OVER,
 ) -> Columns:
     """Find the column of each field: the one that is given, or one of a common name in any case.
 
@@ -170,6 +210,7 @@ def guess_columns(
         names: of the table's columns.
         given: field -> column, as somebody says it; a field given as "" has no column.
         needs: fields that must be found.
+        passes_over: fields that are not looked for; `options` stands for all of theirs.
 
     Raises:
         TableError: A field has no column, or more than one that could be it, or what is given does not fit;
@@ -179,9 +220,12 @@ def guess_columns(
     free = [name for name in names if name not in wanted.values()]
     found = dict(wanted)
     for field in FIELDS:
-        if field not in wanted and field not in _OPTIONS:
+        if field not in wanted and field not in _OPTIONS and field not in passes_over:
             found[field] = _settle(field, _named(free, field), field, problems)
-    found |= _guess_options(free, wanted, needs, problems)
+    if "options" not in passes_over:
+        found |= _guess_options(free, wanted, needs, problems)
+    elif "answer" in needs and not found.get("answer"):
+        found["answer"] = _settle("answer", _candidates(free, _ANSWERS_TOLD), "answers", problems)
     problems += [
         f"there is no column for {_shown_field(field)}"
         for field in needs

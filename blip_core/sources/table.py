@@ -13,7 +13,7 @@ all answers of the table (`answers`) or said by whoever hands it in.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from blip_core.errors import TableError
 from blip_core.images import decoding_key
+from blip_core.kinds import Kind
 from blip_core.recipes.columns import AnswersRead
 from blip_core.recipes.evaluation import TableEvaluation
 from blip_core.recipes.source import TableSource
@@ -30,7 +31,6 @@ from blip_core.sources.cells import (
     MAX_CONTEXT_CHARACTERS,
     MAX_DESCRIPTION_CHARACTERS,
     MAX_ID_CHARACTERS,
-    MAX_OPTION_CHARACTERS,
     MAX_QUESTION_CHARACTERS,
     RowRefused,
     is_absent,
@@ -42,7 +42,7 @@ from blip_core.sources.cells import (
 from blip_core.sources.columns import (
     ANSWERED_FIELDS,
     CHOICE_FIELDS,
-    OPTION_FIELDS,
+    PASSED_OVER,
     PICTURE_FIELDS,
     Columns,
     guess_columns,
@@ -51,6 +51,7 @@ from blip_core.sources.columns import (
 from blip_core.sources.counted import Opened, table_content
 from blip_core.sources.digests import content_digest, picture_digest
 from blip_core.sources.forms import answer_text
+from blip_core.sources.free_texts import is_untold, read_told
 from blip_core.sources.opening import TableInput
 from blip_core.sources.options import Options, read_options
 from blip_core.sources.pictures import outside_picture
@@ -115,6 +116,7 @@ def find_columns(
     given: Mapping[str, str] | None = None,
     needs: Sequence[str] = CHOICE_FIELDS,
     encoding: str = "",
+    passes_over: Collection[str] = PASSED_OVER,
 ) -> Columns:
     """The columns of a table, told or guessed; see `guess_columns`.
 
@@ -123,12 +125,16 @@ def find_columns(
     """
     names = column_names(TableInput(path, encoding))
     try:
-        return guess_columns(names, given or {}, needs)
+        return guess_columns(names, given or {}, needs, passes_over)
     except TableError as error:
         raise TableError(f"{path}: {error}") from error
 
 
-def table_files(settings: TableSource | TableEvaluation, needs: Sequence[str] = CHOICE_FIELDS) -> TableFiles:
+def table_files(
+    settings: TableSource | TableEvaluation,
+    needs: Sequence[str] = CHOICE_FIELDS,
+    passes_over: Collection[str] = PASSED_OVER,
+) -> TableFiles:
     """The table that a recipe names.
 
     Raises:
@@ -136,8 +142,17 @@ def table_files(settings: TableSource | TableEvaluation, needs: Sequence[str] = 
     """
     path = Path(settings.path).expanduser()
     images = Path(settings.images).expanduser() if settings.images else None
-    columns = find_columns(path, settings.columns.given(), needs, settings.encoding)
+    columns = find_columns(path, settings.columns.given(), needs, settings.encoding, passes_over)
     return TableFiles(path, images, columns, settings.answers, settings.encoding)
+
+
+def files_of_kind(settings: TableSource | TableEvaluation, kind: Kind) -> TableFiles:
+    """The table that a recipe names, of rows of a kind that teach or judge.
+
+    Raises:
+        TableError: See `find_columns`.
+    """
+    return table_files(settings, kind.columns_needed(), kind.passes_over)
 
 
 def look_at(
@@ -146,6 +161,7 @@ def look_at(
     answers: AnswersRead = "",
     needs: Sequence[str] = CHOICE_FIELDS,
     encoding: str = "",
+    passes_over: Collection[str] = PASSED_OVER,
 ) -> TableView:
     """What a table is taken for, from its columns and all of its answers; no picture is opened.
 
@@ -153,7 +169,7 @@ def look_at(
         TableError: See `find_columns` and `answer_reading`.
     """
     table = TableInput(path, encoding)
-    columns = find_columns(path, given, needs, encoding)
+    columns = find_columns(path, given, needs, encoding, passes_over)
     reading = answer_reading(path, columns, answers, encoding)
     has_context = columns.context and any(
         not is_absent(cell) and not is_missing(str(cell).strip())
@@ -178,6 +194,11 @@ def answer_reading(
         reading = _reading_unchanged(table.base, path, encoding, columns, answers)
     except OSError as error:
         raise TableError(f"{path} cannot be read: {error.strerror}") from error
+    if needs_answer and reading.way == "free texts" and not reading.known:
+        raise TableError(
+            f"{path}: the column {columns.told!r} is empty in every row, and it should hold what is "
+            f"right; fill it, or name another: --column {columns.told_field}=NAME"
+        )
     if needs_answer and reading.way == "none" and reading.hidden:
         raise TableError(
             f"{path}: its answers are {reading.describe()}. It can be answered (foundry predict), but "
@@ -198,7 +219,7 @@ def read_table(
     """Read the examples of a table, in its order.
 
     Questions about one picture share `picture_id` and `group`. Without columns for options, which somebody
-    has to say (`columns`), answers are free texts and the task is `vqa`.
+    has to say (`columns`), answers are free texts; without one for questions, pictures have captions.
 
     Args:
         path: a file in one of the known formats, or a folder that `datasets` wrote.
@@ -258,7 +279,7 @@ def iter_table(
     Raises:
         TableError: See `read_table`; or, after the last row, the table changed while it was read.
     """
-    columns = _settle(path, columns, ANSWERED_FIELDS if needs_answer else CHOICE_FIELDS, encoding)
+    columns = _settle(path, columns, encoding, needs_answer)
     reading = answer_reading(path, columns, answers, encoding, needs_answer)
     folder, opened = _folder(path, images), Opened()
     table = TableInput(path, encoding, opened.files)
@@ -305,7 +326,7 @@ def read_table_pictures(
         TableError: See `read_table`.
     """
     del answers  # nothing is asked here
-    columns = _settle(path, columns, PICTURE_FIELDS, encoding)
+    columns = _settle_pictures(path, columns, encoding)
     folder, opened = _folder(path, images), Opened()
     table = TableInput(path, encoding, opened.files)
     first: dict[bytes, str] = {}
@@ -343,7 +364,7 @@ def table_digest(
     Raises:
         TableError: The table cannot be read, or a column cannot be found.
     """
-    columns = _settle(path, columns, PICTURE_FIELDS, encoding)
+    columns = _settle_pictures(path, columns, encoding)
     table = TableInput(path, encoding)
     content = table_content(table, _folder(path, images), columns.image)
     facts = table_facts(table)
@@ -366,16 +387,21 @@ def _reading_unchanged(
 ) -> AnswerReading:
     """Told once for as long as the table stays: every row is looked at."""
     names = {plain_name(name): place for place, name in enumerate(columns.places) if name}
-    if not columns.answer:
+    if not columns.told:
         return AnswerReading("none", names)
-    if not columns.has_options:
-        return AnswerReading("free texts", names)
     table = TableInput(path, encoding)
+    if not columns.has_options:
+        return AnswerReading("free texts", names, _texts_told(table, columns.told))
     try:
         kind = column_types(table)[columns.answer]
         return settle_reading(_answers(table, columns), columns.answer, names, answers, kind.is_nameless)
     except TableError as error:
         raise TableError(f"{path}: {error}") from error
+
+
+def _texts_told(table: TableInput, column: str) -> int:
+    """Rows that hold a text in a column."""
+    return sum(1 for row in _sound_rows(table, column) if not is_untold(row.get(column)))
 
 
 def _answers(table: TableInput, columns: Columns) -> Iterator[Answer]:
@@ -413,7 +439,7 @@ def questions_asked(
                 digest = written.get(picture) or picture_digest(folder, picture)
             if isinstance(cell, str) and isinstance(picture, bytes):
                 written[read_text(row, columns.id, "id", MAX_ID_CHARACTERS)] = digest
-            question = require_text(row, columns.question, "question", MAX_QUESTION_CHARACTERS)
+            question = _asked(row, columns)
             context = _read_context(row, columns)
             asked.add((digest, exact(question), exact(context)))
     return asked
@@ -425,12 +451,18 @@ def _folder(path: Path, images: Path | None) -> Path:
     return images or (path if path.is_dir() else path.parent)
 
 
-def _settle(path: Path, columns: Columns | None, needs: Sequence[str], encoding: str) -> Columns:
-    """The columns that are meant, all of them in the table."""
+def _settle(path: Path, columns: Columns | None, encoding: str, needs_answer: bool) -> Columns:
+    """The columns that rows are made of, all of them in the table; those of options where nobody says."""
     if columns is None:
+        needs = ANSWERED_FIELDS if needs_answer else CHOICE_FIELDS
         return find_columns(path, needs=needs, encoding=encoding)
-    asked = needs if columns.has_options else [name for name in needs if name not in OPTION_FIELDS]
-    return find_columns(path, asdict(columns), asked, encoding)
+    return find_columns(path, asdict(columns), columns.needed(needs_answer), encoding)
+
+
+def _settle_pictures(path: Path, columns: Columns | None, encoding: str) -> Columns:
+    """The columns that are meant, that of pictures in the table."""
+    given = asdict(columns) if columns else None
+    return find_columns(path, given, PICTURE_FIELDS, encoding)
 
 
 def _sound_rows(table: TableInput, *columns: str) -> Iterator[Row]:
@@ -468,7 +500,7 @@ class _RowReader:
 
     def example(self, row: Row, name: str) -> Example:
         columns = self.columns
-        question = require_text(row, columns.question, "question", MAX_QUESTION_CHARACTERS)
+        question = _asked(row, columns)
         context = _read_context(row, columns)
         options = read_options(row, columns) if columns.has_options else _NO_OPTIONS
         answer = self._answer(row, options)
@@ -485,7 +517,7 @@ class _RowReader:
             picture_id=picture_id,
             group=labels["group"] or picture_id,
             category=labels["category"],
-            task="mcq" if columns.has_options else "vqa",
+            task=columns.task,
             image=image,
             description=description,
             question=question,
@@ -502,15 +534,21 @@ class _RowReader:
         )
 
     def _answer(self, row: Row, options: Options) -> str:
-        """The right letter, or a free answer; empty where there is none and none is needed."""
+        """The right letter, or a free text; empty where there is none and none is needed."""
         if not self.columns.has_options:
-            read = require_text if self.needs_answer else read_text
-            return read(row, self.columns.answer, "answer", MAX_OPTION_CHARACTERS)
+            return read_told(row.get(self.columns.told), self.columns.told_field, self.needs_answer)
         said = answer_text(row.get(self.columns.answer)) if self.columns.answer else ""
         letter = self.reading.letter(said, options) if said else ""
         if self.needs_answer and not letter:
             raise RowRefused("hidden-answer" if said else "empty-text", f"answer {shown(said)} is none")
         return letter
+
+
+def _asked(row: Row, columns: Columns) -> str:
+    """What is asked; nothing where the table has no column for it, as one of captions."""
+    if not columns.question:
+        return ""
+    return require_text(row, columns.question, "question", MAX_QUESTION_CHARACTERS)
 
 
 def _read_context(row: Row, columns: Columns) -> str:

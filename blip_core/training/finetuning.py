@@ -11,7 +11,6 @@ from torch import Tensor
 from blip_core import strict_json
 from blip_core.errors import NotANumber, TrainingFailure
 from blip_core.inference.predicting import describe
-from blip_core.inference.prompting import check_task
 from blip_core.modeling.adapter_targets import check_adapter
 from blip_core.modeling.adapters import adapter_state, attach_adapter, restore_adapter, save_adapter
 from blip_core.modeling.dropping import quick_dropout
@@ -113,7 +112,7 @@ def finetune(
 
     Args:
         bundle: BLIP-2 without adapter, its language model quantised as the settings say.
-        train: examples to learn, task `mcq`.
+        train: examples to learn, of any kind.
         validation: examples to choose the best step by; without any, the last step is kept.
         settings: what is tuned and how.
         prompts: the wording of both stages, as inference will use it.
@@ -189,7 +188,6 @@ def _check(
 ) -> None:
     """Refuse what cannot be tuned before anything is done."""
     check_examples(train, validation)
-    check_task([*train, *validation])
     check_stages(prompts, settings.describe_share, settings.own_description_share)
     check_adapter(bundle.model, settings.adapter, settings.features, bundle.quantisation)
 

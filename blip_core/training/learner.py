@@ -25,7 +25,8 @@ _TALLIED = 4  # see `Learner.tallies`
 def collate(bundle: Blip2Bundle, states: VisionStates, rows: Sequence[TrainingRow], turn: int = 0) -> Batch:
     """Pad rows; pads, prompts and image tokens are never learnt.
 
-    T5 reads the prompt and is taught the target; OPT reads both in one row and is taught the target's part.
+    T5 reads the prompt and is taught the target; OPT reads both in one row and is taught the target's part,
+    or the prompt's words as well where the row says so.
 
     Args:
         bundle: the model, which says how rows are padded.
@@ -41,7 +42,7 @@ def collate(bundle: Blip2Bundle, states: VisionStates, rows: Sequence[TrainingRo
     labels = [row.target for row in rows]
     if bundle.family == "opt":
         texts = [row.prompt + row.target for row in rows]
-        labels = [[IGNORED_LABEL] * len(row.prompt) + row.target for row in rows]
+        labels = [_labels_of_one_text(row) for row in rows]
     padded = pad_prompts(bundle, texts)
     return {
         "states": states.stack([row.picture for row in rows], turn),
@@ -50,6 +51,12 @@ def collate(bundle: Blip2Bundle, states: VisionStates, rows: Sequence[TrainingRo
         "labels": pad_rows(labels, IGNORED_LABEL, left=bundle.family == "opt"),
         "is_answer": torch.tensor([row.is_answer for row in rows]),
     }
+
+
+def _labels_of_one_text(row: TrainingRow) -> list[int]:
+    whole = row.prompt + row.target
+    start = len(row.prompt) if row.taught_from is None else row.taught_from
+    return [IGNORED_LABEL] * start + whole[start:]
 
 
 def places_and_pads(bundle: Blip2Bundle, batch: Batch) -> tuple[int, int]:

@@ -2,7 +2,8 @@
 
 An example is one row an epoch. In each epoch a share of the examples teaches stage one (picture and
 question -> description), the rest stage two (picture, description, question, options -> letter); the
-share moves on from epoch to epoch, so that every example comes to teach both.
+share moves on from epoch to epoch, so that every example comes to teach both. What stage two teaches is
+said by the example's kind.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 
 from blip_core.errors import RecipeError
 from blip_core.inference.prompting import answer_prompt, describe_prompt
+from blip_core.kinds import kind_of
 from blip_core.modeling.features import picture_key
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.text import Prompt, letter_target_ids, target_ids, tokenise_prompts
@@ -34,6 +36,8 @@ class TrainingRow:
         target: what to say, with the end token.
         is_answer: whether the target is an option letter.
         is_cut: whether a text was too long and lost a part.
+        taught_from: place of the prompt from which a model that reads both as one text is taught; absent, it
+            is taught the target alone.
     """
 
     example: str
@@ -42,6 +46,7 @@ class TrainingRow:
     target: list[int]
     is_answer: bool
     is_cut: bool = False
+    taught_from: int | None = None
 
 
 LengthOrder = Callable[[TrainingRow], tuple[bool, int]]
@@ -105,19 +110,20 @@ class RowSource:
             answer_prompt(self.prompts, example, self._description(example)) for example in self.examples
         ]
         prompts = tokenise_prompts(self.bundle, texts, self.max_text_tokens)
-        answers = sorted({example.answer for example in self.examples})
-        targets = {letter: letter_target_ids(self.bundle, letter) for letter in answers}
-        return [
-            TrainingRow(
-                example.id,
-                picture_key(example.image),
-                prompt.ids,
-                targets[example.answer],
-                True,
-                prompt.is_cut,
-            )
-            for example, prompt in zip(self.examples, prompts, strict=True)
-        ]
+        rows = zip(self.examples, prompts, strict=True)
+        return [self._answer_row(example, prompt) for example, prompt in rows]
+
+    def _answer_row(self, example: Example, prompt: Prompt) -> TrainingRow:
+        kind = kind_of(example.task)
+        picture, answer = picture_key(example.image), kind.learnt(example)
+        if kind.has_options:
+            letter = letter_target_ids(self.bundle, answer)
+            return TrainingRow(example.id, picture, prompt.ids, letter, True, prompt.is_cut)
+        target = target_ids(self.bundle, answer)
+        taught = target[: self.max_text_tokens]
+        is_cut = prompt.is_cut or len(taught) < len(target)
+        start = self.bundle.query_count if kind.learn == "whole" else None
+        return TrainingRow(example.id, picture, prompt.ids, taught, False, is_cut, start)
 
     def _description(self, example: Example) -> str:
         if not self.prompts.describe_prompt:

@@ -11,7 +11,7 @@ from torch import nn
 from blip_core.inference.predicting import predict
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.recipes.inference import Inference
-from blip_core.records import Example
+from blip_core.records import Example, Prediction
 
 if TYPE_CHECKING:
     from blip_core.modeling.features import VisionStates
@@ -26,8 +26,8 @@ class Sample:
         id: of the example.
         question: what was asked.
         description: what it saw, in stage one; empty without one.
-        answer: the letter it ranked first.
-        truth: the right letter.
+        answer: the letter it ranked first; without options, the text it wrote.
+        truth: the right letter or text.
         written: the answer it wrote freely.
     """
 
@@ -101,9 +101,14 @@ class Sampler:
         with undisturbed(self._bundle.model, self._bundle.device):
             said = predict(self._bundle, self._examples, self._settings, "", states=self._states)
         return [
-            Sample(step, row.id, row.question, one.description, one.ranked, one.truth, one.generated)
+            Sample(step, row.id, row.question, one.description, *_said(row, one), one.generated)
             for row, one in zip(self._examples, said, strict=True)
         ]
+
+
+def _said(row: Example, one: Prediction) -> tuple[str, str]:
+    """What was answered and what is right: letters, or texts where there are no options."""
+    return (one.ranked, one.truth) if one.offered else (one.generated, row.target)
 
 
 @contextmanager

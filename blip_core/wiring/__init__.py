@@ -9,6 +9,7 @@ Environment variables are read here and nowhere else:
     key_variable          of a variant behind a server: the one that the recipe names holds its key
 """
 
+from blip_core.wiring.asking import asked_as, kind_for, table_of
 from blip_core.wiring.checkpoints import check_checkpoints, checkpoint_identity, locate_checkpoint, pinned
 from blip_core.wiring.environment import (
     PREFECT_DATABASE,
@@ -48,6 +49,7 @@ __all__ = [
     "Workplace",
     "adapter_folder",
     "adapter_identity",
+    "asked_as",
     "build_labeller",
     "build_painter",
     "build_writer",
@@ -62,6 +64,7 @@ __all__ = [
     "git_commit",
     "go_online",
     "inference_settings",
+    "kind_for",
     "library_environment",
     "load_base",
     "load_variant",
@@ -73,6 +76,7 @@ __all__ = [
     "prepare_environment",
     "server_facts",
     "server_key",
+    "table_of",
     "tuning_job",
     "use_prefect_api",
     "variant_identity",

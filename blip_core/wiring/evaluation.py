@@ -1,13 +1,14 @@
 """The rows that variants are judged on."""
 
 import hashlib
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from blip_core.errors import TableError
 from blip_core.recipes import Recipe
-from blip_core.records import LETTERS, Example
+from blip_core.records import LETTERS, WITH_OPTIONS, Example
 
 
 def evaluation_examples(recipe: Recipe, dataset: Path | None = None) -> list[Example]:
@@ -28,9 +29,10 @@ def evaluation_examples(recipe: Recipe, dataset: Path | None = None) -> list[Exa
             raise TableError("evaluation.kind is split, but no dataset was given whose test rows judge")
         return list(read_split(dataset, "test"))
     if settings.kind == "table":
-        from blip_core.sources import read_examples, table_files
+        from blip_core.sources import files_of_kind, read_examples
 
-        return read_examples(*table_files(settings))
+        rows = read_examples(*files_of_kind(settings, recipe.kind))
+        return [replace(row, task=recipe.task) for row in rows]
     from blip_core.pocket.evalset import load_bundled
 
     table = load_bundled(settings.style)
@@ -48,9 +50,9 @@ def evaluation_identity(recipe: Recipe, dataset_digest: str) -> str:
     if settings.kind == "split":
         return f"split-{dataset_digest}"
     if settings.kind == "table":
-        from blip_core.sources import table_digest, table_files
+        from blip_core.sources import files_of_kind, table_digest
 
-        return table_digest(*table_files(settings))
+        return table_digest(*files_of_kind(settings, recipe.kind))
     data = (files("blip_core.pocket") / "evalset" / f"{settings.style}.parquet").read_bytes()
     return f"{hashlib.sha256(data).hexdigest()}-{settings.limit}"
 
@@ -64,9 +66,9 @@ def evaluation_answers(recipe: Recipe) -> dict[str, Any]:
     settings = recipe.evaluation
     if settings.kind != "table":
         return {}
-    from blip_core.sources import answer_reading, table_files
+    from blip_core.sources import answer_reading, files_of_kind
 
-    files = table_files(settings)
+    files = files_of_kind(settings, recipe.kind)
     return answer_reading(files.path, files.columns, files.answers, files.encoding).to_row()
 
 
@@ -77,7 +79,7 @@ def _bundled_example(row: dict[str, Any]) -> Example:
         picture_id=row["picture_id"],
         group=row["picture_id"],
         category=row["category"],
-        task="mcq",
+        task=WITH_OPTIONS,
         image=row["image"]["bytes"],
         description="",
         question=row["question"],

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from blip_core.errors import RecipeError, TableError
+from blip_core.errors import TableError
+from blip_core.kinds import Kind
 from blip_core.recipes import Recipe, ServerVariant
 from blip_core.recipes.evaluation import TableEvaluation
 from blip_core.recipes.source import Source
@@ -47,39 +48,38 @@ def check_can_run(recipe: Recipe) -> None:
     """Make sure that a recipe can be run, and that what it hands in can be read, before any work is begun.
 
     Raises:
-        RecipeError: Its task is described but not run yet, or a finding's measure would have no values.
+        RecipeError: A finding's measure would have no values.
         TableError: A table or folder that it names is not there, lacks a column or holds too little of use.
     """
-    if not recipe.kind.has_options:
-        raise RecipeError(f"task is {recipe.task!r}: the pipeline cannot run it yet; allowed today: mcq")
     check_measures(recipe)
-    _check_source(recipe.source)
+    _check_source(recipe.source, recipe.kind)
     if recipe.evaluation.kind == "table":
         evaluation_examples(recipe)
-        _check_held_out(recipe.source, recipe.evaluation)
+        _check_held_out(recipe.source, recipe.evaluation, recipe.kind)
 
 
-def _check_source(source: Source) -> None:
+def _check_source(source: Source, kind: Kind) -> None:
     if source.kind == "folder":
         from blip_core.sources import picture_names
 
         picture_names(Path(source.path).expanduser(), source.recursive)
     if source.kind == "table":
-        from blip_core.sources import ANSWERED_FIELDS, PICTURE_FIELDS, answer_reading, table_files
+        from blip_core.sources import PICTURE_FIELDS, answer_reading, files_of_kind, table_files
 
         own = source.questions == "table"
-        files = table_files(source, ANSWERED_FIELDS if own else PICTURE_FIELDS)
+        files = files_of_kind(source, kind) if own else table_files(source, PICTURE_FIELDS)
         if own:
             answer_reading(files.path, files.columns, files.answers, files.encoding, needs_answer=True)
 
 
-def _check_held_out(source: Source, evaluation: TableEvaluation) -> None:
+def _check_held_out(source: Source, evaluation: TableEvaluation, kind: Kind) -> None:
     """Nothing is judged on that was learnt."""
     if source.kind != "table" or source.questions != "table":
         return
-    from blip_core.sources import questions_asked, table_files
+    from blip_core.sources import files_of_kind, questions_asked
 
-    both = questions_asked(*table_files(source)) & questions_asked(*table_files(evaluation))
+    learnt, judged = (questions_asked(*files_of_kind(one, kind)) for one in (source, evaluation))
+    both = learnt & judged
     if both:
         raise TableError(
             f"{len(both)} questions about the same pictures stand in source.path ({source.path}) and in "

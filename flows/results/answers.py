@@ -16,20 +16,20 @@ from blip_core.records import Rejection
 from blip_core.reporting import POCKET_NOTE, Report, from_scores, write_report
 from blip_core.reporting.markdown import answers_markdown, answers_words
 from blip_core.reporting.submission import (
-    ANSWERED_SCHEMA,
     PREDICTIONS,
     PROBLEMS,
     REPORT,
     SCORES,
     SUBMISSION,
     Answered,
+    answered_schema,
     is_formula,
     publish_answers,
     submission_rows,
     write_problems,
     write_submission,
 )
-from blip_core.scoring import score
+from blip_core.scoring import main_measure, main_score, ranking_of, score, score_texts
 from blip_core.store import ArtifactRef, write_rows
 from flows.recording import ANSWERING, Recorder
 from flows.result_pages import link_mlflow, say_where_recorded, to_prefect
@@ -92,7 +92,8 @@ def answers_page(
     scores: Mapping[str, Any] | None,
 ) -> Report:
     """The page of the answers: their scores, if the table has right answers, and rows to leaf through."""
-    told = {"variants": {variant.name: scores} if scores else {}, "comparisons": []}
+    ranked_by = {"measure": scores["measure"]} if scores and "measure" in scores else {}
+    told = {"variants": {variant.name: scores} if scores else {}, "comparisons": [], **ranked_by}
     ladder = from_scores(told)
     return Report(
         title=f"{table.path.name}, answered by {variant.name}",
@@ -125,9 +126,15 @@ def show_answers(recorder: Recorder, summary: Mapping[str, Any]) -> None:
 
 
 def score_answers(rows: Sequence[Answered], is_free: bool) -> dict[str, Any] | None:
-    """Scores of the rows whose answer the table knows; None where it knows none."""
-    known = [row for row in rows if row.truth]
-    return score(known, is_free) if known else None
+    """Scores of the rows whose answer or text the table knows; None where it knows none."""
+    known = [row for row in rows if row.truth or row.target]
+    if not known:
+        return None
+    if known[0].offered:
+        return score(known, is_free)
+    ranked_by = main_measure(known[0].task)
+    told = {"name": ranked_by.name, "words": ranked_by.words, "span": ranked_by.span}
+    return {"measure": told, **score_texts(known)}
 
 
 def writers(
@@ -136,7 +143,7 @@ def writers(
     """What writes each file that is due."""
     due: dict[str, Callable[[Path], Any]] = {
         SUBMISSION: partial(write_submission, rows=submission_rows(rows, rejections)),
-        PREDICTIONS: partial(write_rows, rows=rows, schema=ANSWERED_SCHEMA),
+        PREDICTIONS: partial(write_rows, rows=rows, schema=answered_schema(row.task for row in rows)),
         PROBLEMS: partial(write_problems, rejections=rejections),
     }
     if scores is not None:
@@ -156,9 +163,10 @@ def keep_run(
     child = recorder.children[f"{ANSWERING}{variant.name}"]
     child.tags({"foundry.variant": variant.name})
     if scores is not None:
-        child.metrics(variant_metrics(scores))
-        known = {f"accuracy/{variant.name}": scores["accuracy"]["value"]}
-        recorder.run.metrics(score_metrics(scores["accuracy"]) | known)
+        ranked_by, main = ranking_of(scores), main_score(scores)
+        child.metrics(variant_metrics(scores, ranked_by))
+        known = {f"{ranked_by.metric}/{variant.name}": main["value"]}
+        recorder.run.metrics(score_metrics(main, ranked_by.metric) | known)
     for path in files.values():
         child.artifact(path)
     child.table([row.to_row() for row in rows[:TABLE_ROWS]], "predictions.json")

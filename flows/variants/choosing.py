@@ -22,18 +22,6 @@ _NO_SLUG = re.compile(r"[^a-z0-9]+")
 _NAME_CHARS = 64
 
 
-def check_can_answer(recipe: Recipe) -> None:
-    """Make sure that a recipe asks questions with options.
-
-    Raises:
-        RecipeError: It asks something else.
-    """
-    if not recipe.kind.has_options:
-        raise RecipeError(
-            f"task is {recipe.task!r}, but only questions with options are answered; allowed: mcq"
-        )
-
-
 def with_variants(recipe: Recipe, names: Sequence[str]) -> Recipe:
     """A recipe that compares those who are named, in that order; without names, as it is.
 

@@ -5,7 +5,8 @@ import io
 import pytest
 from PIL import Image
 
-from blip_core.labelling import ParsedLabel, parse_label
+from blip_core.kinds.four_options import parse_label
+from blip_core.kinds.label_text import ParsedLabel
 from blip_core.painting import paint_pictures
 from blip_core.recipes import load_recipe
 from blip_core.scenes import write_scenes

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from blip_core import labelling, scenes
+from blip_core import scenes
 from blip_core.errors import RecipeError
 from blip_core.inference.letters import read_letter
-from blip_core.labelling import ParsedLabel, Refusal, parse_label
+from blip_core.kinds.four_options import parse_label
+from blip_core.kinds.label_text import MAX_TEXT_CHARS, ParsedLabel, Refusal
 from blip_core.recipes import load_recipe
 from blip_core.recipes.overrides import parse_override
 from blip_core.recipes.reading import parse_toml
@@ -165,7 +166,7 @@ def test_the_steps_of_reading_grow_with_the_length_and_no_faster(parser: Callabl
 
 @pytest.mark.parametrize("parser", [parse_label, parse_list], ids=lambda parser: parser.__name__)
 def test_of_megabytes_only_the_allowed_length_is_looked_at(parser: Callable[[str], Any]):
-    allowed = max(labelling.MAX_TEXT_CHARS, scenes.MAX_TEXT_CHARS)
+    allowed = max(MAX_TEXT_CHARS, scenes.MAX_TEXT_CHARS)
 
     assert steps(lambda: parser("1. a\n" * 2_000_000)) <= STEPS_BEFORE + STEPS_A_CHARACTER * allowed
 

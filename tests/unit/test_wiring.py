@@ -165,9 +165,71 @@ def test_pictures_that_are_handed_in_can_be_run(album):
     wiring.check_can_run(load_recipe("gallery-vqa", "pocket", ["source.kind=folder", f"source.path={album}"]))
 
 
-def test_another_task_than_four_options_cannot_be_run_yet():
-    with pytest.raises(RecipeError, match=r"task is 'vqa'.*allowed today: mcq"):
-        wiring.check_can_run(with_tables().model_copy(update={"task": "vqa"}))
+def free_table(path, head, *rows):
+    path.write_text("\n".join([head, *rows]) + "\n")
+    return path
+
+
+def with_task(task, table, *more):
+    prompt = {"caption": "a photo of", "vqa": "Question: {question} Answer:"}[task]
+    given = [f"task={task}", "stages=1", f"inference.answer_prompt='{prompt}'", "findings=[]"]
+    given += ["inference.circular=false", "inference.ablations=[]", "finetune.describe_share=0.0"]
+    given += ["evaluation.kind=split", "source.kind=table", f"source.path={table}", *more]
+    return load_recipe("gallery-vqa", "pocket", given)
+
+
+@pytest.mark.parametrize(
+    ("task", "head", "row"),
+    [
+        ("caption", "image,caption", "0.png,a bus"),
+        ("caption", "file_name,text", "0.png,a bus"),
+        ("vqa", "image,question,answer", "0.png,What is this?,a bus"),
+        ("vqa", "image,question,answers", "0.png,What is this?,a bus"),
+    ],
+)
+def test_tables_without_options_can_be_run(album, task, head, row):
+    wiring.check_can_run(with_task(task, free_table(album / "free.csv", head, row)))
+
+
+@pytest.mark.parametrize(
+    ("task", "head", "row", "words"),
+    [
+        ("caption", "image,place", "0.png,a park", "there is no column for caption"),
+        ("caption", "image,caption", "0.png,", "the column 'caption' is empty in every row"),
+        ("vqa", "image,question", "0.png,What is this?", "there is no column for answer"),
+        (
+            "vqa",
+            "image,question,answer",
+            "0.png,What is this?, ",
+            "the column 'answer' is empty in every row",
+        ),
+        ("vqa", "image,answer", "0.png,a bus", "there is no column for question"),
+    ],
+)
+def test_a_table_without_what_is_to_be_learnt_is_refused_before_any_work(album, task, head, row, words):
+    with pytest.raises(TableError, match=words):
+        wiring.check_can_run(with_task(task, free_table(album / "free.csv", head, row)))
+
+
+@pytest.mark.parametrize("task", ["caption", "vqa"])
+def test_a_row_without_its_text_cannot_judge(album, task):
+    heads = {"caption": "image,caption", "vqa": "image,question,answer"}
+    rows = {"caption": ["0.png,a bus", "1.png,"], "vqa": ["0.png,What?,a bus", "1.png,What?,"]}
+    table = free_table(album / "free.csv", heads[task], *rows[task])
+    judged = [f"evaluation={{kind='table', path='{table}'}}"]
+    with pytest.raises(TableError, match=r"row 2: (caption|answer) is empty; mend or remove it"):
+        wiring.evaluation_examples(with_task(task, table, *judged))
+
+
+@pytest.mark.parametrize("task", ["caption", "vqa"])
+def test_rows_that_judge_bear_the_task_of_their_recipe(album, task):
+    heads = {"caption": "image,caption", "vqa": "image,question,answer"}
+    rows = {"caption": "0.png,a bus", "vqa": "0.png,What?,a bus"}
+    table = free_table(album / "free.csv", heads[task], rows[task])
+    (row,) = wiring.evaluation_examples(
+        with_task(task, table, f"evaluation={{kind='table', path='{table}'}}")
+    )
+    assert (row.task, row.target, row.answer, set(row.options)) == (task, "a bus", "", {""})
 
 
 @pytest.mark.parametrize(

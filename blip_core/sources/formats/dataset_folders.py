@@ -50,6 +50,11 @@ def dataset_folder(path: Path) -> Path | None:
     return folder if folder.is_dir() and path.name in splits_of(folder) else None
 
 
+def is_dataset(path: Path) -> bool:
+    """Whether a folder is one that `datasets` wrote or the hub holds."""
+    return (path / _STATE).is_file() or (path / _SPLITS).is_file() or bool(splits_of(path))
+
+
 def _files(table: TableInput) -> _Files:
     path = table.path
     folder = dataset_folder(path) or path

@@ -25,7 +25,7 @@ TablePath = Annotated[
     typer.Argument(
         metavar="TABLE",
         help="CSV, TSV, XLSX, JSON, Parquet or Arrow file, or a folder that datasets wrote, with pictures, "
-        "questions and two to ten options.",
+        "questions and two to ten options; or without options, or a folder of pictures.",
     ),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder that the answers go to.")]
@@ -49,7 +49,8 @@ ColumnNames = Annotated[
         "--column",
         metavar="FIELD=NAME",
         help="Which column is what, where it cannot be guessed: image=photo_file. Fields: id, image, "
-        "question, a to j, options, answer, context; answer= means that there is none. May come often.",
+        "question, a to j, options, answer, context, caption; answer= means that there is none. May come "
+        "often.",
     ),
 ]
 Answers = Annotated[
@@ -95,9 +96,10 @@ def predict(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Answer the multiple-choice questions of a table, and score the answers where it has the right ones.
+    """Answer the questions of a table, or caption a folder of pictures, and score what is known to be right.
 
-    Writes submission.csv (id and letter of every row, in the table's order; a refused row has no letter),
+    Questions with options are answered by a letter, those without in words, and pictures alone by captions.
+    Writes submission.csv (id and answer of every row, in the table's order; a refused row has none),
     predictions.parquet (each question with all that was said of it), problems.csv (refused rows and why),
     report.html (scores and rows on one page, for a browser) and, where right answers were given, scores.json.
     In the CSV files an id that a spreadsheet would execute gets an apostrophe in front. The folder must be
@@ -107,15 +109,20 @@ def predict(
     """
     from blip_core.reporting.submission import check_out
     from blip_core.sources import TableFiles, look_at
-    from flows.variants.choosing import check_can_answer, check_variant
+    from blip_core.wiring import asked_as, kind_for, table_of
+    from flows.variants.choosing import check_variant
 
     plan = load_recipe(recipe, profile, overrides or [])
-    check_can_answer(plan)
     target = out.expanduser().absolute()
     check_out(target, overwrite)
     path, folder = absolute_paths(table, images)
-    view = look_at(path, column_mapping(column or []), answers, encoding=encoding)
-    warnings = table_warnings(plan, view)
+    path, pictures = table_of(path)
+    folder = folder or pictures
+    given = column_mapping(column or [])
+    kind = kind_for(plan, path, given, encoding)
+    needs = kind.columns_needed(answered=False)
+    view = look_at(path, given, answers, needs, encoding, kind.passes_over)
+    warnings = table_warnings(asked_as(plan, kind), view)
     if dry_run:
         show_rows(TableFiles(path, folder, view.columns, answers, encoding), view, warnings, as_json)
         return
@@ -124,10 +131,10 @@ def predict(
     def load() -> Callable[[], dict[str, Any]]:
         from flows.predict import predict as flow
 
-        given = [str(path), str(target), str(folder or ""), variant, recipe, profile]
+        named = [str(path), str(target), str(folder or ""), variant, recipe, profile]
         chosen = {"columns": column or [], "answers": answers, "encoding": encoding}
         chosen["overrides"] = overrides or []
-        return partial(flow, *given, overwrite=overwrite, **chosen)
+        return partial(flow, *named, overwrite=overwrite, **chosen)
 
     run_and_show(load, view, warnings, as_json)
 

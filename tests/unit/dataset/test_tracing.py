@@ -9,7 +9,7 @@ from blip_core.dataset.tracing import NEVER_SAID, near_ids, trace_row
 from blip_core.errors import TableError
 from blip_core.painting import picture_prompt
 from blip_core.records import REJECTION_SCHEMA, Prediction, Rejection
-from blip_core.reporting.submission import ANSWERED_SCHEMA, Answered
+from blip_core.reporting.submission import Answered, answered_schema
 from blip_core.scenes import scene_prompt
 from blip_core.store import Store, read_rows, write_rows
 from blip_core.store.lineage import Lineage
@@ -169,7 +169,7 @@ def test_rows_of_an_answered_table_show_their_question_and_refused_ones_their_re
     row = replace(Answered.of(grown.examples[0], prediction), id="17")
 
     def build(folder):
-        write_rows(folder / "answers.parquet", [row], ANSWERED_SCHEMA)
+        write_rows(folder / "answers.parquet", [row], answered_schema(["mcq"]))
         refused = [Rejection("18", "table", "empty-text", "row 2: no question")]
         write_rows(folder / "rejections.parquet", refused, REJECTION_SCHEMA)
         return {"variant": "flan-t5", "table": "mine.csv", "made_from": {}}

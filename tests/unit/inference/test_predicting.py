@@ -1,15 +1,16 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
-from blip_core.errors import RecipeError, TableError
+from blip_core.errors import TableError
 from blip_core.inference import answer, answer_row_by_row, predict, predict_row_by_row
 from blip_core.modeling import load_blip2
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.quantisation import Quantisation
 from blip_core.recipes.inference import Inference
-from blip_core.records import Prediction
+from blip_core.records import Example, Prediction
 from tests.tiny_blip2 import FolderOf, MakeExamples
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -206,13 +207,40 @@ def test_no_examples_give_no_predictions(bundle: Blip2Bundle, inference_settings
     assert predict(bundle, [], inference_settings, "x") == []
 
 
-def test_a_task_without_letters_is_refused(
+def as_free_rows(examples: list[Example]) -> list[Example]:
+    """The same pictures: captions and free questions, with a four-option question between them."""
+    free = [replace(one, answer="", target="a bus").with_options([""] * 4) for one in examples]
+    tasks = ["caption", "vqa"] * len(examples)
+    return [replace(one, task=task) for one, task in zip(free, tasks, strict=False)] + examples[:1]
+
+
+@pytest.mark.parametrize("changed", [{}, {"beams": 3}, {"min_new_tokens": 5}, {"describe_prompt": ""}])
+def test_rows_without_options_are_answered_by_text_as_the_oracle_answers_them(
+    bundle: Blip2Bundle, make_examples: MakeExamples, inference_settings: Inference, changed: dict[str, Any]
+) -> None:
+    rows = as_free_rows(make_examples(5))
+    settings = inference_settings.model_copy(update=changed)
+
+    batched = predict(bundle, rows, settings, "x")
+    oracle = predict_row_by_row(bundle, rows, settings, "x")
+
+    assert [one.generated for one in batched] == [one.generated for one in oracle]
+    assert [one.task for one in batched] == [row.task for row in rows]
+    assert {(one.ranked, one.truth, one.offered, one.target) for one in batched[:-1]} == {
+        ("", "", 0, "a bus")
+    }
+    assert batched[-1].offered == 4
+
+
+def test_no_text_ends_before_its_fewest_tokens(
     bundle: Blip2Bundle, make_examples: MakeExamples, inference_settings: Inference
 ) -> None:
-    caption = replace(make_examples(1)[0], task="caption")
+    rows = as_free_rows(make_examples(4))[:-1]
+    settings = inference_settings.model_copy(update={"min_new_tokens": 6, "max_new_tokens": 6})
 
-    with pytest.raises(RecipeError, match="caption"):
-        predict(bundle, [caption], inference_settings, "x")
+    written = answer(bundle, rows, settings, "x").counts.written_tokens
+
+    assert written >= 6 * len(rows)
 
 
 def test_a_picture_that_cannot_be_read_is_named(

@@ -5,7 +5,9 @@ from PIL import Image
 
 from blip_core.backends.scripted import ScriptedLabeller
 from blip_core.errors import StageFailure, TableError
-from blip_core.labelling import ENOUGH_TO_JUDGE, ParsedLabel, format_label, label_pictures
+from blip_core.kinds.four_options import format_label
+from blip_core.kinds.label_text import ParsedLabel
+from blip_core.labelling import ENOUGH_TO_JUDGE, label_pictures
 from blip_core.painting import encode_png
 from blip_core.recipes.labels import Labels
 from blip_core.records import Picture

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from blip_core.errors import PlaceError
 from blip_core.records import Example, Prediction, Rejection
 from blip_core.reporting.submission import (
-    ANSWERED_SCHEMA,
     FILES,
     PREDICTIONS,
     SCORES,
     SUBMISSION,
     Answered,
+    answered_schema,
     check_out,
     csv_cell,
     is_formula,
@@ -100,7 +100,7 @@ def example():
 
 def test_predictions_carry_their_question(example, tmp_path):
     row = Answered.of(example, answer("one"))
-    write_rows(tmp_path / "p.parquet", [row], ANSWERED_SCHEMA)
+    write_rows(tmp_path / "p.parquet", [row], answered_schema(["mcq"]))
     (read,) = pq.read_table(tmp_path / "p.parquet").to_pylist()
     assert (read["question"], read["c"], read["ranked"], read["p_b"]) == ("Which?", "y", "B", 0.7)
     assert row.is_right

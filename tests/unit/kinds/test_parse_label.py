@@ -4,15 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blip_core.labelling import (
+from blip_core.kinds.four_options import format_label, parse_label, shuffle_options
+from blip_core.kinds.label_text import (
     MAX_DESCRIPTION_CHARS,
     MAX_OPTION_CHARS,
     MAX_TEXT_CHARS,
     ParsedLabel,
     Refusal,
-    format_label,
-    parse_label,
-    shuffle_options,
 )
 from blip_core.records import LETTERS
 
