@@ -109,7 +109,7 @@ def _sign_flip_p(gains: Floats, pictures: Sequence[str], seed: int, draws: int) 
         rng.integers(0, 2, (size, len(sums)), dtype=np.int8)
         for size in _batches(draws, max(1, _FLIPS_AT_ONCE // len(sums)))
     )
-    larger = sum(np.count_nonzero(_flipped(ways, sums) >= found) for ways in drawn)
+    larger = sum(int(np.count_nonzero(_flipped(ways, sums) >= found)) for ways in drawn)
     return (larger + 1) / (draws + 1)  # what was found is one of the ways (Phipson and Smyth 2010)
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from blip_core.errors import TableError
 from blip_core.recipes import load_recipe
+from blip_core.recipes.champion import Champion
 from blip_core.records import EXAMPLE_SCHEMA, PREDICTION_SCHEMA, Prediction, prediction_schema
-from blip_core.scoring import score, score_captions
+from blip_core.scoring import decide, score, score_captions
 from blip_core.scoring.measurement import Measurement
 from blip_core.scoring.summary import pairs_to_compare
 from blip_core.store import ArtifactRef, read_rows, write_rows
@@ -295,5 +296,6 @@ def test_variants_that_write_are_ranked_by_the_main_measure_of_their_kind(publis
     (compared_pair,) = scores["comparisons"]
     (found,) = scores["findings"]
     gain = told["finetuned"]["value"] - told["flan-t5"]["value"]
+    assert decide(Champion(min_rows=10), scores).won
     assert compared_pair["difference"] == pytest.approx(gain) == pytest.approx(found["difference"])
     assert found["holds"]

@@ -11,7 +11,7 @@ _KINDS = {"rouge-1": "rouge1", "rouge-2": "rouge2", "rouge-l": "rougeL"}
 _PARTS = {"f": "fmeasure", "precision": "precision", "recall": "recall"}
 
 
-@lru_cache(maxsize=4096)  # nine measures ask for the same pair one after the other
+@lru_cache(maxsize=32_768)  # nine measures ask for all pairs, one after the other
 def _overlap(text: str, references: tuple[str, ...]) -> OverlapScores:
     return overlap(text, references)
 

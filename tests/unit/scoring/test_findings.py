@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,8 +8,9 @@ from pydantic import ValidationError
 
 from blip_core.errors import RecipeError
 from blip_core.recipes.findings import Finding as Declared
-from blip_core.scoring.findings import adjusted, find
+from blip_core.scoring.findings import adjusted, find, holds
 from blip_core.scoring.measurement import Measurement
+from blip_core.scoring.measures import measure_named
 from blip_core.scoring.paired import compare_values, paired_p
 
 FEW = 200  # draws, which show what must hold of any number
@@ -120,6 +123,74 @@ def test_p_values_are_corrected_over_all_findings_of_a_recipe():
 def test_a_finding_holds_where_interval_and_p_agree_with_what_was_expected(expect, margin, holds):
     pairs = [(0, 2)] * 40  # b has half more on every row
     assert one(pairs, expect=expect, margin=margin).holds is holds
+
+
+@pytest.mark.parametrize(
+    ("expect", "margin", "ci95", "p", "measure", "expected"),
+    [
+        ("more", 0.0, (0.0, 0.2), 0.01, "anls", False),  # an interval that touches zero
+        ("more", 0.0, (0.01, 0.2), 0.049, "anls", True),
+        ("more", 0.0, (0.01, 0.2), 0.05, "anls", False),
+        ("more", 0.01, (0.01, 0.2), 0.01, "anls", False),
+        ("less", 0.0, (-0.2, -0.01), 0.01, "anls", True),
+        ("less", 0.0, (-0.2, 0.0), 0.01, "anls", False),
+        ("less", 0.01, (-0.2, -0.01), 0.01, "anls", False),
+        ("less", 0.0, (-0.2, -0.01), 0.05, "anls", False),
+        ("at_least", 0.1, (0.1, 0.2), 0.01, "anls", True),
+        ("at_least", 0.1, (0.099, 0.2), 0.01, "anls", False),
+        ("at_least", 0.1, (0.1, 0.2), 0.05, "anls", False),
+        ("no_worse", 0.02, (-0.02, 0.0), 1.0, "anls", True),
+        ("no_worse", 0.02, (-0.021, 0.2), 0.01, "anls", False),
+        ("no_worse", 0.02, (-0.5, 0.02), 1.0, "repetition", True),  # of which less is better
+        ("no_worse", 0.02, (-0.5, 0.021), 1.0, "repetition", False),
+        ("no_worse", 0.02, (-0.02, 0.5), 1.0, "words", True),  # of which neither is
+    ],
+)
+def test_where_an_expectation_ends(expect, margin, ci95, p, measure, expected):
+    found = replace(one([(1, 2), (2, 3)]), expect=expect, margin=margin, ci95=ci95, measure=measure)
+    assert holds(found, p, measure_named(measure)) is expected
+
+
+def test_each_finding_goes_by_its_corrected_p():
+    pairs = [(0, 2)] * 7 + [(0, 0)]  # of four pictures p is 2/16 at the least
+    sure = [(0, 2)] * 40
+    alone = find([declared()], measured(sure), "own", draws=FEW)[0]
+    several = [declared(name=f"f{number}") for number in range(20)]
+    together = find(several, measured(sure), "own", draws=FEW)
+    assert alone.holds
+    assert together[0].p_adjusted == pytest.approx(min(1.0, 20 * alone.p_value))
+    assert together[0].holds is (together[0].p_adjusted < 0.05)
+    assert not one(pairs).holds
+
+
+def test_rows_without_a_value_for_one_of_the_two_are_left_out():
+    rows = [row for row in measured([(0, 4)] * 6) if (row.row, row.variant) != ("r0", "b")]
+    found = find([declared()], rows, "own", draws=FEW)[0]
+    assert (found.n, found.difference, found.words) == (5, 1.0, "ANLS")
+
+
+def test_two_variants_without_a_row_in_common_are_refused():
+    rows = [row for row in measured([(0, 4)] * 4) if (row.variant == "a") == (row.row in ("r0", "r1"))]
+    with pytest.raises(RecipeError, match="no row in common with a value of anls on own"):
+        find([declared()], rows, "own")
+
+
+def test_a_set_that_is_named_is_the_one_that_decides():
+    rows = [*measured([(0, 4)] * 4), *measured([(4, 0)] * 4, rows="other")]
+    found = find([declared(set="other")], rows, "own", draws=FEW)[0]
+    assert (found.set, found.difference) == ("other", -1.0)
+
+
+def test_a_measure_without_bounds_has_an_interval_as_wide_as_what_was_seen_of_one_picture():
+    found = one([(0, 4), (0, 2)], measure="words")
+    assert found.ci95 == (-1.0, 1.0)
+
+
+def test_what_is_known_is_told_where_a_measure_has_no_values():
+    with pytest.raises(RecipeError, match=r"allowed there: anls$"):
+        find([declared(measure="cider")], measured([(1, 2)]), "own")
+    with pytest.raises(RecipeError, match="this variant was not judged on these rows"):
+        find([declared(set="elsewhere")], measured([(1, 2)]), "own")
 
 
 def test_one_picture_alone_shows_nothing():
