@@ -171,11 +171,18 @@ def _find_dialect(path: Path, encoding: str) -> Dialect:
     told = _TOLD_DELIMITER.fullmatch(first[0]) if first else None
     judged = [line for line in first[bool(told) :] if line.strip()]
     if not judged:
-        raise TableError(f"{path} has no header: its first line must name the columns")
+        raise _no_header(path)
     if "\0" in judged[0]:
         raise TableError(f"{path} is no text: its first line holds a zero byte")
     delimiter = told["mark"] if told else _guess_delimiter(judged, path.suffix.lower())
-    return _settle_quotes(table, Dialect(delimiter, bool(told), ()))
+    settled = _settle_quotes(table, Dialect(delimiter, bool(told), ()))
+    if not any(name.strip(_QUOTE) for name in settled.header):
+        raise _no_header(path)  # delimiters and quotes alone name nothing
+    return settled
+
+
+def _no_header(path: Path) -> TableError:
+    return TableError(f"{path} has no header: its first line must name the columns")
 
 
 def _guess_delimiter(lines: Sequence[str], ending: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from blip_core.errors import TableError
 from blip_core.sources.tabular import Broken, column_names, raw_rows, table_facts
 
 HEADER = ["id", "image", "question", "a", "b", "answer"]
@@ -175,3 +176,12 @@ def test_short_rows_keep_their_first_cells(rows, keep, tmp_path):
     short = [row[:count] for row, count in zip(rows, keep, strict=False)]
     found = read(tmp_path / "t.tsv", raw(short))
     assert found == [[*row, *[""] * (len(HEADER) - len(row))] for row in short]
+
+
+@pytest.mark.parametrize("text", [";;", ",,,\n", "\t\n\t", '"";""\n \n', "sep=;\n;;\n", "\n\n"])
+def test_a_table_of_nothing_but_delimiters_has_no_header(tmp_path, text):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(TableError, match="has no header: its first line must name the columns"):
+        column_names(tmp_path / "t.csv")
+    with pytest.raises(TableError, match="has no header"):
+        list(raw_rows(tmp_path / "t.csv", []))
