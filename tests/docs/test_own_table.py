@@ -40,7 +40,7 @@ def test_the_object_shown_is_what_a_program_gets(folder):
 
 
 def test_the_recipe_shown_learns_from_one_table_and_is_judged_on_another(folder):
-    (recipe,) = blocks(PAGE, "toml")
+    recipe, _ = blocks(PAGE, "toml")
     heading, first, second = (folder / "questions.csv").read_text(encoding="utf-8").splitlines()
     for name, content in (("my-questions.toml", recipe), ("learn.csv", first), ("judge.csv", second)):
         text = content if name.endswith(".toml") else f"{heading}\n{content}\n"
@@ -49,6 +49,19 @@ def test_the_recipe_shown_learns_from_one_table_and_is_judged_on_another(folder)
     assert done.exit_code == 0, done.output
     assert "predict finetuned" in done.stdout
     assert "scenes" not in done.stdout
+
+
+def test_the_recipe_of_captions_shown_can_be_run_and_its_pictures_captioned(folder):
+    _, recipe = blocks(PAGE, "toml")
+    photos = sorted(path.name for path in (folder / "photos").iterdir())
+    (folder / "my-captions.toml").write_text(recipe, encoding="utf-8")
+    for name, photo in zip(("learn.csv", "judge.csv"), photos, strict=True):
+        (folder / name).write_text(f"image,caption\n{photo},a thing\n", encoding="utf-8")
+    done = CliRunner().invoke(app, ["run", "my-captions.toml", "--dry-run"])
+    assert done.exit_code == 0, done.output
+    given = ["predict", "photos", "--recipe", "my-captions.toml", "--dry-run"]
+    captioned = CliRunner().invoke(app, given)
+    assert "2 can be used" in captioned.stdout
 
 
 def test_the_page_asks_before_it_answers():

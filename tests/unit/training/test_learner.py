@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -30,6 +32,25 @@ def cache(bundle: Blip2Bundle, make_examples: MakeExamples) -> VisionCache:
     cache = VisionCache(bundle, batch_size=4)
     cache.add(make_examples(5))
     return cache
+
+
+@pytest.mark.parametrize("task", ["caption", "vqa"])
+def test_one_text_is_learnt_whole_and_two_by_their_answer(
+    bundle: Blip2Bundle,
+    cache: VisionCache,
+    make_examples: MakeExamples,
+    inference_settings: Inference,
+    task: str,
+) -> None:
+    rows = [replace(one, task=task, target="a red bus") for one in make_examples(5)]
+    posed = RowSource(bundle, rows, inference_settings, 0.0, {}, max_text_tokens=200, seed=0).epoch(0)
+
+    labels = collate(bundle, cache, posed)["labels"]
+
+    for label, row in zip(labels, posed, strict=True):
+        words = row.prompt[bundle.query_count :] if bundle.family == "opt" else []
+        assert label[label != IGNORED_LABEL].tolist() == words + row.target
+        assert bundle.tokenizer.decode(row.target, skip_special_tokens=True).strip() == "a red bus"
 
 
 def test_only_targets_are_learnt(bundle: Blip2Bundle, cache: VisionCache, rows: list[TrainingRow]) -> None:
