@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from blip_core.reporting import write_report
+from blip_core.reporting import findings_of, write_report
+from tests.unit.examples import example
 from tests.unit.judged_rows import SEEN, VARIANTS, judged_rows, outcome_of, report_of, scores_of
+from tests.unit.reporting.test_texts import scores_of as written_scores
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
+EXPECTED = "[{name='tuning-helps', a='flan-t5', b='finetuned', measure='cider'}]"
 ROWS = 40
 PAGE = 24
 PHONE_PX = 390
@@ -221,3 +224,32 @@ def test_a_phone_shows_it_without_scrolling_sideways(browser, open_page, full, k
     assert browser.execute_script("return document.documentElement.scrollWidth") <= PHONE_PX
     browser.execute_script("document.getElementById('gallery').scrollIntoView()")
     keep("report-5-phone")
+
+
+@pytest.fixture
+def texts_page(open_page):
+    """A report of two variants that wrote captions, and its rows."""
+    scores, answers = written_scores("caption", EXPECTED)
+    rows = [
+        replace(example(number), id=one.id, picture_id=one.picture_id, task="caption", question="", answer="")
+        for number, one in enumerate(answers["flan-t5"])
+    ]
+    report = report_of(answers, rows, scores)
+    open_page(replace(report, summary=replace(report.summary, findings=findings_of(scores))))
+    return answers
+
+
+def test_rows_of_texts_show_what_is_right_and_what_each_wrote(browser, texts_page):
+    first = texts(browser, ".row")[0]
+    assert f"right: {texts_page['flan-t5'][0].target}" in first
+    assert texts(browser, "table.options") == []
+    assert "truth unknown" not in first
+    assert "names no letter" not in first
+    assert texts(browser, "#outcomes label span") == ["All 24", "Answer changed 16"]
+    assert browser.execute_script("return refused") == []
+
+
+def test_findings_say_what_was_expected_and_whether_it_holds(browser, texts_page):
+    cells = texts(browser, "#findings + .scroll tbody tr:first-child > *")
+    assert cells[:3] == ["tuning-helps", "yes", "finetuned has more than flan-t5: CIDEr-D"]
+    assert browser.execute_script("return document.body.scrollWidth <= window.innerWidth")
