@@ -74,7 +74,7 @@ def prediction_step(predictions: Artifact, row: Prediction, adapter: Artifact | 
         "variant": row.variant,
         "right": row.is_right if row.truth else None,
         "ranked": row.ranked,
-        "truth": row.truth,
+        "truth": row.truth or row.target,
         "p": dict(zip(OPTION_LETTERS, row.probabilities, strict=False)),
         "generated": row.generated,
         "generated_letter": row.generated_letter,

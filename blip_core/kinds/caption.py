@@ -13,6 +13,7 @@ class Caption(Kind):
     hub_category = "image-to-text"
     asks = False
     places = frozenset()
+    further_places = frozenset()
     main_measure = "cider"
     judged_as = "caption"
     prompt = "a photo of"

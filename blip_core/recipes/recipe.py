@@ -190,10 +190,10 @@ def _check_inference(recipe: Recipe) -> None:
 
 
 def _check_evaluation(recipe: Recipe) -> None:
-    if recipe.evaluation.kind == "bundled" and not recipe.kind.has_options:
+    if recipe.evaluation.kind == "bundled" and not recipe.kind.asks:
         raise ValueError(
-            f"evaluation.kind is bundled, but task is {recipe.task}: the bundled set holds four-option "
-            "questions; use split or table"
+            f"evaluation.kind is bundled, but task is {recipe.task}: the bundled set holds questions; use "
+            "split or table"
         )
     if recipe.evaluation.kind == "split" and recipe.dataset.test_share == 0:
         raise ValueError("evaluation.kind is split, but dataset.test_share is 0: nothing is left to judge on")

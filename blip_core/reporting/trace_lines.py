@@ -86,10 +86,16 @@ def _answer_lines(step: Step) -> list[str]:
     origin = [f"{step.artifact.kind} {short(step.artifact.digest)}"] if step.artifact else []
     origin += [f"adapter {short(facts['adapter'])}"] if facts["adapter"] else []
     origin += [f"judged on: {facts['judged_on']}"] if facts["judged_on"] else []
-    first = f"{facts['ranked']} ({facts['p'][facts['ranked']]:.2f})   {verdict}"
+    ranked = facts["ranked"]
+    first = f"{ranked} ({facts['p'][ranked]:.2f})   {verdict}" if ranked else _without_letter(facts)
     written = [f"described it: {facts['description']}"] if facts["description"] else []
     free = [f"wrote freely: {facts['generated']}"] if facts["generated"] else []
     return [first, *written, *free, ", ".join(origin)]
+
+
+def _without_letter(facts: Facts) -> str:
+    """What is said of an answer in words alone."""
+    return f"no letter; {facts['truth']} is right" if facts["truth"] else "no letter; no answer is known"
 
 
 def _example(facts: Facts) -> Lines:

@@ -10,6 +10,9 @@ from blip_core.errors import TableError
 from blip_core.recipes import Recipe
 from blip_core.records import LETTERS, WITH_OPTIONS, Example
 
+_ONE_ANSWER = frozenset({"place", "time", "count"})
+"""Kinds of bundled questions to which one answer alone is right, whatever the options."""
+
 
 def evaluation_examples(recipe: Recipe, dataset: Path | None = None) -> list[Example]:
     """The rows that variants are judged on.
@@ -37,7 +40,10 @@ def evaluation_examples(recipe: Recipe, dataset: Path | None = None) -> list[Exa
 
     table = load_bundled(settings.style)
     rows = table.to_pylist() if settings.limit is None else table.slice(0, settings.limit).to_pylist()
-    return [_bundled_example(row) for row in rows]
+    examples = [_bundled_example(row) for row in rows]
+    if recipe.kind.has_options:
+        return examples
+    return [_freely(row, recipe.task) for row in examples if row.kind in _ONE_ANSWER]
 
 
 def evaluation_identity(recipe: Recipe, dataset_digest: str) -> str:
@@ -70,6 +76,11 @@ def evaluation_answers(recipe: Recipe) -> dict[str, Any]:
 
     files = files_of_kind(settings, recipe.kind)
     return answer_reading(files.path, files.columns, files.answers, files.encoding).to_row()
+
+
+def _freely(row: Example, task: str) -> Example:
+    """A four-option question as one that is answered in words."""
+    return replace(row, task=task, answer="").with_options([""] * len(LETTERS))
 
 
 def _bundled_example(row: dict[str, Any]) -> Example:

@@ -211,6 +211,18 @@ def test_a_table_without_what_is_to_be_learnt_is_refused_before_any_work(album, 
         wiring.check_can_run(with_task(task, free_table(album / "free.csv", head, row)))
 
 
+def test_bundled_questions_to_which_one_answer_is_right_judge_free_answers_too():
+    asked = ["inference.answer_prompt='{question}{description}'", "inference.circular=false", "findings=[]"]
+    free = load_recipe(
+        "gallery-vqa", "pocket", ["task=vqa", "inference.ablations=[]", "evaluation.limit=40", *asked]
+    )
+    rows = wiring.evaluation_examples(free)
+    lettered = {row.id: row for row in wiring.evaluation_examples(load_recipe("gallery-vqa", "pocket"))}
+    assert {row.kind for row in rows} == {"place", "time", "count"}
+    assert {(row.task, row.answer, row.options) for row in rows} == {("vqa", "", ("",) * 4)}
+    assert all(row.target == lettered[row.id].target for row in rows)
+
+
 @pytest.mark.parametrize("task", ["caption", "vqa"])
 def test_a_row_without_its_text_cannot_judge(album, task):
     heads = {"caption": "image,caption", "vqa": "image,question,answer"}

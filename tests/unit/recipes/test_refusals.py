@@ -10,6 +10,8 @@ from blip_core.recipes import Recipe, load_recipe
 
 ANSWER_ALONE = "inference.answer_prompt='{question}{a}{b}{c}{d}'"
 DESCRIBED = "inference.answer_prompt='{question}{description}'"
+A_PHOTO = "inference.answer_prompt='a photo of'"
+SHUFFLED = ["source={kind='table',path='t.csv',shuffle_options=true}"]
 NO_OPTIONS = ["inference.circular=false", "inference.ablations=[]"]
 
 
@@ -72,7 +74,11 @@ def test_a_value_that_does_not_hold_is_named_with_what_is_allowed(override, said
         (["task=caption"], ["task", "stages"]),
         (["task=vqa", "inference.free_generation=false"], ["task", "inference.free_generation"]),
         (["task=vqa", DESCRIBED], ["task", "inference.circular"]),
-        (["task=vqa", DESCRIBED, *NO_OPTIONS], ["evaluation.kind", "task"]),
+        (["task=caption", "stages=1", A_PHOTO, *NO_OPTIONS], ["evaluation.kind", "task"]),
+        (["task=caption", "stages=1", "inference.answer_prompt='{question}'"], ["{question}", "none"]),
+        (["task=captions"], ["'captions'", "caption, mcq, vqa"]),
+        (["task=vqa", DESCRIBED, *NO_OPTIONS, *SHUFFLED], ["source.shuffle_options", "task"]),
+        (["inference.min_new_tokens=49"], ["min_new_tokens is 49", "max_new_tokens is 48"]),
         (["evaluation.kind=split", "dataset.test_share=0.0"], ["evaluation.kind", "dataset.test_share"]),
         (["finetune.base={id='pocket/blip2-t5', dtype='float16'}"], ["base.dtype", "float16"]),
         (["finetune.base=./m/x.gguf"], ["finetune.base", "x.gguf"]),
