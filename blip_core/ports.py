@@ -17,6 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 from PIL.Image import Image
 
 from blip_core.errors import NotANumber
+from blip_core.records import Example
 
 Progress = Callable[[int, int], None]  # rows done, rows in all
 _SEED_BYTES = 6  # fits exactly into the integers of JSON, Arrow and every random generator in use
@@ -88,6 +89,19 @@ class Labeller(Protocol):
 
     def label(self, pictures: Sequence[Image], prompts: Sequence[str], seeds: Sequence[int]) -> list[str]:
         """Answer each prompt about its RGB picture under its own seed; text without the prompt, in order."""
+        ...
+
+    def close(self) -> None:
+        """Release the model's memory."""
+        ...
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """Answers the questions of rows from their pictures: a model that checks what a labeller said."""
+
+    def answer(self, rows: Sequence[Example]) -> list[str]:
+        """One answer a row, in order: a letter where there are options, else a text; empty for none."""
         ...
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from blip_core.kinds import kind_of
 from blip_core.recipes import Recipe
 from blip_core.records import Example, Label, Picture, Rejection
 from blip_core.store import ArtifactRef, read_rows
-from blip_core.wiring import workplace
+from blip_core.wiring import gate_identities, gate_models, workplace
 from tasks import label_pictures, paint_pictures
 from tasks.rows import REJECTIONS
 from tasks.stage import path_of, stage, watcher
@@ -23,6 +23,7 @@ def key(recipe: Recipe, pictures: ArtifactRef, labels: ArtifactRef) -> str:
         "recipe": recipe.digest("curation", "dataset", "task", "name"),
         "pictures": pictures.digest,
         "labels": labels.digest,
+        **gate_identities(recipe),
     }
     return workplace().store.key("dataset", inputs)
 
@@ -38,7 +39,8 @@ def build_dataset(recipe: Recipe, pictures: ArtifactRef, labels: ArtifactRef) ->
             *read_rows(path_of(pictures) / REJECTIONS, Rejection),
             *read_rows(path_of(labels) / REJECTIONS, Rejection),
         ]
-        curated = curation.curate(to_examples(recipe.task, painted, labelled), recipe.curation)
+        examples = to_examples(recipe.task, painted, labelled)
+        curated = curation.curate(examples, recipe.curation, gate_models(recipe))
         watcher().progress(1, 2)
         shares = recipe.dataset.validation_share, recipe.dataset.test_share
         splits = assign_splits(curated.kept, *shares, curated.near)

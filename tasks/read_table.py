@@ -9,7 +9,7 @@ from blip_core.dataset import assign_splits, write_dataset
 from blip_core.errors import RecipeError, TableError
 from blip_core.recipes import Recipe
 from blip_core.store import ArtifactRef
-from blip_core.wiring import workplace
+from blip_core.wiring import gate_identities, gate_models, workplace
 from tasks.stage import stage, watcher
 
 LICENCE = "None is stated. The rows come from a table that was handed in; ask whoever made it."
@@ -21,6 +21,7 @@ def key(recipe: Recipe) -> str:
         "recipe": recipe.digest("curation", "dataset", "task", "name"),
         "table": sources.table_digest(*_files(recipe)),
         "shuffle_seed": _shuffle_seed(recipe),
+        **gate_identities(recipe),
     }
     return workplace().store.key("dataset", inputs)
 
@@ -42,7 +43,7 @@ def read_table(recipe: Recipe) -> ArtifactRef:
         if seed is not None:
             examples = sources.shuffle_rows(examples, seed)
         watcher().progress(1, 3)
-        curated = curation.curate(examples, recipe.curation)
+        curated = curation.curate(examples, recipe.curation, gate_models(recipe))
         watcher().progress(2, 3)
         shares = recipe.dataset.validation_share, recipe.dataset.test_share
         splits = assign_splits(curated.kept, *shares, curated.near)

@@ -14,8 +14,8 @@ Near = Mapping[str, tuple[str, ...]]
 
 Kept = tuple[list[Example], list[Rejection]]
 Tied = tuple[list[Example], list[Rejection], Near]
-Port = Literal["writer", "labeller", "answerer"]
-"""Which model a gate asks: the one that writes scenes, the one that labels, or a variant that answers."""
+Port = Literal["writer", "labeller", "judge"]
+"""Which model a gate asks: the one that writes scenes, the one that labels, or the variant that it names."""
 
 Settings = TypeVar("Settings", bound=Section)
 

@@ -62,6 +62,21 @@ class Lengths(Section):
         return self
 
 
+class SecondJudge(Section):
+    """Gate: another model answers the question from the picture, and is of the same opinion."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+    variant: str = Field(default="", max_length=64)
+    """Which variant answers: one that is loaded here and whose adapter is not tuned in this run."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.enabled and not self.variant:
+            raise ValueError("enabled is true, but variant is empty: name one of the recipe's variants")
+        return self
+
+
 class Curation(Section):
     """The gates in their order, each of which can be switched off."""
 
@@ -73,5 +88,7 @@ class Curation(Section):
     """Pictures that are already there."""
     near_duplicates: NearDuplicates = NearDuplicates()
     """Pictures that look alike."""
+    second_judge: SecondJudge = Field(default=SecondJudge(), exclude_if=SecondJudge().__eq__)
+    """Questions that another model answers in another way."""
     letter_balance: LetterBalance = LetterBalance()
     """Answers that favour one letter."""

@@ -23,7 +23,7 @@ from blip_core.recipes.pictures import Pictures
 from blip_core.recipes.scenes import Scenes
 from blip_core.recipes.source import PromptsSource, Source
 from blip_core.recipes.tracking import Tracking
-from blip_core.recipes.variants import ALIASES, AnyVariant, ServerVariant
+from blip_core.recipes.variants import ALIASES, AnyVariant, ServerVariant, Variant
 
 SCHEMA_VERSION: Literal[1] = 1
 MAX_SEED = 2**32 - 1
@@ -86,6 +86,7 @@ class Recipe(Section):
         _check_finetune(self)
         _check_variants(self)
         _check_findings(self)
+        _check_second_judge(self)
         _check_gguf(self)
         return self
 
@@ -225,6 +226,17 @@ def _check_variants(recipe: Recipe) -> None:
                 f"variant {variant.name}: role is base, but model is {variant.model.id} and finetune.base is "
                 f"{recipe.finetune.base.id}: leave model out, or give it the role baseline"
             )
+
+
+def _check_second_judge(recipe: Recipe) -> None:
+    judge = recipe.curation.second_judge
+    local = [variant for variant in recipe.variants if isinstance(variant, Variant)]
+    allowed = [variant.name for variant in local if variant.adapter_kind in ("none", "folder")]
+    if judge.enabled and judge.variant not in allowed:
+        raise ValueError(
+            f"curation.second_judge.variant is {judge.variant!r}; allowed: {', '.join(allowed) or 'none'} "
+            "(variants that are loaded here, without an adapter or with that of a folder)"
+        )
 
 
 def _check_server(recipe: Recipe, variant: ServerVariant) -> None:

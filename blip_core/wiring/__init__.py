@@ -21,6 +21,7 @@ from blip_core.wiring.environment import (
     use_prefect_api,
 )
 from blip_core.wiring.evaluation import evaluation_answers, evaluation_examples, evaluation_identity
+from blip_core.wiring.gates import gate_identities, gate_models
 from blip_core.wiring.generators import (
     build_labeller,
     build_painter,
@@ -61,6 +62,8 @@ __all__ = [
     "evaluation_answers",
     "evaluation_examples",
     "evaluation_identity",
+    "gate_identities",
+    "gate_models",
     "git_commit",
     "go_online",
     "inference_settings",

@@ -1,0 +1,98 @@
+"""The models that gates ask, opened one at a time, and what of them enters keys."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+
+from blip_core.curation import Gate, Models, gates_on
+from blip_core.curation.gate import Port
+from blip_core.errors import StageFailure
+from blip_core.ports import Judge, no_progress
+from blip_core.recipes import Recipe, Section, Variant
+from blip_core.records import Example
+from blip_core.wiring.checkpoints import checkpoint_identity
+from blip_core.wiring.generators import build_labeller, build_writer
+from blip_core.wiring.variants import (
+    adapter_folder,
+    adapter_identity,
+    inference_settings,
+    load_variant,
+    variant_identity,
+    variant_states,
+)
+
+
+def gate_models(recipe: Recipe) -> Models:
+    """Opens the models that a recipe's gates ask."""
+
+    @contextmanager
+    def opened(gate: Gate[Any], settings: Section) -> Iterator[Any]:
+        build, _ = _PORTS[gate.port]
+        with closing(build(recipe, settings)) as model:
+            yield model
+
+    return opened
+
+
+def gate_identities(recipe: Recipe) -> dict[str, Any]:
+    """What of a recipe's gates enters the dataset's key beside their settings; empty where none asks."""
+    asking = [(gate, settings) for gate, settings in gates_on(recipe.curation) if gate.port is not None]
+    models = {gate.name: _PORTS[gate.port][1](recipe, settings) for gate, settings in asking}
+    return {"gate_models": models, **recipe.device.arithmetic()} if models else {}
+
+
+class _VariantJudge:
+    """A variant answers rows as it would answer those that it is judged on."""
+
+    def __init__(self, recipe: Recipe, variant: Variant) -> None:
+        from blip_core.inference.loaded import LoadedModel
+
+        bundle = load_variant(recipe, variant, adapter_folder(variant, None))
+        self._model: LoadedModel | None = LoadedModel(bundle, variant_states(recipe, variant, bundle), "")
+        self._variant = variant.name
+        # One answer is asked for, in the plainest way: rotations and ablations judge models, not rows.
+        self._settings = inference_settings(recipe).model_copy(update={"circular": False, "ablations": ()})
+
+    def answer(self, rows: Sequence[Example]) -> list[str]:
+        """Answer the questions of rows; see `Judge`."""
+        if self._model is None:
+            raise StageFailure(f"the judge {self._variant} is closed")
+        answers = self._model.answer(rows, self._settings, self._variant, no_progress)
+        return [row.ranked or row.generated for row in answers.predictions]
+
+    def close(self) -> None:
+        """Release the model's memory."""
+        self._model = None
+
+
+def _named_variant(recipe: Recipe, settings: Section) -> Variant:
+    name = getattr(settings, "variant", "")
+    return next(one for one in recipe.variants if isinstance(one, Variant) and one.name == name)
+
+
+def _build_judge(recipe: Recipe, settings: Section) -> Judge:
+    return _VariantJudge(recipe, _named_variant(recipe, settings))
+
+
+def _judge_identity(recipe: Recipe, settings: Section) -> Mapping[str, str]:
+    variant = _named_variant(recipe, settings)
+    return {
+        "model": variant_identity(variant),
+        "dtype": variant.model.dtype,
+        "adapter": adapter_identity(variant, ""),
+        "recipe": recipe.digest("inference", "task", "stages"),
+    }
+
+
+_PORTS: Mapping[Port | None, tuple[Callable[[Recipe, Section], Any], Callable[[Recipe, Section], Any]]] = {
+    "writer": (
+        lambda recipe, _: build_writer(recipe),
+        lambda recipe, _: [recipe.digest("scenes"), checkpoint_identity(recipe.scenes.model)],
+    ),
+    "labeller": (
+        lambda recipe, _: build_labeller(recipe),
+        lambda recipe, _: [recipe.digest("labels"), checkpoint_identity(recipe.labels.model)],
+    ),
+    "judge": (_build_judge, _judge_identity),
+}
+"""How each port is opened, and what is known of it without opening it."""
