@@ -10,13 +10,15 @@ refused with `NotANumber`, which tells the row's place in the batch.
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from PIL.Image import Image
 
 from blip_core.errors import NotANumber
+from blip_core.recipes import Section
 from blip_core.records import Example
 
 Progress = Callable[[int, int], None]  # rows done, rows in all
@@ -107,6 +109,23 @@ class Judge(Protocol):
     def close(self) -> None:
         """Release the model's memory."""
         ...
+
+
+Settings = TypeVar("Settings", bound=Section)
+Model = TypeVar("Model", TextWriter, Painter, Labeller)
+
+
+@dataclass(frozen=True, slots=True)
+class Backend(Generic[Settings, Model]):
+    """How a package of somebody else's brings a writer, a painter or a labeller.
+
+    Attributes:
+        settings: what a recipe may set of it.
+        build: loads it, given its settings and the device it runs on, `cpu` or `cuda`.
+    """
+
+    settings: type[Settings]
+    build: Callable[[Settings, str], Model]
 
 
 class Run(Protocol):

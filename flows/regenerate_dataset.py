@@ -66,7 +66,7 @@ def grow_dataset(recipe: Recipe) -> ArtifactRef:
     """
     if recipe.source.kind == "table" and recipe.source.questions == "table":
         return read_table(recipe=recipe)
-    if recipe.source.kind in ("table", "folder"):
+    if recipe.source.kind in ("table", "folder", "plugin"):
         pictures = read_pictures(recipe=recipe)
     else:
         scenes = write_scenes(recipe=recipe)

@@ -9,7 +9,7 @@ from blip_core.ports import Progress
 from blip_core.recipes import Recipe
 from blip_core.records import LABEL_SCHEMA, REJECTION_SCHEMA, Label, Picture, Rejection
 from blip_core.store import ArtifactRef, read_rows, write_rows
-from blip_core.wiring import build_labeller, checkpoint_identity, workplace
+from blip_core.wiring import build_labeller, labeller_identity, workplace
 from tasks import paint_pictures
 from tasks.rows import REJECTIONS, gather
 from tasks.shards import in_shards, on_first_use
@@ -24,7 +24,7 @@ def key(recipe: Recipe, pictures: ArtifactRef) -> str:
         "version": VERSION,
         "recipe": recipe.digest("labels", "seed"),
         "pictures": pictures.digest,
-        "model": checkpoint_identity(recipe.labels.model),
+        "model": labeller_identity(recipe),
         **recipe.device.arithmetic(),
         **recipe.kind.label_identity,
     }
@@ -56,7 +56,7 @@ def label_pictures(recipe: Recipe, pictures: ArtifactRef) -> ArtifactRef:
             "rows": kept,
             "asked": len(rows) * recipe.labels.per_picture,
             "refused": refused,
-            "model": checkpoint_identity(recipe.labels.model),
+            "model": labeller_identity(recipe),
             "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "labels"}),
             "made_from": {"pictures": pictures.key},
         }

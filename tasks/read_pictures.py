@@ -1,4 +1,4 @@
-"""Stage 2 from outside: pictures of a folder or of a table, to be labelled."""
+"""Stage 2 from outside: pictures of a folder, a table or a plug-in, to be labelled."""
 
 from collections import Counter
 from pathlib import Path
@@ -24,7 +24,7 @@ def key(recipe: Recipe) -> str:
 
 @stage("pictures", key)
 def read_pictures(recipe: Recipe) -> ArtifactRef:
-    """Read the pictures that lie in a folder or that a table names, each once."""
+    """Read the pictures that lie in a folder, that a table names or a plug-in brings, each once."""
     own_key = key(recipe)
 
     def build(folder: Path) -> dict[str, Any]:
@@ -56,6 +56,8 @@ def _read(recipe: Recipe, flags: dict[str, str]) -> tuple[list[Picture], list[Re
         return sources.read_table_pictures(*files, flags=flags)
     if source.kind == "folder":
         return sources.read_folder(Path(source.path).expanduser(), source.recursive, flags)
+    if source.kind == "plugin":
+        return sources.read_plugin(source, flags)
     raise _no_pictures(recipe)
 
 
@@ -74,8 +76,12 @@ def _digest(recipe: Recipe) -> str:
         return sources.table_digest(*sources.table_files(source, sources.PICTURE_FIELDS))
     if source.kind == "folder":
         return sources.folder_digest(Path(source.path).expanduser(), source.recursive)
+    if source.kind == "plugin":
+        return sources.plugin_digest(source)
     raise _no_pictures(recipe)
 
 
 def _no_pictures(recipe: Recipe) -> RecipeError:
-    return RecipeError(f"source.kind is {recipe.source.kind!r}: pictures are read from a folder or a table")
+    return RecipeError(
+        f"source.kind is {recipe.source.kind!r}: pictures are read from a folder, a table or a plug-in"
+    )

@@ -11,7 +11,7 @@ from blip_core.ports import TextWriter
 from blip_core.recipes import Recipe
 from blip_core.records import SCENE_SCHEMA
 from blip_core.store import ArtifactRef, write_rows
-from blip_core.wiring import build_writer, checkpoint_identity, workplace
+from blip_core.wiring import build_writer, workplace, writer_identity
 from tasks.shards import on_first_use
 from tasks.stage import stage, watcher
 
@@ -24,7 +24,7 @@ def key(recipe: Recipe) -> str:
     inputs = {
         "version": VERSION,
         "recipe": recipe.digest("scenes", "seed"),
-        "model": checkpoint_identity(recipe.scenes.model),
+        "model": writer_identity(recipe),
         **recipe.device.arithmetic(),
     }
     return workplace().store.key("scenes", inputs)
@@ -44,7 +44,7 @@ def write_scenes(recipe: Recipe) -> ArtifactRef:
             "rows": len(scenes),
             "asked": recipe.scenes.count,
             **asdict(counts),
-            "model": checkpoint_identity(recipe.scenes.model),
+            "model": writer_identity(recipe),
             "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "scenes"}),
             "made_from": {},
         }

@@ -59,7 +59,7 @@ class Curated:
         """Send what is kept so far through one more gate, but for rows that are not of its kinds."""
         judged = [row for row in self.kept if gate.judges(row)]
         verdict = judge(judged)
-        _check_verdict(gate.name, judged, verdict)
+        _check_verdict(gate, judged, verdict)
         kept = set(map(id, verdict.kept))
         self.gates.append(GateCount(gate.name, len(judged), len(verdict.refused)))
         self.kept = [row for row in self.kept if id(row) in kept or not gate.judges(row)]
@@ -93,14 +93,14 @@ def _judge(
         if gate.port is None:
             return _Verdict(*gate.judge(rows, settings))
         if models is None:
-            raise StageFailure(f"the gate {gate.name} asks a {gate.port}, and curate was given no models")
+            raise StageFailure(f"{gate} asks a {gate.port}, and curate was given no models")
         with models(gate, settings) as model:
             return _Verdict(*gate.judge(rows, settings, model))
 
     return judge
 
 
-def _check_verdict(gate: str, rows: Sequence[Example], verdict: _Verdict) -> None:
+def _check_verdict(gate: Gate[Any], rows: Sequence[Example], verdict: _Verdict) -> None:
     """Make sure that a gate parts the rows it was given: each is kept as it is, in its place, or refused.
 
     Raises:
@@ -109,7 +109,7 @@ def _check_verdict(gate: str, rows: Sequence[Example], verdict: _Verdict) -> Non
     kept = set(map(id, verdict.kept))
     if list(map(id, verdict.kept)) != [id(row) for row in rows if id(row) in kept]:
         raise StageFailure(
-            f"the gate {gate} keeps rows that it was not given, or in another order: it must keep those that "
+            f"{gate} keeps rows that it was not given, or in another order: it must keep those that "
             "it was given, as they are"
         )
     expected = Counter(refuse(row, "", "").id for row in rows if id(row) not in kept)
@@ -117,7 +117,7 @@ def _check_verdict(gate: str, rows: Sequence[Example], verdict: _Verdict) -> Non
     wrong = next(iter((expected - refused) + (refused - expected)), None)
     if wrong is not None:
         raise StageFailure(
-            f"the gate {gate} neither keeps nor refuses {wrong}, or both, or was not given it: each row that "
+            f"{gate} neither keeps nor refuses {wrong}, or both, or was not given it: each row that "
             "it was given must be kept, or refused once"
         )
 

@@ -33,6 +33,7 @@ class Gate(Generic[Settings]):
             ties rows together, what they are tied to.
         kinds: of rows that it judges, by their `task`; others pass it by. Empty for all.
         port: which model it asks; None, none.
+        origin: the package that brings it, see `plugins`; empty for those of this one.
     """
 
     name: str
@@ -41,6 +42,10 @@ class Gate(Generic[Settings]):
     judge: Callable[..., Kept | Tied]
     kinds: frozenset[str] = frozenset()
     port: Port | None = None
+    origin: str = ""
+
+    def __str__(self) -> str:
+        return f"the gate {self.name} of {self.origin}" if self.origin else f"the gate {self.name}"
 
     def judges(self, row: Example) -> bool:
         """Whether rows of that kind are for it."""

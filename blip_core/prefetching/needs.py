@@ -31,11 +31,12 @@ class Need:
 def used_checkpoints(recipe: Recipe) -> Iterator[tuple[str, Checkpoint]]:
     """Every checkpoint that a run of a recipe loads, with the field that names it."""
     source = recipe.source
-    if source.kind in _WRITTEN:
+    if source.kind in _WRITTEN and recipe.scenes.plugin is None:
         yield "scenes.model", recipe.scenes.model
-    if source.kind == "prompts":
+    if source.kind == "prompts" and recipe.pictures.plugin is None:
         yield "pictures.model", recipe.pictures.model
-    if source.kind != "table" or source.questions != "table":  # else its own questions are taken
+    asks = source.kind != "table" or source.questions != "table"  # else its own questions are taken
+    if asks and recipe.labels.plugin is None:
         yield "labels.model", recipe.labels.model
     yield "finetune.base", recipe.finetune.base
     for variant in recipe.variants:

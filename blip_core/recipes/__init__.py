@@ -19,10 +19,18 @@ from blip_core.recipes.finetune import Adapter, AdapterPreset, Finetune
 from blip_core.recipes.inference import Inference
 from blip_core.recipes.labels import Labels
 from blip_core.recipes.loader import DEFAULT_PROFILE, load_recipe, profile_names, recipe_names
+from blip_core.recipes.parts import Part, settings_of
 from blip_core.recipes.pictures import Pictures
 from blip_core.recipes.recipe import SCHEMA_VERSION, Recipe
 from blip_core.recipes.scenes import Category, Scenes
-from blip_core.recipes.source import FolderSource, PromptsSource, Source, TableSource, WorldSource
+from blip_core.recipes.source import (
+    FolderSource,
+    PluginSource,
+    PromptsSource,
+    Source,
+    TableSource,
+    WorldSource,
+)
 from blip_core.recipes.tracking import Tracking
 from blip_core.recipes.variants import AnyVariant, ServerVariant, Variant
 
@@ -51,7 +59,9 @@ __all__ = [
     "Lengths",
     "LetterBalance",
     "NearDuplicates",
+    "Part",
     "Pictures",
+    "PluginSource",
     "PromptsSource",
     "Quantisation",
     "Recipe",
@@ -69,4 +79,5 @@ __all__ = [
     "load_recipe",
     "profile_names",
     "recipe_names",
+    "settings_of",
 ]

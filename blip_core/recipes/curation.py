@@ -1,10 +1,12 @@
 """Which labels are worth training on."""
 
+import operator
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from blip_core.recipes.base import Section
+from blip_core.recipes.parts import Settings, complete_settings
 
 PERCEPTUAL_HASH_BITS = 64
 
@@ -90,5 +92,15 @@ class Curation(Section):
     """Pictures that look alike."""
     second_judge: SecondJudge = Field(default=SecondJudge(), exclude_if=SecondJudge().__eq__)
     """Questions that another model answers in another way."""
+    plugins: dict[str, Settings] = Field(default={}, exclude_if=operator.not_)
+    """Gates of installed packages, by name, each with its settings: `[curation.plugins.NAME]`."""
     letter_balance: LetterBalance = LetterBalance()
     """Answers that favour one letter."""
+
+    @field_validator("plugins")
+    @classmethod
+    def _complete(cls, given: dict[str, Settings]) -> dict[str, Settings]:
+        # By name, so that their order in a file, of which keys know nothing, decides nothing.
+        return {
+            name: complete_settings("gates", name, given[name], cls.model_fields) for name in sorted(given)
+        }

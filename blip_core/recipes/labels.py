@@ -4,6 +4,7 @@ from pydantic import Field
 
 from blip_core.recipes.base import BatchSize, NewTokens, Section, Temperature, TopP
 from blip_core.recipes.checkpoint import Checkpoint
+from blip_core.recipes.parts import LabellerPart
 
 
 class Labels(Section):
@@ -25,3 +26,5 @@ class Labels(Section):
     """Pictures labelled at once."""
     model: Checkpoint = Checkpoint(id="llava-hf/llava-1.5-7b-hf", dtype="float16")
     """LLaVA model that labels."""
+    plugin: LabellerPart | None = Field(default=None, exclude_if=lambda part: part is None)
+    """A labeller of an installed package, in place of `model`."""

@@ -5,15 +5,16 @@ from typing import Any
 
 Table = Mapping[str, Any]
 
-_IDENTITY = ("kind", "id")  # a table that names another one of these is another thing, not a change to it
+_IDENTITY = ("kind", "id", "name")  # a table that names another one is another thing, not a change to it
 _EITHER_OR = ("preset", "pattern")
 
 
 def merge(base: Table, patch: Table) -> dict[str, Any]:
     """Lay a patch over a table: tables are merged, everything else is replaced.
 
-    A table whose `kind` or `id` changes is replaced as a whole, so that nothing of the former source or
-    checkpoint clings to the new one; of `preset` and `pattern` the one that is set drives out the other.
+    A table whose `kind`, `id` or `name` changes is replaced as a whole, so that nothing of the former
+    source, checkpoint or plug-in clings to the new one; of `preset` and `pattern` the one that is set drives
+    out the other.
     """
     merged = dict(base)
     for key, value in patch.items():

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from blip_core.recipes.base import BatchSize, Section
 from blip_core.recipes.checkpoint import Checkpoint
+from blip_core.recipes.parts import PainterPart
 
 Side = Annotated[int, Field(ge=32, le=2048, multiple_of=8)]
 
@@ -33,3 +34,5 @@ class Pictures(Section):
     """Pictures painted at once."""
     model: Checkpoint = Checkpoint(id="dreamlike-art/dreamlike-photoreal-2.0", dtype="float16")
     """Stable Diffusion pipeline that paints."""
+    plugin: PainterPart | None = Field(default=None, exclude_if=lambda part: part is None)
+    """A painter of an installed package, in place of `model`."""

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from blip_core.recipes.base import BatchSize, NewTokens, Section, Slug, TopP
 from blip_core.recipes.checkpoint import Checkpoint
+from blip_core.recipes.parts import WriterPart
 
 
 class Category(Section):
@@ -40,3 +41,5 @@ class Scenes(Section):
     """Probability mass that is sampled from."""
     max_new_tokens: NewTokens = 512
     """Longest list, in tokens."""
+    plugin: WriterPart | None = Field(default=None, exclude_if=lambda part: part is None)
+    """A writer of an installed package, in place of `model`."""

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from blip_core.recipes.base import Section
 from blip_core.recipes.columns import AnswersRead, TableColumns
+from blip_core.recipes.parts import SourcePart
 
 
 class _Source(Section):
@@ -94,4 +95,13 @@ class WorldSource(_Source):
         return True
 
 
-Source = Annotated[PromptsSource | FolderSource | TableSource | WorldSource, Field(discriminator="kind")]
+class PluginSource(_Source, SourcePart):
+    """Pictures come from a source of an installed package."""
+
+    kind: Literal["plugin"]
+    """An installed package brings the pictures."""
+
+
+Source = Annotated[
+    PromptsSource | FolderSource | TableSource | WorldSource | PluginSource, Field(discriminator="kind")
+]

@@ -14,6 +14,7 @@ from blip_core.sources.folder import folder_files, picture_names, read_folder
 from blip_core.sources.formats.dataset_folders import is_dataset
 from blip_core.sources.order import shuffle_rows
 from blip_core.sources.pictures import count_flags
+from blip_core.sources.plugged import Found, PictureSource, plugin_digest, read_plugin
 from blip_core.sources.share import MAX_REFUSED_SHARE, check_share
 from blip_core.sources.table import (
     TableFiles,
@@ -40,6 +41,8 @@ __all__ = [
     "PICTURE_FIELDS",
     "AnswerReading",
     "Columns",
+    "Found",
+    "PictureSource",
     "TableFiles",
     "TableView",
     "answer_reading",
@@ -55,9 +58,11 @@ __all__ = [
     "iter_table",
     "look_at",
     "picture_names",
+    "plugin_digest",
     "questions_asked",
     "read_examples",
     "read_folder",
+    "read_plugin",
     "read_table",
     "read_table_pictures",
     "shuffle_rows",

@@ -26,8 +26,10 @@ from blip_core.wiring.generators import (
     build_labeller,
     build_painter,
     build_writer,
+    labeller_identity,
     painter_identity,
     picture_settings,
+    writer_identity,
 )
 from blip_core.wiring.places import DEFAULT_HOME, Workplace, workplace
 from blip_core.wiring.readiness import check_can_run, check_ready
@@ -68,6 +70,7 @@ __all__ = [
     "go_online",
     "inference_settings",
     "kind_for",
+    "labeller_identity",
     "library_environment",
     "load_base",
     "load_variant",
@@ -86,4 +89,5 @@ __all__ = [
     "variant_states",
     "vision_states",
     "workplace",
+    "writer_identity",
 ]

@@ -10,8 +10,7 @@ from blip_core.errors import StageFailure
 from blip_core.ports import Judge, no_progress
 from blip_core.recipes import Recipe, Section, Variant
 from blip_core.records import Example
-from blip_core.wiring.checkpoints import checkpoint_identity
-from blip_core.wiring.generators import build_labeller, build_writer
+from blip_core.wiring.generators import build_labeller, build_writer, labeller_identity, writer_identity
 from blip_core.wiring.variants import (
     adapter_folder,
     adapter_identity,
@@ -35,10 +34,17 @@ def gate_models(recipe: Recipe) -> Models:
 
 
 def gate_identities(recipe: Recipe) -> dict[str, Any]:
-    """What of a recipe's gates enters the dataset's key beside their settings; empty where none asks."""
-    asking = [(gate, settings) for gate, settings in gates_on(recipe.curation) if gate.port is not None]
+    """What of a recipe's gates enters the dataset's key beside their settings; empty where
+    they are all our own and none asks.
+    """
+    on = list(gates_on(recipe.curation))
+    origins = {gate.name: gate.origin for gate, _ in on if gate.origin}
+    asking = [(gate, settings) for gate, settings in on if gate.port is not None]
     models = {gate.name: _PORTS[gate.port][1](recipe, settings) for gate, settings in asking}
-    return {"gate_models": models, **recipe.device.arithmetic()} if models else {}
+    return {
+        **({"gate_packages": origins} if origins else {}),
+        **({"gate_models": models, **recipe.device.arithmetic()} if models else {}),
+    }
 
 
 class _VariantJudge:
@@ -87,11 +93,11 @@ def _judge_identity(recipe: Recipe, settings: Section) -> Mapping[str, str]:
 _PORTS: Mapping[Port | None, tuple[Callable[[Recipe, Section], Any], Callable[[Recipe, Section], Any]]] = {
     "writer": (
         lambda recipe, _: build_writer(recipe),
-        lambda recipe, _: [recipe.digest("scenes"), checkpoint_identity(recipe.scenes.model)],
+        lambda recipe, _: [recipe.digest("scenes"), writer_identity(recipe)],
     ),
     "labeller": (
         lambda recipe, _: build_labeller(recipe),
-        lambda recipe, _: [recipe.digest("labels"), checkpoint_identity(recipe.labels.model)],
+        lambda recipe, _: [recipe.digest("labels"), labeller_identity(recipe)],
     ),
     "judge": (_build_judge, _judge_identity),
 }

@@ -1,7 +1,8 @@
 """The models that make a dataset: writer, painter, labeller."""
 
+from blip_core.plugins import load_plugin
 from blip_core.ports import Labeller, Painter, TextWriter
-from blip_core.recipes import Pictures, Recipe
+from blip_core.recipes import Labels, Pictures, Recipe, Scenes
 from blip_core.wiring.checkpoints import checkpoint_identity, locate_checkpoint
 from blip_core.wiring.devices import device_of, use_threads
 
@@ -9,6 +10,10 @@ WORLD_VERSION = 1  # goes up when the composer draws another picture for the sam
 
 
 def build_writer(recipe: Recipe) -> TextWriter:
+    if recipe.scenes.plugin is not None:
+        from blip_core.backends.plugged import plugged_writer
+
+        return plugged_writer(recipe.scenes.plugin, device_of(recipe))
     from blip_core.backends.sampling import Sampling
     from blip_core.backends.transformers_writer import TransformersWriter
 
@@ -24,6 +29,10 @@ def build_painter(recipe: Recipe) -> Painter:
         from blip_core.pocket.composer import Composer
 
         return Composer(recipe.source.style)
+    if recipe.pictures.plugin is not None:
+        from blip_core.backends.plugged import plugged_painter
+
+        return plugged_painter(recipe.pictures.plugin, device_of(recipe))
     from blip_core.backends.diffusers_painter import DiffusersPainter
 
     settings = recipe.pictures
@@ -42,10 +51,14 @@ def picture_settings(recipe: Recipe) -> Pictures:
 def painter_identity(recipe: Recipe) -> str:
     if recipe.source.kind == "world":
         return f"world-{WORLD_VERSION}"
-    return checkpoint_identity(recipe.pictures.model)
+    return _identity(recipe.pictures)
 
 
 def build_labeller(recipe: Recipe) -> Labeller:
+    if recipe.labels.plugin is not None:
+        from blip_core.backends.plugged import plugged_labeller
+
+        return plugged_labeller(recipe.labels.plugin, device_of(recipe))
     from blip_core.backends.llava_labeller import LlavaLabeller
     from blip_core.backends.sampling import Sampling
 
@@ -54,3 +67,19 @@ def build_labeller(recipe: Recipe) -> Labeller:
     folder = locate_checkpoint(settings.model)
     use_threads(recipe)
     return LlavaLabeller(folder, sampling, device_of(recipe), settings.model.dtype)
+
+
+def writer_identity(recipe: Recipe) -> str:
+    """What changes when the model that writes scenes does."""
+    return _identity(recipe.scenes)
+
+
+def labeller_identity(recipe: Recipe) -> str:
+    """What changes when the model that labels does."""
+    return _identity(recipe.labels)
+
+
+def _identity(section: Scenes | Pictures | Labels) -> str:
+    if section.plugin is None:
+        return checkpoint_identity(section.model)
+    return str(load_plugin(section.plugin.GROUP, section.plugin.name))
