@@ -77,6 +77,11 @@ def origin_of(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "a package without metadata"
 
 
+def names_installed(group: Group) -> list[str]:
+    """What installed packages call their parts of a group."""
+    return [entry.name for entry in installed(group)]
+
+
 def load_plugin(group: Group, name: str, shipped: Collection[str] = ()) -> Plugin:
     """Load the part of that name.
 

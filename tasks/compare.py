@@ -9,6 +9,7 @@ from blip_core.dataset import read_split
 from blip_core.errors import TableError
 from blip_core.recipes import AnyVariant, Recipe
 from blip_core.recipes.variants import CHAMPION, REGISTRY_SCHEME
+from blip_core.scoring.judging import asked_measures
 from blip_core.scoring.measurement import MEASUREMENT_SCHEMA
 from blip_core.scoring.measures import measures_of
 from blip_core.store import ArtifactRef, write_rows
@@ -30,7 +31,9 @@ def key(recipe: Recipe, predictions: Sequence[ArtifactRef]) -> str:
         "free_generation": recipe.inference.free_generation,
         "candidates": candidates(recipe),
         "findings": [finding.model_dump(mode="json") for finding in recipe.findings],
-        "measures": {measure.name: measure.version for measure in measures_of(recipe.task)},
+        "measures": {
+            measure.name: measure.version for measure in (*measures_of(recipe.task), *asked_measures(recipe))
+        },
         "set": recipe.evaluation.kind,
         "predictions": [ref.digest for ref in predictions],
         **_answers(recipe),

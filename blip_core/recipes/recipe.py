@@ -7,7 +7,7 @@ import tomli_w
 from pydantic import Field, model_validator
 
 from blip_core import strict_json
-from blip_core.kinds import Kind, kind_of
+from blip_core.kinds import Kind, kind_identity, kind_of
 from blip_core.recipes.base import Section, Slug, Task, check_placeholders
 from blip_core.recipes.champion import Champion
 from blip_core.recipes.checkpoint import Checkpoint
@@ -106,7 +106,7 @@ class Recipe(Section):
         Raises:
             KeyError: A name is no section.
         """
-        content = self.model_dump(mode="json")
+        content = self.model_dump(mode="json") | {"task": kind_identity(self.task)}
         chosen = {name: content[name] for name in sections} if sections else content
         canonical = strict_json.dumps(chosen, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()

@@ -12,6 +12,7 @@ from blip_core.scoring.findings import find
 from blip_core.scoring.guessing import guessing
 from blip_core.scoring.main_measure import main_measure, ranking
 from blip_core.scoring.measurement import Measurement, measure_run
+from blip_core.scoring.measures import Measure, further_measures
 from blip_core.scoring.summary import (
     Pair,
     compare_ablations,
@@ -36,6 +37,15 @@ class Judgement:
 
     measurements: Sequence[Measurement]
     scores: Mapping[str, Any]
+
+
+def asked_measures(recipe: Recipe) -> tuple[Measure, ...]:
+    """Measures of installed packages that a recipe's findings, or its kind, name.
+
+    Raises:
+        RecipeError: There is none of a name.
+    """
+    return further_measures([recipe.kind.main_measure, *(one.measure for one in recipe.findings)])
 
 
 def judge_run(
@@ -64,7 +74,7 @@ def judge_run(
         RecipeError: A finding's measure has no values on these rows.
     """
     rows = recipe.evaluation.kind
-    measured = measure_run(answers, ablations, rows)
+    measured = measure_run(answers, ablations, rows, asked_measures(recipe))
     has_options = all(row.offered for said in answers.values() for row in said)
     if has_options:
         scores = _with_options(recipe, answers, ablations, wanted, described or {}, on_progress)

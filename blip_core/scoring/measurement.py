@@ -47,25 +47,33 @@ MEASUREMENT_SCHEMA = pa.schema(
 )
 
 
-def measure_run(answers: Mapping[str, Rows], ablations: Mapping[str, Rows], rows: str) -> list[Measurement]:
+def measure_run(
+    answers: Mapping[str, Rows],
+    ablations: Mapping[str, Rows],
+    rows: str,
+    further: Iterable[Measure] = (),
+) -> list[Measurement]:
     """Judge all answers of a run by all measures of their kinds.
 
     Args:
         answers: by variant.
         ablations: the same rows in other modes, by variant; those of a mode are measured as VARIANT@MODE.
         rows: name of the set that they all answer.
+        further: measures besides those that ship.
     """
     asked = {name: list(said) for name, said in answers.items()}
     for name, said in ablations.items():
         for row in said:
             asked.setdefault(f"{name}{ASKED}{row.mode}", []).append(row)
-    return [one for name, said in asked.items() for one in measure(said, name, rows)]
+    return [one for name, said in asked.items() for one in measure(said, name, rows, further)]
 
 
-def measure(predictions: Rows, variant: str, rows: str = "") -> list[Measurement]:
+def measure(
+    predictions: Rows, variant: str, rows: str = "", further: Iterable[Measure] = ()
+) -> list[Measurement]:
     """Judge what one variant said by every measure of its kinds; see `measure_all`."""
     tasks = dict.fromkeys(row.task for row in predictions)
-    measures = dict.fromkeys(one for task in tasks for one in measures_of(task))
+    measures = dict.fromkeys([*(one for task in tasks for one in measures_of(task)), *further])
     return measure_all(answers_of(predictions), measures, variant, rows)
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from blip_core.errors import TableError
 from blip_core.kinds import Kind
+from blip_core.curation import gates_on
+from blip_core.errors import RecipeError, TableError
 from blip_core.recipes import Recipe, ServerVariant
 from blip_core.recipes.evaluation import TableEvaluation
 from blip_core.recipes.source import Source
@@ -53,12 +55,35 @@ def check_can_run(recipe: Recipe) -> None:
     """
     check_measures(recipe)
     _check_source(recipe.source, recipe.kind)
+    check_parts(recipe)
+    _check_source(recipe.source)
     if recipe.evaluation.kind == "table":
         evaluation_examples(recipe)
         _check_held_out(recipe.source, recipe.evaluation, recipe.kind)
 
 
 def _check_source(source: Source, kind: Kind) -> None:
+def check_parts(recipe: Recipe) -> None:
+    """Make sure that what a recipe takes from installed packages is what it is taken for.
+
+    Raises:
+        RecipeError: A part cannot be loaded, or is of another type than its entry point says.
+        StageFailure: A source cannot say what it would read.
+    """
+    for _ in gates_on(recipe.curation):
+        pass  # each is loaded and looked at
+    for part in (recipe.scenes.plugin, recipe.pictures.plugin, recipe.labels.plugin):
+        if part is not None:
+            from blip_core.backends.plugged import backend_of
+
+            backend_of(part)
+    if recipe.source.kind == "plugin":
+        from blip_core.sources import plugin_digest
+
+        plugin_digest(recipe.source)
+
+
+def _check_source(source: Source) -> None:
     if source.kind == "folder":
         from blip_core.sources import picture_names
 
