@@ -82,6 +82,17 @@ def names_installed(group: Group) -> list[str]:
     return [entry.name for entry in installed(group)]
 
 
+def refuse_taken(group: Group, names: Collection[str]) -> None:
+    """Make sure that no installed package calls a part as one of ours that is used.
+
+    Raises:
+        RecipeError: One does.
+    """
+    for entry in installed(group):
+        if entry.name in names:
+            raise _taken(_singular(group), entry)
+
+
 def load_plugin(group: Group, name: str, shipped: Collection[str] = ()) -> Plugin:
     """Load the part of that name.
 
@@ -102,14 +113,19 @@ def load_plugin(group: Group, name: str, shipped: Collection[str] = ()) -> Plugi
         )
     origins = [origin_of(entry) for entry in found]
     if name in shipped:
-        raise RecipeError(
-            f"the {what} {name} of {origins[0]} has the name of one that ships; its package must rename it"
-        )
+        raise _taken(what, found[0])
     if len(found) > 1:
         raise RecipeError(
             f"the {what} {name} is brought by {' and by '.join(origins)}: names must differ; uninstall one"
         )
     return Plugin(group, name, origins[0], _load(found[0], what))
+
+
+def _taken(what: str, entry: EntryPoint) -> RecipeError:
+    return RecipeError(
+        f"the {what} {entry.name} of {origin_of(entry)} has the name of one that ships; that package must "
+        "rename it, or be uninstalled"
+    )
 
 
 def _load(entry: EntryPoint, what: str) -> Any:

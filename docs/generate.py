@@ -6,6 +6,7 @@ from pathlib import Path
 
 from docs.command_page import command_page
 from docs.measure_page import measure_page
+from docs.parts_page import parts_page
 from docs.recipe_page import recipe_page
 
 FOLDER = Path(__file__).with_name("reference")
@@ -13,6 +14,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     FOLDER / "recipe.md": recipe_page,
     FOLDER / "command-line.md": command_page,
     FOLDER / "measures.md": measure_page,
+    FOLDER / "parts.md": parts_page,
 }
 
 

@@ -91,13 +91,26 @@ def _judge(
 ) -> Callable[[Sequence[Example]], _Verdict]:
     def judge(rows: Sequence[Example]) -> _Verdict:
         if gate.port is None:
-            return _Verdict(*gate.judge(rows, settings))
+            return _verdict(gate, gate.judge(rows, settings))
         if models is None:
             raise StageFailure(f"{gate} asks a {gate.port}, and curate was given no models")
         with models(gate, settings) as model:
-            return _Verdict(*gate.judge(rows, settings, model))
+            return _verdict(gate, gate.judge(rows, settings, model))
 
     return judge
+
+
+def _verdict(gate: Gate[Any], given: Any) -> _Verdict:
+    """What a gate gave, in its shape.
+
+    Raises:
+        StageFailure: It is no list of rows and list of rejections; names the gate.
+    """
+    if isinstance(given, tuple) and len(given) in (2, 3) and all(isinstance(one, list) for one in given[:2]):
+        verdict = _Verdict(*given)
+        if all(isinstance(one, Rejection) for one in verdict.refused):
+            return verdict
+    raise StageFailure(f"{gate} gave something else than a list of the rows it keeps and one of rejections")
 
 
 def _check_verdict(gate: Gate[Any], rows: Sequence[Example], verdict: _Verdict) -> None:

@@ -18,7 +18,7 @@ from blip_core.recipes.findings import Finding
 from blip_core.recipes.finetune import Adapter, AdapterPreset, Finetune
 from blip_core.recipes.inference import Inference
 from blip_core.recipes.labels import Labels
-from blip_core.recipes.loader import DEFAULT_PROFILE, load_recipe, profile_names, recipe_names
+from blip_core.recipes.loader import DEFAULT_PROFILE, load_recipe, profile_names, recipe_names, recipe_text
 from blip_core.recipes.parts import Part, settings_of
 from blip_core.recipes.pictures import Pictures
 from blip_core.recipes.recipe import SCHEMA_VERSION, Recipe
@@ -79,5 +79,6 @@ __all__ = [
     "load_recipe",
     "profile_names",
     "recipe_names",
+    "recipe_text",
     "settings_of",
 ]

@@ -37,6 +37,18 @@ def profile_names() -> tuple[str, ...]:
     return _names_in(_profiles_folder())
 
 
+def recipe_text(name: str) -> str:
+    """A shipped recipe as it was written: what it leaves out is taken from the layers below.
+
+    Raises:
+        RecipeError: None of that name ships.
+    """
+    names = recipe_names()
+    if name not in names:
+        raise RecipeError(_no_such("shipped recipe", name, names))
+    return (_recipes_folder() / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
+
+
 def load_recipe(name_or_path: str, profile: str | None = None, overrides: Sequence[str] = ()) -> Recipe:
     """Resolve a recipe under a profile.
 

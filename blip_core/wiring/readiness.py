@@ -3,14 +3,15 @@
 import json
 from pathlib import Path
 
-from blip_core.errors import TableError
-from blip_core.kinds import Kind
 from blip_core.curation import gates_on
-from blip_core.errors import RecipeError, TableError
-from blip_core.recipes import Recipe, ServerVariant
+from blip_core.errors import TableError
+from blip_core.kinds import KINDS, Kind
+from blip_core.plugins import refuse_taken
+from blip_core.recipes import Curation, Recipe, ServerVariant
 from blip_core.recipes.evaluation import TableEvaluation
 from blip_core.recipes.source import Source
 from blip_core.scoring.findings import check_measures
+from blip_core.scoring.measures import MEASURES
 from blip_core.wiring.checkpoints import check_checkpoints, folder_of
 from blip_core.wiring.environment import prepare_environment
 from blip_core.wiring.evaluation import evaluation_examples
@@ -54,22 +55,24 @@ def check_can_run(recipe: Recipe) -> None:
         TableError: A table or folder that it names is not there, lacks a column or holds too little of use.
     """
     check_measures(recipe)
-    _check_source(recipe.source, recipe.kind)
     check_parts(recipe)
-    _check_source(recipe.source)
+    _check_source(recipe.source, recipe.kind)
     if recipe.evaluation.kind == "table":
         evaluation_examples(recipe)
         _check_held_out(recipe.source, recipe.evaluation, recipe.kind)
 
 
-def _check_source(source: Source, kind: Kind) -> None:
 def check_parts(recipe: Recipe) -> None:
     """Make sure that what a recipe takes from installed packages is what it is taken for.
 
     Raises:
-        RecipeError: A part cannot be loaded, or is of another type than its entry point says.
+        RecipeError: A part cannot be loaded, has the name of one of ours, or is of another type than its
+            entry point says.
         StageFailure: A source cannot say what it would read.
     """
+    refuse_taken("kinds", {recipe.task} & KINDS.keys())
+    refuse_taken("gates", Curation.model_fields)
+    refuse_taken("measures", {measure.name for measure in MEASURES})
     for _ in gates_on(recipe.curation):
         pass  # each is loaded and looked at
     for part in (recipe.scenes.plugin, recipe.pictures.plugin, recipe.labels.plugin):
@@ -83,7 +86,7 @@ def check_parts(recipe: Recipe) -> None:
         plugin_digest(recipe.source)
 
 
-def _check_source(source: Source) -> None:
+def _check_source(source: Source, kind: Kind) -> None:
     if source.kind == "folder":
         from blip_core.sources import picture_names
 

@@ -96,8 +96,9 @@ def test_fields_named_in_the_text_exist(path):
             assert field_at(tuple(name.split(".")), Recipe) or name in summary_paths(), text
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.name != "extend.md"], ids=name_of)
 def test_recipes_and_profiles_that_are_shown_can_be_loaded(path, tmp_path):
+    # extend.md shows parts of a package, which test_extend installs first
     for number, content in enumerate(blocks(path, "toml")):
         file = tmp_path / f"shown-{number}.toml"
         file.write_text(content, encoding="utf-8")

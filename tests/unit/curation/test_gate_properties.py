@@ -36,7 +36,7 @@ SECTIONS = tuple(gate.name for gate in shipped_gates() if gate.port is None)
 
 def alone(section: str) -> Callable[[Sequence[Example]], Kept]:
     """One gate, the others switched off."""
-    gates = {name: {"enabled": name == section} for name in Curation.model_fields}
+    gates = {name: {"enabled": name == section} for name in SECTIONS}
 
     def judge(rows: Sequence[Example]) -> Kept:
         curated = curate(rows, Curation.model_validate(gates))
