@@ -29,7 +29,7 @@ from blip_core.reporting.submission import (
     write_problems,
     write_submission,
 )
-from blip_core.scoring import main_measure, main_score, ranking_of, score, score_texts
+from blip_core.scoring import main_score, ranking_of, score, score_texts
 from blip_core.store import ArtifactRef, write_rows
 from flows.recording import ANSWERING, Recorder
 from flows.result_pages import link_mlflow, say_where_recorded, to_prefect
@@ -130,11 +130,7 @@ def score_answers(rows: Sequence[Answered], is_free: bool) -> dict[str, Any] | N
     known = [row for row in rows if row.truth or row.target]
     if not known:
         return None
-    if known[0].offered:
-        return score(known, is_free)
-    ranked_by = main_measure(known[0].task)
-    told = {"name": ranked_by.name, "words": ranked_by.words, "span": ranked_by.span}
-    return {"measure": told, **score_texts(known)}
+    return score(known, is_free) if known[0].offered else score_texts(known)
 
 
 def writers(
