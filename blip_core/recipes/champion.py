@@ -15,7 +15,7 @@ class Champion(Section):
     """
 
     min_difference: Share = 0.0
-    """Smallest gain in accuracy that counts, as a share: 0.02 is two points."""
+    """Smallest gain that counts, in accuracy or what else ranks variants: 0.02 is two points."""
     max_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
     """Highest p-value that is accepted, after Holm's correction over all comparisons of the run."""
     min_rows: int = Field(default=100, ge=1)
