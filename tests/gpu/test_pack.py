@@ -1,10 +1,13 @@
 """The pack: every wheel pinned and explained, repacked wheels valid, its size bounded."""
 
+import ast
 import base64
 import csv
 import hashlib
+import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -100,6 +103,27 @@ def test_every_package_is_pinned_by_version_and_digest_and_explained() -> None:
 
     assert {one.name for one in packages} >= {"bitsandbytes", "diffusers", "pydantic"}
     assert all(one.why for one in packages)
+
+
+def imported_at_once(path: Path) -> set[str]:
+    """Packages that a module imports when it is imported itself."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    plain = [alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names]
+    named = [node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)]
+    return {name.partition(".")[0] for name in [*plain, *named]}
+
+
+def test_what_the_library_imports_at_once_is_carried_or_in_the_image() -> None:
+    in_image = (ROOT / "tests/gpu/pack/machine.txt").read_text(encoding="utf-8").lower()
+    there = set(re.findall(r"^[\w-]+", in_image, re.MULTILINE))
+    there |= {one.name.lower() for one in wanted(REQUIREMENTS.read_text(encoding="utf-8"))}
+    there = {name.replace("_", "-") for name in there}
+    modules = [path for path in (ROOT / "blip_core").rglob("*.py") if "tracking" not in path.parts]
+    imported = set().union(*map(imported_at_once, modules)) - {"blip_core", ""} - sys.stdlib_module_names
+
+    for package in imported:
+        owners = {name.lower().replace("_", "-") for name in packages_distributions()[package]}
+        assert owners & there, f"{package} of {owners}"
 
 
 def test_versions_are_those_that_were_tested_together() -> None:

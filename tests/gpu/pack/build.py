@@ -23,6 +23,7 @@ _LEFT_OUT = {
     "prefect, mlflow": "the flows and the tracking; the library runs without them",
     "datasets": "writes datasets for the hub; imported where that is done",
     "gguf": "reads GGUF files of language models; none is measured",
+    "openpyxl": "reads workbooks; imported where that is done",
     "rouge-score": "scores captions; imported where that is done",
     "torch, transformers, peft, accelerate, tokenizers, safetensors, pillow, pyarrow, scipy, statsmodels, "
     "matplotlib, rich, httpx": "in the image",
