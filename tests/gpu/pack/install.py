@@ -5,7 +5,6 @@ Needs Python with pip, and no network.
 
 import argparse
 import os
-import pkgutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -64,11 +63,9 @@ def check(into: Path) -> None:
     Raises:
         SystemExit: A module cannot be imported.
     """
-    names = [
-        module.name
-        for module in pkgutil.walk_packages(["blip_core"], "blip_core.")
-        if not module.name.startswith(_TRACKING) and not module.name.endswith(".__main__")
-    ]
+    files = (path.with_suffix("") for path in sorted(Path("blip_core").rglob("*.py")))
+    dotted = (".".join(path.parts).removesuffix(".__init__") for path in files)
+    names = [name for name in dotted if not name.startswith(_TRACKING) and not name.endswith(".__main__")]
     path = os.pathsep.join([str(into), str(Path.cwd())])
     command = [sys.executable, "-c", _IMPORT, *names]
     done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, check=False)
