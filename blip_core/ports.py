@@ -122,10 +122,12 @@ class Backend(Generic[Settings, Model]):
     Attributes:
         settings: what a recipe may set of it.
         build: loads it, given its settings and the device it runs on, `cpu` or `cuda`.
+        words: what it does, for people, in one line.
     """
 
     settings: type[Settings]
     build: Callable[[Settings, str], Model]
+    words: str = ""
 
 
 class Run(Protocol):

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from blip_core.errors import TableError
 from blip_core.recipes import Recipe
-from blip_core.sources import picture_names
+from blip_core.sources import count_plugin, picture_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ def _rows_asked(recipe: Recipe) -> int:
     if source.kind == "table":
         each = recipe.labels.per_picture if source.is_labelled else 1
         return table_rows(Path(source.path).expanduser()) * each
+    if source.kind == "plugin":
+        return count_plugin(source) * recipe.labels.per_picture
     return recipe.scenes.count * recipe.labels.per_picture
 
 

@@ -18,7 +18,14 @@ from blip_core.recipes.findings import Finding
 from blip_core.recipes.finetune import Adapter, AdapterPreset, Finetune
 from blip_core.recipes.inference import Inference
 from blip_core.recipes.labels import Labels
-from blip_core.recipes.loader import DEFAULT_PROFILE, load_recipe, profile_names, recipe_names, recipe_text
+from blip_core.recipes.loader import (
+    DEFAULT_PROFILE,
+    load_recipe,
+    profile_names,
+    recipe_names,
+    recipe_text,
+    show_recipe,
+)
 from blip_core.recipes.parts import Part, settings_of
 from blip_core.recipes.pictures import Pictures
 from blip_core.recipes.recipe import SCHEMA_VERSION, Recipe
@@ -81,4 +88,5 @@ __all__ = [
     "recipe_names",
     "recipe_text",
     "settings_of",
+    "show_recipe",
 ]

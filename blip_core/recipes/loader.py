@@ -18,6 +18,7 @@ from blip_core.errors import RecipeError
 from blip_core.recipes.explaining import Layer, explain
 from blip_core.recipes.findings import without_overtaken
 from blip_core.recipes.merging import merge
+from blip_core.recipes.origins import DEFAULT, origins_of, write_with_origins
 from blip_core.recipes.overrides import parse_override
 from blip_core.recipes.reading import parse_toml
 from blip_core.recipes.recipe import Recipe
@@ -63,17 +64,35 @@ def load_recipe(name_or_path: str, profile: str | None = None, overrides: Sequen
         RecipeError: A name that is unknown, a file that cannot be read, a field that does not exist, a value
             that is not allowed, or fields that contradict each other.
     """
-    content, origin = _read(name_or_path, "recipe", _recipes_folder())
-    if content.get("profile"):
-        chosen = _resolved_profile(content, origin, profile)
-        layers = [Layer(origin, content)]
-    else:
-        chosen = Path(profile or DEFAULT_PROFILE).stem
-        layers = _profiled_layers(content, origin, profile or DEFAULT_PROFILE)
-    changes = [Layer(f"--set {text}", parse_override(text)) for text in overrides]
+    chosen, layers, changes = _layers(name_or_path, profile, overrides)
     # Overrides are one patch, so that `source.path` may be given before `source.kind`.
     merged = _over(_lay(layers), reduce(merge, (change.patch for change in changes), {}))
     return _validate(_complete(merged, chosen), [*layers, *changes])
+
+
+def show_recipe(name_or_path: str, profile: str | None = None, overrides: Sequence[str] = ()) -> str:
+    """A resolved recipe as TOML, each value with where it came from; loading this text gives an equal recipe.
+
+    Raises:
+        RecipeError: See `load_recipe`.
+    """
+    recipe = load_recipe(name_or_path, profile, overrides)
+    _, layers, changes = _layers(name_or_path, profile, overrides)
+    origins = origins_of(layers, changes) | {("profile",): "--profile" if profile else DEFAULT}
+    content = recipe.model_dump(mode="json", exclude_none=True)
+    return write_with_origins(content, origins)
+
+
+def _layers(
+    name_or_path: str, profile: str | None, overrides: Sequence[str]
+) -> tuple[str, list[Layer], list[Layer]]:
+    """Name of the profile, the layers, and what was changed last."""
+    content, origin = _read(name_or_path, "recipe", _recipes_folder())
+    changes = [Layer(f"--set {text}", parse_override(text)) for text in overrides]
+    if content.get("profile"):
+        return _resolved_profile(content, origin, profile), [Layer(origin, content)], changes
+    chosen = profile or DEFAULT_PROFILE
+    return Path(chosen).stem, _profiled_layers(content, origin, chosen), changes
 
 
 def _lay(layers: Sequence[Layer]) -> dict[str, Any]:

@@ -73,8 +73,7 @@ def _words(group: Group, name: str, shipped: list[str]) -> str:
     for said in ("words", "rows_are"):
         if isinstance(words := getattr(part, said, None), str):
             return words
-    settings = getattr(part, "settings", None)
-    return _sentence(settings.__doc__ if isinstance(settings, type) else None)
+    return ""
 
 
 def _sentence(text: str | None) -> str:

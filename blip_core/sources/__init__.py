@@ -14,7 +14,7 @@ from blip_core.sources.folder import folder_files, picture_names, read_folder
 from blip_core.sources.formats.dataset_folders import is_dataset
 from blip_core.sources.order import shuffle_rows
 from blip_core.sources.pictures import count_flags
-from blip_core.sources.plugged import Found, PictureSource, plugin_digest, read_plugin
+from blip_core.sources.plugged import Found, PictureSource, count_plugin, plugin_digest, read_plugin
 from blip_core.sources.share import MAX_REFUSED_SHARE, check_share
 from blip_core.sources.table import (
     TableFiles,
@@ -49,6 +49,7 @@ __all__ = [
     "check_share",
     "column_names",
     "count_flags",
+    "count_plugin",
     "files_of_kind",
     "find_columns",
     "folder_digest",

@@ -39,11 +39,13 @@ class PictureSource(Generic[Settings]):
         settings: what a recipe may set of it.
         digest: a text that changes when what would be read does: part of the key.
         pictures: reads them, always in one order.
+        words: what it reads, for people, in one line.
     """
 
     settings: type[Settings]
     digest: Callable[[Settings], str]
     pictures: Callable[[Settings], Iterable[Found]]
+    words: str = ""
 
 
 def plugin_digest(source: PluginSource) -> str:
@@ -59,6 +61,18 @@ def plugin_digest(source: PluginSource) -> str:
     if not isinstance(digest, str) or not digest:
         raise StageFailure(f"{plugin} gave {digest!r} for its digest; a text is owed")
     return f"{plugin.origin} {plugin.name} {digest}"
+
+
+def count_plugin(source: PluginSource) -> int:
+    """How many pictures a source brings.
+
+    Raises:
+        RecipeError: The package brings no source.
+        StageFailure: It fails.
+    """
+    plugin, part = _loaded(source)
+    with plugin.named():
+        return sum(1 for _ in part.pictures(part.settings.model_validate(source.settings)))
 
 
 def read_plugin(

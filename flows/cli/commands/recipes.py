@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from blip_core.errors import PlaceError
-from blip_core.recipes import DEFAULT_PROFILE, load_recipe, profile_names, recipe_names, recipe_text
+from blip_core.recipes import (
+    DEFAULT_PROFILE,
+    load_recipe,
+    profile_names,
+    recipe_names,
+    recipe_text,
+    show_recipe,
+)
 from flows.cli.commands.options import Overrides, ProfileName, RecipeName, complete_recipe
 
 Parts = Annotated[
@@ -41,8 +48,11 @@ def recipes(parts: Parts = False, copy: Copy = "") -> None:
 
 
 def show(recipe: RecipeName, profile: ProfileName = DEFAULT_PROFILE, overrides: Overrides = None) -> None:
-    """Print a recipe with profile and overrides worked in, as TOML that can be run again."""
-    typer.echo(load_recipe(recipe, profile, overrides or []).to_toml(), nl=False)
+    """Print a recipe with profile and overrides worked in, as TOML that can be run again.
+
+    A comment says of each value where it came from: the recipe, the profile, --set, or a default.
+    """
+    typer.echo(show_recipe(recipe, profile, overrides or []), nl=False)
 
 
 def _show_parts() -> None:
