@@ -14,7 +14,7 @@ from blip_core.errors import RecipeError
 from blip_core.images import decode_picture
 from blip_core.recipes import Inference, Recipe, load_recipe
 from blip_core.recipes.variants import Variant
-from blip_core.records import WITH_OPTIONS, Example, Label, Picture, Prediction, Scene
+from blip_core.records import WITH_OPTIONS, Example, Label, Picture, Prediction, Scene, Split
 from blip_core.wiring import (
     build_labeller,
     build_painter,
@@ -56,7 +56,7 @@ def label_pictures(recipe: Recipe, pictures: Sequence[Picture]) -> list[Label]:
         return labelling.label_pictures(labeller, pictures, recipe.labels, recipe.seed)[0]
 
 
-def read_split(folder: str | Path, split: str) -> list[Example]:
+def read_split(folder: str | Path, split: Split) -> list[Example]:
     """Rows of a dataset's `train`, `validation` or `test`, in its order.
 
     Raises:
