@@ -60,7 +60,7 @@ def check(path: Path, count: int) -> None:
     table.check_complete(kept, len(rejections))
 
     asked = list(iter_rows(path.with_name("usable.parquet"), Example))
-    answered = [SimpleNamespace(id=row.id, ranked="A") for row in asked]
+    answered = [SimpleNamespace(id=row.id, ranked="A", offered=4) for row in asked]
     submitted = [name for name, _ in submission_rows(answered, rejections)]
     assert submitted == list(dict.fromkeys(submitted))
     assert set(submitted) == {row.id for row in asked} | {row.id for row in rejections}

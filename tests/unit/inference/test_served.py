@@ -164,3 +164,33 @@ def test_progress_counts_every_pass(make_examples, inference_settings):
         answer_tokens=ANSWER_TOKENS,
     )
     assert told[-1] == (12, 12)
+
+
+@pytest.mark.parametrize("task", ["caption", "vqa"])
+def test_a_row_without_options_is_answered_by_the_text_and_may_be_as_long_as_a_description(
+    make_examples, inference_settings, task
+):
+    client = ScriptedClient(told("B) a red bus", B=0.9))
+    rows = [replace(row, task=task, target="a bus", answer="") for row in make_examples(3)]
+    settings = inference_settings.model_copy(update={"max_new_tokens": 40, "circular": True})
+    passes: list[tuple[int, int]] = []
+    answers = answer_through(
+        client,
+        rows,
+        settings,
+        "served",
+        lambda done, total: passes.append((done, total)),
+        answer_tokens=ANSWER_TOKENS,
+    )
+    said = {(one.task, one.generated, one.target, one.ranked, one.offered) for one in answers.predictions}
+    assert said == {(task, "B) a red bus", "a bus", "", 0)}
+    assert {length for _, is_answer, length in client.lengths if is_answer} == {40}
+    assert passes[-1] == (6, 6)
+
+
+def test_a_caption_that_a_server_cut_or_refused_is_flagged(make_examples, inference_settings):
+    reply = Reply("", {}, is_cut=True, is_refused=True)
+    rows = [replace(row, task="caption") for row in make_examples(1)]
+    settings = inference_settings.model_copy(update={"describe_prompt": ""})
+    answers = answer_through(ScriptedClient(reply), rows, settings, "served", answer_tokens=ANSWER_TOKENS)
+    assert answers.predictions[0].flags.split() == ["no-text", "refused", "cut-answer"]
