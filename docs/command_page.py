@@ -1,7 +1,7 @@
 """The reference page of the command line."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any, get_args
 
 import typer
@@ -12,6 +12,7 @@ from blip_core.reporting.summary import (
     ComparisonSummary,
     DatasetSummary,
     MlflowSummary,
+    PhaseSummary,
     StageSummary,
     Summary,
     VariantSummary,
@@ -124,6 +125,7 @@ _MEANINGS = {
     "variants": VariantSummary,
     "comparisons": ComparisonSummary,
     "adapter": AdapterSummary,
+    "phases": PhaseSummary,
     "stages": StageSummary,
     "mlflow": MlflowSummary,
 }
@@ -153,6 +155,8 @@ def _type_words(annotation: Any) -> str:
     words = {str: "text", int: "whole number", float: "number", bool: "true or false"}
     if annotation in words:
         return words[annotation]
+    if is_dataclass(annotation):
+        return "an object"
     if type(None) in get_args(annotation):
         return f"{_type_words(get_args(annotation)[0])} or null"
     return "whole numbers by name" if "Mapping" in str(annotation) else "two numbers"

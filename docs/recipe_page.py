@@ -6,12 +6,12 @@ from typing import Any, Literal, get_args, get_origin
 
 import tomli_w
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from blip_core.recipes import (
     Category,
     Checkpoint,
     Finding,
+    Phase,
     Recipe,
     Section,
     ServerVariant,
@@ -33,6 +33,7 @@ _SHARED = (
     Variant,
     ServerVariant,
     Finding,
+    Phase,
 )  # in several places, or in lists
 _HEADING = ("field", "allowed", "default", "meaning")
 _SHIPPED = "set by what is shipped"
@@ -65,6 +66,7 @@ def recipe_page() -> str:
         _section("A variant, in `variants`", Variant, None, _doc(Variant)),
         _section("A variant of the role `server`", ServerVariant, None, _doc(ServerVariant)),
         _section("A finding, in `findings`", Finding, None, _doc(Finding)),
+        _section("A phase, in `phases`", Phase, None, _doc(Phase)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -106,17 +108,21 @@ def _allowed(field: FieldInfo) -> str:
         return "[a checkpoint](#a-checkpoint), or its id alone"
     if TableColumns in models:
         return "[columns](#columns-of-a-table)"
-    if models and models[0] in (Category, Variant, Finding):
+    if models and models[0] in (Category, Variant, Finding, Phase):
         return "a list of tables, see below"
     if get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1:
         return f"{get_args(field.annotation)[0]} alone"
+    if models and field.default is None:
+        return "a table, as the recipe's own"
     return "a table, see below" if models else allowed_words(field)
 
 
 def _default_words(field: FieldInfo) -> str:
-    if field.default is PydanticUndefined:
+    if field.is_required():
         return "must be given"
-    if _has_own_section(field):
+    if field.default_factory is not None:
+        return "none"
+    if _has_own_section(field) and field.default is not None:
         return "see below"
     return _value_words(field.default)
 

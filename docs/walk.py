@@ -82,25 +82,27 @@ def find_run() -> Run:
         StoreError: It is not, or not all, there.
     """
     from flows.compare_variants import judge
-    from flows.finetune import tune
-    from flows.regenerate_dataset import grow_dataset
+    from flows.phases import Phases
     from flows.variants.resolving import resolve_variants
     from tasks import predict_variant
     from tasks.stage import only_planned
 
     recipe = load_recipe(RECIPE, PROFILE)
     with only_planned() as stages:
-        dataset = grow_dataset.fn(recipe)
-        adapter = tune.fn(recipe, dataset)
-        scores = judge.fn(recipe, dataset, adapter, resolve_variants(recipe, work=False))
+        made = Phases(recipe)
+        for phase in made.names:
+            made.tune(phase)
+        dataset, adapter = made.datasets[made.last], made.adapters[made.last]
+        scores = judge.fn(recipe, dataset, made.adapters, resolve_variants(recipe, work=False))
     missing = [stage.name for stage in stages if not stage.cached]
     if missing:
         raise StoreError(f"{', '.join(missing)} is not in the store; run `foundry run {RECIPE}` first")
     store = workplace().store
-    found = [
-        store.find(predict_variant.key(recipe, one, dataset, adapter if one.adapter is True else None))
+    keys = [
+        predict_variant.key(recipe, one, dataset, None if recipe.phase_of(one) is None else adapter)
         for one in recipe.variants
     ]
+    found = [store.find(key) for key in keys]
     return Run(recipe, dataset, adapter, scores, [one.ref() for one in found if one])
 
 

@@ -1,16 +1,14 @@
 """dataset + adapter -> answers of every variant -> ladder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prefect import flow
 
-from blip_core.errors import RecipeError
 from blip_core.recipes import Recipe
 from blip_core.store import ArtifactRef
 from blip_core.wiring import check_ready
 from flows.failures import show_failure
-from flows.finetune import tune
 from flows.forms import (
     DEFAULT_PROFILE,
     DEFAULT_RECIPE,
@@ -20,10 +18,10 @@ from flows.forms import (
     Seed,
     resolve,
 )
+from flows.phases import Phases
 from flows.recording import recorded
-from flows.regenerate_dataset import grow_dataset
 from flows.results.run import keep_results
-from flows.variants.choosing import with_variants
+from flows.variants.choosing import check_adapter_is_used, with_variants
 from flows.variants.resolving import ResolvedVariant, keep_variants, resolve_variants
 from tasks.chosen import chosen_pair
 from tasks.compare import compare
@@ -58,44 +56,27 @@ def compare_variants(
     check_adapter_is_used(resolved, adapter)
     compared = resolve_variants(resolved)
     with recorded(resolved, "compare-variants") as recorder:
-        rows, tuned = chosen_pair(dataset, adapter)
-        if rows is None and needs_dataset(resolved, tuned):
-            rows = grow_dataset(resolved)
-        if rows and carries_own(resolved):
-            tuned = tuned or tune(resolved, rows)
-        scores = judge(resolved, rows, tuned, compared)
+        made = Phases(resolved, *chosen_pair(dataset, adapter))
+        make_compared(resolved, made)
+        scores = judge(resolved, made.datasets.get(made.last), made.adapters, compared)
         keep_variants(recorder, compared)
-        return keep_results(recorder, dataset=rows, adapter=tuned, scores=scores)
+        return keep_results(recorder, made, scores)
 
 
-def needs_dataset(recipe: Recipe, adapter: ArtifactRef | None) -> bool:
-    """Whether a comparison needs a dataset: its test split judges, or an adapter is to be tuned on it."""
-    return recipe.evaluation.kind == "split" or (carries_own(recipe) and adapter is None)
-
-
-def carries_own(recipe: Recipe) -> bool:
-    """Whether a variant carries the adapter of the run, so that there has to be one."""
-    return any(variant.adapter is True for variant in recipe.variants)
-
-
-def check_adapter_is_used(recipe: Recipe, adapter: str) -> None:
-    """Refuse an adapter of this run that no variant carries.
-
-    Raises:
-        RecipeError: There is one.
-    """
-    if adapter and not carries_own(recipe):
-        raise RecipeError(
-            f"the adapter {adapter} is named for this run, but no variant carries the adapter of the run; "
-            f"name it as a variant: --variant {adapter}"
-        )
+def make_compared(recipe: Recipe, made: Phases) -> None:
+    """Make what a comparison needs: adapters that variants carry, and the rows if their test split judges."""
+    for phase in made.names:
+        if any(recipe.phase_of(variant) == phase for variant in recipe.variants):
+            made.tune(phase)
+    if recipe.evaluation.kind == "split":
+        made.grow(made.last)
 
 
 @flow(name="judge", flow_run_name="judge {recipe.name}")
 def judge(
     recipe: Recipe,
     dataset: ArtifactRef | None,
-    adapter: ArtifactRef | None,
+    adapters: Mapping[str, ArtifactRef],
     variants: Sequence[ResolvedVariant],
 ) -> ArtifactRef:
     """Let every variant answer the same rows and compare them.
@@ -103,8 +84,9 @@ def judge(
     Args:
         recipe: the resolved recipe.
         dataset: where the rows come from, if the recipe judges by its test split.
-        adapter: the adapter of the variants that carry the one of this run.
+        adapters: those of this run that variants carry, by phase.
         variants: the variants, as they were looked up when the run began.
     """
-    predictions = [predict_variant(recipe=recipe, dataset=dataset, **one.inputs(adapter)) for one in variants]
+    inputs = [one.inputs(adapters) for one in variants]
+    predictions = [predict_variant(recipe=recipe, dataset=dataset, **one) for one in inputs]
     return compare(recipe=recipe, predictions=predictions)

@@ -5,8 +5,6 @@ from typing import Any
 
 from prefect import flow
 
-from blip_core.recipes import Recipe
-from blip_core.store import ArtifactRef
 from blip_core.wiring import check_ready
 from flows.failures import show_failure
 from flows.forms import (
@@ -22,11 +20,10 @@ from flows.forms import (
     Seed,
     resolve,
 )
+from flows.phases import Phases
 from flows.recording import recorded
-from flows.regenerate_dataset import grow_dataset
 from flows.results.run import keep_results
 from tasks.chosen import chosen
-from tasks.tune_adapter import tune_adapter
 
 
 @flow(name="finetune", flow_run_name="finetune {recipe}-{profile}", on_failure=[show_failure])
@@ -52,27 +49,11 @@ def finetune(
         seed: Seed of the run; -1 leaves the recipe's, -2 takes the day of the run.
         overrides: Further fields to change, each as section.field=value.
     """
-    resolved = resolve(
-        recipe,
-        profile,
-        overrides,
-        seed,
-        finetune__epochs=epochs,
-        finetune__learning_rate=learning_rate,
-        finetune__batch_size=batch_size,
-    )
+    steps = {"finetune__batch_size": batch_size, "finetune__learning_rate": learning_rate}
+    resolved = resolve(recipe, profile, overrides, seed, finetune__epochs=epochs, **steps)
     check_ready(resolved)
     with recorded(resolved, "finetune") as recorder:
-        rows = chosen("dataset", dataset) if dataset else grow_dataset(resolved)
-        return keep_results(recorder, dataset=rows, adapter=tune(resolved, rows))
-
-
-@flow(name="tune", flow_run_name="tune {recipe.name}")
-def tune(recipe: Recipe, dataset: ArtifactRef) -> ArtifactRef:
-    """Tune the adapter of a recipe on a dataset.
-
-    Args:
-        recipe: the resolved recipe.
-        dataset: the dataset to learn from.
-    """
-    return tune_adapter(recipe=recipe, dataset=dataset)
+        made = Phases(resolved, dataset=chosen("dataset", dataset) if dataset else None)
+        for phase in made.names:
+            made.tune(phase)
+        return keep_results(recorder, made)

@@ -8,7 +8,6 @@ from prefect import flow
 from blip_core.wiring import check_ready
 from flows.compare_variants import judge
 from flows.failures import show_failure
-from flows.finetune import tune
 from flows.forms import (
     AS_RECIPE,
     DEFAULT_PROFILE,
@@ -22,8 +21,8 @@ from flows.forms import (
     Seed,
     resolve,
 )
+from flows.phases import Phases
 from flows.recording import WHOLE, recorded
-from flows.regenerate_dataset import grow_dataset
 from flows.results.run import keep_results
 from flows.variants.resolving import keep_variants, resolve_variants
 
@@ -54,8 +53,10 @@ def pipeline(
     check_ready(resolved)
     variants = resolve_variants(resolved)
     with recorded(resolved, WHOLE) as recorder:
-        dataset = grow_dataset(resolved)
-        adapter = tune(resolved, dataset)
-        scores = judge(resolved, dataset, adapter, variants)
+        made = Phases(resolved)
+        for phase in made.names:
+            made.grow(phase)
+            made.tune(phase)
+        scores = judge(resolved, made.datasets[made.last], made.adapters, variants)
         keep_variants(recorder, variants)
-        return keep_results(recorder, dataset, adapter, scores)
+        return keep_results(recorder, made, scores)

@@ -12,10 +12,9 @@ from blip_core.reporting.submission import check_out
 from blip_core.store import ArtifactRef
 from blip_core.wiring import asked_as, kind_for, table_of
 from flows.failures import show_failure
-from flows.finetune import tune
 from flows.forms import DEFAULT_PROFILE, DEFAULT_RECIPE, ProfileChoice, RecipeChoice, resolve
+from flows.phases import Phases
 from flows.recording import recorded
-from flows.regenerate_dataset import grow_dataset
 from flows.results.answers import keep_answers
 from flows.tables import DEFAULT_VARIANT, absolute_paths, column_mapping
 from flows.variants.choosing import choose_variant, newest_adapter
@@ -60,7 +59,7 @@ def predict(
     check_out(folder, overwrite)
     answerer = resolve_variant(resolved, choose_variant(resolved, variant))
     answering = answerer.variant
-    own = own_adapter(resolved) if answering.adapter is True else None
+    own = {} if answerer.phase is None else {answerer.phase: own_adapter(resolved, answerer.phase)}
     inputs = answerer.inputs(own)
     rows, asking = open_table(resolved, table, images, columns, answers, encoding)
     with recorded(asking, "predict") as recorder:
@@ -88,12 +87,12 @@ def open_table(
     return opened, asked_as(recipe, kind)
 
 
-def own_adapter(recipe: Recipe) -> ArtifactRef:
-    """The adapter of a recipe: the very one it tunes, else the newest of its name and base.
+def own_adapter(recipe: Recipe, phase: str) -> ArtifactRef:
+    """The adapter of a phase: the very one it tunes, else the newest of the recipe's name and base.
 
     Raises:
         UnknownArtifact: The store holds none.
     """
     with only_planned():
-        planned = tune.fn(recipe, grow_dataset.fn(recipe))
-    return planned if planned.path else newest_adapter(recipe)
+        planned = Phases(recipe).tune(phase)
+    return planned if planned.path else newest_adapter(recipe, phase)

@@ -5,8 +5,6 @@ from typing import Any
 
 from prefect import flow
 
-from blip_core.recipes import Recipe
-from blip_core.store import ArtifactRef
 from blip_core.wiring import check_ready
 from flows.failures import show_failure
 from flows.forms import (
@@ -20,14 +18,9 @@ from flows.forms import (
     Seed,
     resolve,
 )
+from flows.phases import Phases
 from flows.recording import recorded
 from flows.results.run import keep_results
-from tasks.build_dataset import build_dataset
-from tasks.label_pictures import label_pictures
-from tasks.paint_pictures import paint_pictures
-from tasks.read_pictures import read_pictures
-from tasks.read_table import read_table
-from tasks.write_scenes import write_scenes
 
 
 @flow(
@@ -54,22 +47,7 @@ def regenerate_dataset(
     resolved = resolve(recipe, profile, overrides, seed, scenes__count=scenes)
     check_ready(resolved)
     with recorded(resolved, "regenerate-dataset") as recorder:
-        return keep_results(recorder, dataset=grow_dataset(resolved))
-
-
-@flow(name="grow-dataset", flow_run_name="grow-dataset {recipe.name}")
-def grow_dataset(recipe: Recipe) -> ArtifactRef:
-    """Grow the dataset of a recipe from nothing but prompts, or from the source it names.
-
-    Args:
-        recipe: the resolved recipe.
-    """
-    if recipe.source.kind == "table" and recipe.source.questions == "table":
-        return read_table(recipe=recipe)
-    if recipe.source.kind in ("table", "folder", "plugin"):
-        pictures = read_pictures(recipe=recipe)
-    else:
-        scenes = write_scenes(recipe=recipe)
-        pictures = paint_pictures(recipe=recipe, scenes=scenes)
-    labels = label_pictures(recipe=recipe, pictures=pictures)
-    return build_dataset(recipe=recipe, pictures=pictures, labels=labels)
+        made = Phases(resolved)
+        for phase in made.names:
+            made.grow(phase)
+        return keep_results(recorder, made)

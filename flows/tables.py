@@ -44,16 +44,14 @@ def tables_of(recipe: Recipe) -> Iterator[tuple[str, "TableView"]]:
     """
     from blip_core.sources import look_at
 
-    needs = recipe.kind.columns_needed()
-    named = {"source": recipe.source, "evaluation": recipe.evaluation}
-    for section, settings in named.items():
+    views = {phase.path_of("source"): recipe.in_phase(phase) for phase in recipe.each_phase()}
+    named = [(name, view, view.source) for name, view in views.items()]
+    for section, view, settings in [*named, ("evaluation", recipe, recipe.evaluation)]:
         if settings.kind == "table" and getattr(settings, "questions", "table") == "table":
             path = Path(settings.path).expanduser()
-            given = settings.columns.given()
-            yield (
-                section,
-                look_at(path, given, settings.answers, needs, settings.encoding, recipe.kind.passes_over),
-            )
+            kind = view.kind
+            how = settings.columns.given(), settings.answers, kind.columns_needed(), settings.encoding
+            yield section, look_at(path, *how, kind.passes_over)
 
 
 def table_warnings(recipe: Recipe, view: "TableView") -> list[str]:

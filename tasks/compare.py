@@ -101,13 +101,13 @@ def labelled_descriptions(predictions: ArtifactRef) -> dict[str, str]:
 
 
 def candidates(recipe: Recipe) -> list[tuple[str, str]]:
-    """Whom each variant that carries this run's adapter has to beat to become champion, by name.
+    """Whom each variant that carries this run's last adapter has to beat to become champion, by name.
 
     That is the champion where it takes part, else each base without adapter.
     """
     reigning = [variant.name for variant in recipe.variants if _is_champion(recipe, variant)]
     plain = [variant.name for variant in recipe.variants if variant.role == "base" and not variant.adapter]
-    tuned = [variant.name for variant in recipe.variants if variant.adapter is True]
+    tuned = [variant.name for variant in recipe.variants if recipe.phase_of(variant) == recipe.last_phase]
     return [(held, name) for held in reigning or plain for name in tuned]
 
 

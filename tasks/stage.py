@@ -145,7 +145,6 @@ class Stage:
         self.task: Task[..., ArtifactRef] = Task(
             work,
             name=work.__name__.replace("_", "-"),
-            task_run_name=name,
             cache_key_fn=self._cache_key,
             persist_result=True,
             result_serializer="json",
@@ -161,9 +160,10 @@ class Stage:
             return self._plan(planned, inputs)
         store = workplace().store
         cached = store.find(self.key(**inputs)) is not None
-        watcher().begin(self.name.format(**inputs), cached)
+        title = self._title(inputs)
+        watcher().begin(title, cached)
         try:
-            ref = self.task.with_options(refresh_cache=not cached)(**inputs)
+            ref = self.task.with_options(refresh_cache=not cached, task_run_name=title)(**inputs)
             artifact = store.find(ref.key)
             if artifact is None:
                 raise StoreError(f"artefact {ref.key} went missing while the stage was finishing; run again")
@@ -173,11 +173,24 @@ class Stage:
         watcher().end(artifact)
         return artifact.ref()
 
+    def _title(self, inputs: Mapping[str, Any]) -> str:
+        return in_phase(self.name.format(**inputs), inputs["recipe"].phase)
+
     def _plan(self, planned: list[PlannedStage], inputs: Mapping[str, Any]) -> ArtifactRef:
         key = self.key(**inputs)
         found = workplace().store.find(key)
-        planned.append(PlannedStage(self.name.format(**inputs), cached=found is not None))
+        planned.append(PlannedStage(self._title(inputs), cached=found is not None))
         return found.ref() if found else ArtifactRef(path="", key=key, digest=_UNKNOWN_DIGEST, rows=0)
+
+
+def in_phase(stage: str, phase: str) -> str:
+    """Name of a stage in one of the phases of a recipe, which tells it from that of the others."""
+    return f"{stage} {phase}" if phase else stage
+
+
+def is_only_planned() -> bool:
+    """Whether stages are asked what they would do, see `only_planned`."""
+    return _PLANNED.get(None) is not None
 
 
 def stage(name: str, key: Callable[..., str]) -> Callable[[Callable[..., ArtifactRef]], Stage]:

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ STEPS_SHOWN_ONE_IN = 10  # one batch says little: the loss told is the mean of a
 ADAPTER = "adapter"
 
 
-def key(recipe: Recipe, dataset: ArtifactRef) -> str:
+def key(recipe: Recipe, dataset: ArtifactRef, start: ArtifactRef | None = None) -> str:
     prompts = inference_settings(recipe)
     inputs = {
         "version": VERSION,
@@ -45,14 +45,21 @@ def key(recipe: Recipe, dataset: ArtifactRef) -> str:
         "dataset": dataset.digest,
         "base": checkpoint_identity(recipe.finetune.base),
         **recipe.device.arithmetic(),
+        **({"start": start.digest} if start else {}),
     }
     return workplace().store.key("adapter", inputs)
 
 
 @stage("finetune", key)
-def tune_adapter(recipe: Recipe, dataset: ArtifactRef) -> ArtifactRef:
-    """Tune an adapter on the training rows, watched on the validation rows; a killed tuning goes on."""
-    place, own_key = workplace(), key(recipe, dataset)
+def tune_adapter(recipe: Recipe, dataset: ArtifactRef, start: ArtifactRef | None = None) -> ArtifactRef:
+    """Tune an adapter on the training rows, watched on the validation rows; a killed tuning goes on.
+
+    Args:
+        recipe: what is tuned, and how.
+        dataset: rows to learn.
+        start: the adapter that is gone on from; without, a fresh one.
+    """
+    place, own_key = workplace(), key(recipe, dataset, start)
     checkpoints = place.training / own_key
 
     def build(folder: Path) -> dict[str, Any]:
@@ -60,12 +67,11 @@ def tune_adapter(recipe: Recipe, dataset: ArtifactRef) -> ArtifactRef:
         rows = path_of(dataset)
         train = read_split(rows, "train")
         report = Report(recipe, len(train))
+        work = Folders(folder / ADAPTER, checkpoints, path_of(start) / ADAPTER if start else None)
         if recipe.device.processes > 1:
-            tuned = _tune_together(recipe, rows, folder / ADAPTER, checkpoints, report)
+            tuned = _tune_together(recipe, rows, work, report)
         else:
-            tuned = _tune(
-                recipe, train, read_split(rows, "validation"), folder / ADAPTER, checkpoints, report
-            )
+            tuned = _tune(recipe, train, read_split(rows, "validation"), work, report)
         result = tuned.result
         write_curve(folder / CURVE, result.curve)
         write_samples(folder / SAMPLES, [sample.to_row() for sample in result.samples])
@@ -81,12 +87,22 @@ def tune_adapter(recipe: Recipe, dataset: ArtifactRef) -> ArtifactRef:
             "base": recipe.finetune.base.id,
             "model": checkpoint_identity(recipe.finetune.base),
             "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "finetune"}),
-            "made_from": {"dataset": dataset.key},
+            **({"phase": recipe.phase} if recipe.phase else {}),
+            "made_from": {"dataset": dataset.key} | ({"start": start.key} if start else {}),
         }
 
     adapter = place.store.publish(own_key, "adapter", build).ref()
     shutil.rmtree(checkpoints, ignore_errors=True)  # what cannot be removed is swept by the next tuning
     return adapter
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where a tuning writes its adapter and its checkpoints, and the adapter that it goes on from."""
+
+    adapter: Path
+    checkpoints: Path
+    start: Path | None
 
 
 class Report:
@@ -139,8 +155,7 @@ def _tune(
     recipe: Recipe,
     train: Sequence[Example],
     validation: Sequence[Example],
-    folder: Path,
-    checkpoints: Path,
+    work: Folders,
     report: Report,
 ) -> "Tuned":
     from blip_core.modeling.device_name import device_name
@@ -156,20 +171,21 @@ def _tune(
         settings,
         inference_settings(recipe),
         recipe.seed,
-        folder,
+        work.adapter,
         report.step,
         states=vision_states(recipe, bundle),
-        checkpoints=checkpoints,
+        start=work.start,
+        checkpoints=work.checkpoints,
         on_samples=report.samples,
     )
     return Tuned(result, bundle.manifest, device_name(bundle.device))
 
 
-def _tune_together(recipe: Recipe, dataset: Path, folder: Path, checkpoints: Path, report: Report) -> "Tuned":
+def _tune_together(recipe: Recipe, dataset: Path, work: Folders, report: Report) -> "Tuned":
     """The model is loaded by the processes that tune, and never by this one."""
     from blip_core.training.launching import finetune_together
 
-    job = tuning_job(recipe, dataset, folder, checkpoints)
+    job = tuning_job(recipe, dataset, work.adapter, work.checkpoints, work.start)
     return finetune_together(job, library_environment(), report.step, report.samples)
 
 

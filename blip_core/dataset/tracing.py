@@ -55,6 +55,8 @@ REJECTIONS = "rejections.parquet"
 CHAIN = ("dataset", "labels", "pictures", "scenes")
 """Kinds of artefacts that rows go through, last first."""
 NEVER_SAID = "its dataset was made before lineage was kept"
+MIXTURE = "mixture"
+"""What the metadata of a dataset tell that was mixed of others."""
 GONE = "the store no longer holds what it was made from"
 
 _NEAR_IDS = 3
@@ -113,7 +115,7 @@ def trace_row(lineage: Lineage, row_id: str, dataset: Artifact | None = None) ->
         TableError: A file that has to be read is damaged.
     """
     for head in [dataset] if dataset else _heads(lineage):
-        steps = _Chain(lineage, head).steps(row_id)
+        steps = _steps_in(lineage, head, row_id)
         if steps:
             home = head if head.kind == "dataset" else None
             said = answers_to(lineage, row_id, home, asked_in(steps))
@@ -121,6 +123,28 @@ def trace_row(lineage: Lineage, row_id: str, dataset: Artifact | None = None) ->
     said = answers_to(lineage, row_id, dataset)
     asked = _asked(lineage, row_id)
     return Trace(row_id, [*said, *asked]) if said or asked else None
+
+
+def _steps_in(lineage: Lineage, head: Artifact, row_id: str) -> list[Step]:
+    """Stages of a row; those of a row that was mixed in are followed in the set that it was drawn from."""
+    if MIXTURE not in head.metadata:
+        return _Chain(lineage, head).steps(row_id)
+    if row_id not in _mentioned(head):
+        return []
+    mixed = _Chain(lineage, head).steps(row_id)
+    asked = asked_in(mixed).get("question")
+    for name, one in _sets_of(lineage, head).items():
+        for known in dict.fromkeys((row_id, row_id.removeprefix(f"{name}-"))):
+            steps = _steps_in(lineage, one, known)
+            if steps and asked_in(steps).get("question") == asked:
+                return steps
+    return mixed
+
+
+def _sets_of(lineage: Lineage, mixture: Artifact) -> dict[str, Artifact]:
+    """The datasets that a mixture was drawn from, by the names they have in it, as far as they are there."""
+    held = {one.key: one for one in lineage.of_kind("dataset")}
+    return {name: held[key] for name, key in (made_from(mixture) or {}).items() if key in held}
 
 
 def answers_to(
@@ -189,7 +213,8 @@ def _heads(lineage: Lineage) -> Iterator[Artifact]:
     for kind in CHAIN:
         for head in lineage.of_kind(kind):
             if head.key not in covered:
-                covered |= {above.key for above in lineage.ancestors(head)}
+                if MIXTURE not in head.metadata:  # which holds but a part of its sets
+                    covered |= {above.key for above in lineage.ancestors(head)}
                 yield head
 
 

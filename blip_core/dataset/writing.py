@@ -91,7 +91,7 @@ def _order(rejection: Rejection) -> tuple[str, str, str]:
 
 def _require_rows(counts: DatasetCounts, recipe: Recipe) -> None:
     needed: dict[Split, str] = {"train": "to train on"}
-    if recipe.evaluation.kind == "split":
+    if recipe.evaluation.kind == "split" and recipe.dataset.test_share:  # a phase may hold nothing out
         needed["test"] = "to judge on (evaluation.kind is split)"
     for split, purpose in needed.items():
         if counts["splits"][split] == 0:

@@ -14,7 +14,14 @@ from typing import Any
 
 import peft
 import torch
-from peft import LoraConfig, PeftModel, TaskType, get_peft_model, get_peft_model_state_dict
+from peft import (
+    LoraConfig,
+    PeftModel,
+    TaskType,
+    get_peft_model,
+    get_peft_model_state_dict,
+    set_peft_model_state_dict,
+)
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -46,6 +53,7 @@ from blip_core.recipes.finetune import Adapter
 __all__ = [
     "adapter_state",
     "attach_adapter",
+    "begin_with",
     "check_adapter_fits",
     "check_adapter_folder",
     "load_adapter",
@@ -111,6 +119,27 @@ def attach_adapter(bundle: Blip2Bundle, adapter: Adapter, seed: int) -> Blip2Bun
     for part in full:
         _train_in_full(tuned.blip2, part)
     return tuned
+
+
+def begin_with(bundle: Blip2Bundle, folder: Path) -> None:
+    """Give an attached adapter the weights of a saved one, in place: its training goes on from there.
+
+    Args:
+        bundle: a BLIP-2 with an adapter of the same settings.
+        folder: of the saved adapter.
+
+    Raises:
+        CheckpointError: The folder holds no adapter, or one that does not fit.
+    """
+    check_adapter_folder(folder)
+    if _load_sidecar(bundle, folder) != tuple(part for part in bundle.full if part == QUERY_TOKENS):
+        raise CheckpointError(f"the adapter in {folder} does not fit: one of both trains {QUERY_TOKENS}")
+    _check_all_loaded(bundle.model, folder)
+    with _without_peft_warnings():
+        try:
+            set_peft_model_state_dict(bundle.model, load_file(folder / WEIGHTS))
+        except RuntimeError as error:  # weights of other shapes
+            raise CheckpointError(f"the adapter in {folder} does not fit this model: {error}") from error
 
 
 def _train_in_full(blip2: Any, part: str) -> None:
@@ -239,7 +268,7 @@ def _load_sidecar(bundle: Blip2Bundle, folder: Path) -> tuple[str, ...]:
     return (QUERY_TOKENS,)
 
 
-def _check_all_loaded(model: PeftModel, folder: Path) -> None:
+def _check_all_loaded(model: nn.Module, folder: Path) -> None:
     """PEFT only warns when names do not meet, and then answers as the base would."""
     with safe_open(folder / WEIGHTS, framework="pt") as saved:
         names = set(saved.keys())

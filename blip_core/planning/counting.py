@@ -2,14 +2,16 @@
 
 import csv
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from blip_core.dataset.mixing import shares
 from blip_core.errors import TableError
-from blip_core.recipes import Recipe
+from blip_core.recipes import OWN, Recipe
 from blip_core.sources import count_plugin, picture_names
 
 
@@ -32,6 +34,26 @@ class Counts:
     train: int
     validation: int
     judged: int
+
+
+def count_phases(recipe: Recipe, rows: int | None = None, bundled: int = 0) -> dict[str, Counts]:
+    """Count the rows of every phase, see `count_rows`; of a mixture, what its weights draw of its sets."""
+    counts: dict[str, Counts] = {}
+    for phase in recipe.each_phase():
+        own = count_rows(recipe.in_phase(phase), rows, bundled)
+        sets = {name: own if name == OWN else counts[name] for name in phase.weights}
+        grown = own if phase.grows_own else replace(own, scenes=0, pictures=0, labels=0)
+        counts[phase.name] = _mixed(grown, sets, phase.weights)
+    return counts
+
+
+def _mixed(own: Counts, sets: Mapping[str, Counts], weights: Mapping[str, float]) -> Counts:
+    if not sets:
+        return own
+    train = shares({name: one.train for name, one in sets.items()}, weights)
+    watched = {name: one.validation for name, one in sets.items() if one.validation}
+    validation = shares(watched, weights) if watched else {}
+    return replace(own, train=sum(train.values()), validation=sum(validation.values()))
 
 
 def count_rows(recipe: Recipe, rows: int | None = None, bundled: int = 0) -> Counts:

@@ -1,7 +1,7 @@
 """What a run of a recipe would take, before anything is downloaded."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from blip_core.planning.cards import (
     fits,
     processor,
 )
-from blip_core.planning.counting import Counts, count_rows
+from blip_core.planning.counting import Counts, count_phases
 from blip_core.planning.dense import Dense, plan_dense
 from blip_core.planning.live_bytes import Where
 from blip_core.planning.parameters import Parameters, count_parameters
@@ -72,6 +72,7 @@ class Plan:
         card: that derived times hold for.
         dense: answering with an unpacked language model.
         advice: how stages come to fit smaller cards.
+        before: of the phases before this one; nobody is judged in them.
     """
 
     recipe: Recipe
@@ -87,6 +88,7 @@ class Plan:
     card: Card
     dense: Dense
     advice: Sequence[Advice] = field(default=())
+    before: "tuple[Plan, ...]" = ()
 
     @property
     def peaks(self) -> dict[str, int]:
@@ -95,7 +97,14 @@ class Plan:
 
     @property
     def device_hours(self) -> float:
-        return sum(timing.device_hours for timing in self.timings)
+        """Of all phases."""
+        own = sum(timing.device_hours for timing in self.timings)
+        return own + sum(timing.device_hours for one in self.before for timing in one.of_rows_and_tuning)
+
+    @property
+    def of_rows_and_tuning(self) -> list[Timing]:
+        """Times of all stages but the answers of variants, which come once, after the last phase."""
+        return [timing for timing in self.timings if not timing.stage.startswith("predict ")]
 
     def fitting(self, card_gb: int) -> dict[str, bool]:
         """Which stages fit a card of such a size."""
@@ -139,6 +148,13 @@ class Plan:
             "card": {**asdict(self.card), "is_default": self.card.memory_gb == 0 or self.card.name in CARDS},
             "times": [asdict(timing) for timing in self.timings],
             "device_hours": self.device_hours,
+            "phases": {
+                one.recipe.phase: {
+                    "rows": asdict(one.counts),
+                    "times": [asdict(timing) for timing in one.of_rows_and_tuning],
+                }
+                for one in self.before
+            },
             "fits": {str(size): self.fitting(size) for size in CARD_SIZES_GB} if on_gpu else {},
             "smallest_card_gb": self.smallest_gb if on_gpu else None,
             "advice": [{**asdict(one), "changes": dict(one.changes), "set": one.sets} for one in self.advice],
@@ -171,7 +187,7 @@ def make_plan(
     card: str = "",
     elsewhere: Sequence[Rate] = (),
 ) -> Plan:
-    """Plan a run: reads configs, folders' names and journals; no weights, no network.
+    """Plan a run, phase by phase: reads configs, folders' names and journals; no weights, no network.
 
     Args:
         recipe: what would be run.
@@ -191,8 +207,27 @@ def make_plan(
     """
     if card:
         card_named(card)  # a slip is told before anything is counted
+    counts = count_phases(recipe, rows, bundled)
+    plans = [
+        _plan_phase(
+            recipe.in_phase(phase), counts[phase.name], models_dir, pocket_dir, rates, card, elsewhere
+        )
+        for phase in recipe.each_phase()
+    ]
+    return replace(plans[-1], before=tuple(plans[:-1]))
+
+
+def _plan_phase(
+    recipe: Recipe,
+    counts: Counts,
+    models_dir: Path,
+    pocket_dir: Path,
+    rates: Sequence[Rate],
+    card: str,
+    elsewhere: Sequence[Rate],
+) -> Plan:
+    """Plan one tuning, and its variants' answers."""
     architectures = known_architectures(recipe, models_dir, pocket_dir)
-    counts = count_rows(recipe, rows, bundled)
     where = place_of(recipe)
     base = architectures["finetune.base"].config
     parameters = count_parameters(base, recipe.finetune)

@@ -25,7 +25,10 @@ _MILLION = 10**6
 
 
 def show(console: Console, plan: Plan) -> None:
-    """Print a plan."""
+    """Print a plan; of the phases before the last one their rows and their time."""
+    for one in plan.before:
+        _head(console, one)
+        _times(console, one, one.of_rows_and_tuning)
     _head(console, plan)
     _parameters(console, plan)
     _memory(console, plan)
@@ -33,7 +36,9 @@ def show(console: Console, plan: Plan) -> None:
         _cards(console, plan)
         _dense(console, plan)
     _disk(console, plan)
-    _times(console, plan)
+    _times(console, plan, plan.timings)
+    if plan.before:
+        _line(console, f"All {len(plan.before) + 1} phases: {plan.device_hours:.2f} device hours.", "bold")
 
 
 def size_words(count: float) -> str:
@@ -75,7 +80,8 @@ def _line(console: Console, text: str, style: str = "") -> None:
 def _head(console: Console, plan: Plan) -> None:
     counts = plan.counts
     made = f"{counts.scenes:,} scenes, " if counts.scenes else ""
-    _line(console, f"{plan.recipe.title} ({plan.recipe.profile})", "bold")
+    phase = f", phase {plan.recipe.phase}" if plan.recipe.phase else ""
+    _line(console, f"{plan.recipe.title} ({plan.recipe.profile}{phase})", "bold")
     _line(
         console,
         f"{made}{counts.pictures:,} pictures, {counts.labels:,} rows: {counts.train:,} to learn, "
@@ -215,7 +221,7 @@ def _disk(console: Console, plan: Plan) -> None:
     console.print()
 
 
-def _times(console: Console, plan: Plan) -> None:
+def _times(console: Console, plan: Plan, timings: Sequence[Timing]) -> None:
     device = "GPU" if plan.where == "cuda" else "CPU"
     table = _table(
         "Time",
@@ -223,7 +229,7 @@ def _times(console: Console, plan: Plan) -> None:
         ("rows", "rows/s", "time", f"{device} hours"),
         ("where the rate is from",),
     )
-    for timing in plan.timings:
+    for timing in timings:
         rate = f"{timing.rows / timing.seconds:,.1f}" if timing.seconds else ""
         table.add_row(
             escape(timing.stage),
@@ -233,17 +239,17 @@ def _times(console: Console, plan: Plan) -> None:
             f"{timing.device_hours:.2f}",
             escape(origin_words(timing)),
         )
-    whole = sum(timing.seconds for timing in plan.timings)
+    whole = sum(timing.seconds for timing in timings)
     table.add_row(
         "[bold]in all[/bold]",
         "",
         "",
         f"[bold]{time_words(whole)}[/bold]",
-        f"[bold]{plan.device_hours:.2f}[/bold]",
+        f"[bold]{sum(timing.device_hours for timing in timings):.2f}[/bold]",
         "",
     )
     console.print(table)
-    if any(timing.origin == DERIVED for timing in plan.timings):
+    if any(timing.origin == DERIVED for timing in timings):
         _line(
             console,
             f"Derived: each operation at {100 * PEAK_SHARE:.0f} % of the peak or "

@@ -30,18 +30,24 @@ class Need:
 
 def used_checkpoints(recipe: Recipe) -> Iterator[tuple[str, Checkpoint]]:
     """Every checkpoint that a run of a recipe loads, with the field that names it."""
+    for phase in recipe.each_phase():
+        if phase.grows_own:
+            for field, checkpoint in _of_rows(recipe.in_phase(phase)):
+                yield phase.path_of(field), checkpoint
+    yield "finetune.base", recipe.finetune.base
+    for variant in recipe.variants:
+        if isinstance(variant, Variant):  # a server has loaded its own
+            yield f"variants.{variant.name}.model", variant.model
+
+
+def _of_rows(recipe: Recipe) -> Iterator[tuple[str, Checkpoint]]:
     source = recipe.source
     if source.kind in _WRITTEN and recipe.scenes.plugin is None:
         yield "scenes.model", recipe.scenes.model
     if source.kind == "prompts" and recipe.pictures.plugin is None:
         yield "pictures.model", recipe.pictures.model
-    asks = source.kind != "table" or source.questions != "table"  # else its own questions are taken
-    if asks and recipe.labels.plugin is None:
+    if source.is_labelled and recipe.labels.plugin is None:  # else its own questions are taken
         yield "labels.model", recipe.labels.model
-    yield "finetune.base", recipe.finetune.base
-    for variant in recipe.variants:
-        if isinstance(variant, Variant):  # a server has loaded its own
-            yield f"variants.{variant.name}.model", variant.model
 
 
 def needs_of(recipe: Recipe) -> list[Need]:

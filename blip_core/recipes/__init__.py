@@ -27,6 +27,7 @@ from blip_core.recipes.loader import (
     show_recipe,
 )
 from blip_core.recipes.parts import Part, settings_of
+from blip_core.recipes.phases import BASE, OWN, WHOLE, Phase
 from blip_core.recipes.pictures import Pictures
 from blip_core.recipes.recipe import SCHEMA_VERSION, Recipe
 from blip_core.recipes.scenes import Category, Scenes
@@ -42,9 +43,12 @@ from blip_core.recipes.tracking import Tracking
 from blip_core.recipes.variants import AnyVariant, ServerVariant, Variant
 
 __all__ = [
+    "BASE",
     "DEFAULT_PROFILE",
+    "OWN",
     "POCKET_MODELS",
     "SCHEMA_VERSION",
+    "WHOLE",
     "Adapter",
     "AdapterPreset",
     "AnyVariant",
@@ -67,6 +71,7 @@ __all__ = [
     "LetterBalance",
     "NearDuplicates",
     "Part",
+    "Phase",
     "Pictures",
     "PluginSource",
     "PromptsSource",

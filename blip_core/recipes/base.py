@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from blip_core.errors import RecipeError
 from blip_core.kinds import kind_of
 
+MAX_SEED = 2**32 - 1
+
 Quantisation = Literal["none", "int8", "nf4"]
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]

@@ -93,7 +93,7 @@ class Finetune(Section):
     describe_share: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of training rows that teach stage one (describing); the rest teach answering."""
     own_description_share: Share = 0.0
-    """Share of answering rows that read the base's own description instead of the labeller's."""
+    """Share of answering rows that read a description by the model begun with, not the labeller's."""
     max_text_tokens: int = Field(default=256, ge=8, le=4096)
     """Longest prompt, in tokens, not counting the picture."""
     eval_every_steps: int = Field(default=50, ge=1, le=1_000_000)

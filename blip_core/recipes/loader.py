@@ -20,6 +20,7 @@ from blip_core.recipes.findings import without_overtaken
 from blip_core.recipes.merging import merge
 from blip_core.recipes.origins import DEFAULT, origins_of, write_with_origins
 from blip_core.recipes.overrides import parse_override
+from blip_core.recipes.phases import PHASE_SECTIONS
 from blip_core.recipes.reading import parse_toml
 from blip_core.recipes.recipe import Recipe
 
@@ -67,6 +68,8 @@ def load_recipe(name_or_path: str, profile: str | None = None, overrides: Sequen
     chosen, layers, changes = _layers(name_or_path, profile, overrides)
     # Overrides are one patch, so that `source.path` may be given before `source.kind`.
     merged = _over(_lay(layers), reduce(merge, (change.patch for change in changes), {}))
+    if "phase" in merged:
+        raise RecipeError(f"phase is {merged['phase']!r}: a run sets it; phases are written under [[phases]]")
     return _validate(_complete(merged, chosen), [*layers, *changes])
 
 
@@ -140,7 +143,7 @@ def _resolved_profile(content: Mapping[str, Any], origin: str, profile: str | No
 
 
 def _complete(merged: dict[str, Any], profile: str) -> dict[str, Any]:
-    """Name the profile, and give each variant that names no model the one that its role stands for."""
+    """Name the profile, make the tables of phases whole, give variants the model and phase they stand for."""
     variants = merged.get("variants")
     finetune = merged.get("finetune")
     base = finetune.get("base") if isinstance(finetune, Mapping) else None
@@ -148,9 +151,34 @@ def _complete(merged: dict[str, Any], profile: str) -> dict[str, Any]:
         "base": Recipe.model_fields["finetune"].default.base.model_dump() if base is None else base,
         "baseline": merged.get("baseline", Recipe.model_fields["baseline"].default.model_dump()),
     }
+    phases = _each_laid(merged)
+    names = [phase.get("name") for phase in phases if isinstance(phase, Mapping)]
     if isinstance(variants, list):
-        merged["variants"] = [_with_model(variant, models) for variant in variants]
-    return merged | {"profile": profile}
+        merged["variants"] = [_with_phase(_with_model(variant, models), names) for variant in variants]
+    return merged | {"profile": profile} | ({"phases": phases} if phases else {})
+
+
+def _each_laid(merged: Mapping[str, Any]) -> list[Any]:
+    """The phases of a recipe, each of their tables laid over the recipe's own of the same name."""
+    phases = merged.get("phases")
+    if not isinstance(phases, list):
+        return []  # none, or what is refused when it is validated
+    return [_laid(phase, merged) if isinstance(phase, Mapping) else phase for phase in phases]
+
+
+def _laid(phase: Mapping[str, Any], merged: Mapping[str, Any]) -> dict[str, Any]:
+    tables = {name: merged.get(name) for name in PHASE_SECTIONS if isinstance(phase.get(name), Mapping)}
+    return {**phase, **{name: merge(own or {}, phase[name]) for name, own in tables.items()}}
+
+
+def _with_phase(variant: Any, names: Sequence[Any]) -> Any:
+    """Let a variant that names a phase, or carries the last one's adapter, say so in its own field."""
+    if not names or not isinstance(variant, Mapping) or "phase" in variant:
+        return variant
+    adapter = variant.get("adapter")
+    if adapter is not True and adapter not in names:
+        return variant
+    return {**variant, "adapter": True, "phase": names[-1] if adapter is True else adapter}
 
 
 def _with_model(variant: Any, models: Mapping[str, Any]) -> Any:

@@ -1,6 +1,8 @@
 """The recipe: what is made and learnt, with which checkpoints and on what hardware."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Literal, Self
 
 import tomli_w
@@ -8,7 +10,7 @@ from pydantic import Field, model_validator
 
 from blip_core import strict_json
 from blip_core.kinds import Kind, kind_identity, kind_of
-from blip_core.recipes.base import Section, Slug, Task, check_placeholders
+from blip_core.recipes.base import MAX_SEED, Section, Slug, Task, check_placeholders
 from blip_core.recipes.champion import Champion
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.curation import Curation
@@ -19,6 +21,7 @@ from blip_core.recipes.findings import Finding, check_findings
 from blip_core.recipes.finetune import Finetune
 from blip_core.recipes.inference import Inference
 from blip_core.recipes.labels import Labels
+from blip_core.recipes.phases import BASE, WHOLE, Phase, check_order, check_start
 from blip_core.recipes.pictures import Pictures
 from blip_core.recipes.scenes import Scenes
 from blip_core.recipes.source import PromptsSource, Source
@@ -26,7 +29,6 @@ from blip_core.recipes.tracking import Tracking
 from blip_core.recipes.variants import ALIASES, AnyVariant, ServerVariant, Variant
 
 SCHEMA_VERSION: Literal[1] = 1
-MAX_SEED = 2**32 - 1
 
 
 class Recipe(Section):
@@ -72,6 +74,10 @@ class Recipe(Section):
     """Which models are compared; the first is the one that the others are measured against."""
     findings: tuple[Finding, ...] = Field(default=(), strict=False, exclude_if=lambda given: not given)
     """What is expected of the variants, decided by what comes out."""
+    phases: tuple[Phase, ...] = Field(default=(), strict=False, exclude_if=lambda phases: not phases)
+    """Several tunings, one after the other; without any, the recipe's own sections are the only one."""
+    phase: str = Field(default="", exclude_if=lambda phase: not phase)
+    """Which of its phases this is; set by a run, never written."""
     champion: Champion = Champion()
     """When the tuned adapter becomes the champion."""
     tracking: Tracking = Tracking()
@@ -79,15 +85,18 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        _check_source(self)
-        _check_labels(self)
+        if self.phase:  # judging and comparing are the whole recipe's
+            _check_sections(self)
+            return self
+        check_order(self.phases)
+        for phase in self.each_phase():
+            with _told_of(phase):
+                _check_sections(self.in_phase(phase))
+        _check_phases(self)
         _check_inference(self)
         _check_evaluation(self)
-        _check_finetune(self)
         _check_variants(self)
         _check_findings(self)
-        _check_second_judge(self)
-        _check_gguf(self)
         return self
 
     @property
@@ -99,6 +108,32 @@ class Recipe(Section):
     def experiment(self) -> str:
         """Name of the experiment that its runs are filed under."""
         return self.tracking.experiment or self.name
+
+    @property
+    def label(self) -> str:
+        """Its name, with that of the phase that it stands for."""
+        return f"{self.name} {self.phase}".rstrip()
+
+    def each_phase(self) -> tuple[Phase, ...]:
+        """Its phases in their order; of a recipe that names none, one without a name."""
+        return self.phases or (WHOLE,)
+
+    @property
+    def last_phase(self) -> str:
+        """Name of its last phase, whose adapter is the run's; empty where it names none."""
+        return self.each_phase()[-1].name
+
+    def in_phase(self, phase: Phase) -> Self:
+        """The recipe as one of its phases has it: a recipe of one tuning, which goes by the phase's name."""
+        if phase is WHOLE:
+            return self
+        return self.model_copy(update={**phase.sections, "phases": (), "phase": phase.name})
+
+    def phase_of(self, variant: AnyVariant) -> str | None:
+        """The phase whose adapter a variant carries, the last unless it names one; None, none of this run."""
+        if not isinstance(variant, Variant) or variant.adapter is not True:
+            return None
+        return variant.phase or self.last_phase
 
     def digest(self, *sections: str) -> str:
         """Digest of some sections, or of the whole recipe: sha256 of their canonical JSON, in hex.
@@ -114,6 +149,38 @@ class Recipe(Section):
     def to_toml(self) -> str:
         """The recipe in full; loading this text again gives an equal recipe."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True), multiline_strings=True)
+
+
+def _check_sections(recipe: Recipe) -> None:
+    """Refuse what cannot work together in one phase."""
+    _check_source(recipe)
+    _check_labels(recipe)
+    _check_inference(recipe)
+    _check_finetune(recipe)
+    _check_second_judge(recipe)
+    _check_gguf(recipe)
+
+
+@contextmanager
+def _told_of(phase: Phase) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"phase {phase.name}: {error}" if phase.name else str(error)) from error
+
+
+def _check_phases(recipe: Recipe) -> None:
+    _refuse_twice("phases", [phase.name for phase in recipe.phases])
+    tuned = {phase.name: recipe.in_phase(phase).finetune for phase in recipe.phases}
+    for phase in recipe.phases:
+        settings = tuned[phase.name]
+        if settings.base != recipe.finetune.base:
+            raise ValueError(
+                f"phase {phase.name}: finetune.base is {settings.base.id}, and the recipe's own is "
+                f"{recipe.finetune.base.id}: the phases of a recipe tune one model; name it once, in finetune"
+            )
+        if phase.start != BASE:
+            check_start(phase.name, settings, phase.start, tuned[phase.start])
 
 
 def _check_source(recipe: Recipe) -> None:
@@ -215,6 +282,7 @@ def _check_variants(recipe: Recipe) -> None:
         if isinstance(variant, ServerVariant):
             _check_server(recipe, variant)
             continue
+        _check_phase_of(recipe, variant)
         if variant.role == "baseline" and (variant.adapter is True or variant.adapter in ALIASES):
             named = "true" if variant.adapter is True else variant.adapter
             raise ValueError(
@@ -236,6 +304,17 @@ def _check_second_judge(recipe: Recipe) -> None:
         raise ValueError(
             f"curation.second_judge.variant is {judge.variant!r}; allowed: {', '.join(allowed) or 'none'} "
             "(variants that are loaded here, without an adapter or with that of a folder)"
+        )
+
+
+def _check_phase_of(recipe: Recipe, variant: Variant) -> None:
+    names = [phase.name for phase in recipe.phases]
+    named = variant.phase or (str(variant.adapter) if names and variant.adapter_kind == "folder" else "")
+    if named and named not in names and "/" not in named:
+        there = f"there is {', '.join(names)}" if names else "the recipe has none"
+        raise ValueError(
+            f"variant {variant.name}: its adapter is that of the phase {named}, and {there}; a folder is "
+            "written with ./ before its name"
         )
 
 

@@ -29,7 +29,9 @@ class Variant(Section):
     model: Checkpoint
     """Its checkpoint; a recipe may leave it out, then it is `baseline` or `finetune.base`, by its role."""
     adapter: bool | str = Field(default=False)
-    """false: none; true: this run's; a text: champion, candidate, models:/NAME@ALIAS, digest or folder."""
+    """false: none; true: this run's; a text: a phase's, champion, models:/NAME@ALIAS, digest or folder."""
+    phase: str = Field(default="", exclude_if=lambda phase: not phase)
+    """The phase of this run that tuned it; set by the loader where `adapter` names one, or is true."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -40,6 +42,8 @@ class Variant(Section):
             raise ValueError(
                 f"adapter is {text!r}; of a registry it is models:/NAME@ALIAS or models:/NAME/VERSION"
             )
+        if self.phase and self.adapter is not True:
+            raise ValueError(f"phase is {self.phase!r}, but adapter is not true: name the phase in adapter")
         return self
 
     @property

@@ -70,6 +70,14 @@ class AdapterSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class PhaseSummary:
+    """A phase by its name: its dataset and its adapter, as above; what it did not make is None."""
+
+    dataset: DatasetSummary | None
+    adapter: AdapterSummary | None
+
+
+@dataclass(frozen=True, slots=True)
 class ChampionSummary:
     """Whether the adapter earned the alias `champion` by the recipe's rule, and why or why not."""
 
@@ -109,6 +117,7 @@ class Summary:
     report: str = ""
     champion: ChampionSummary | None = None
     findings: tuple[Finding, ...] = ()
+    phases: Mapping[str, PhaseSummary] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The object as JSON values."""
@@ -123,16 +132,29 @@ class Summary:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Read what `to_dict` wrote."""
         return cls(
-            dataset=DatasetSummary(**values["dataset"]) if values["dataset"] else None,
+            dataset=_dataset(values["dataset"]),
             variants={name: _variant(one) for name, one in values["variants"].items()},
             comparisons=tuple(_comparison(one) for one in values["comparisons"]),
-            adapter=AdapterSummary(**values["adapter"]) if values["adapter"] else None,
+            adapter=_adapter(values["adapter"]),
             stages={name: StageSummary(**one) for name, one in values["stages"].items()},
             mlflow=MlflowSummary(**values["mlflow"]),
             report=values["report"],
             champion=_champion(values.get("champion")),
             findings=findings_of(values),
+            phases={name: _phase(one) for name, one in values.get("phases", {}).items()},
         )
+
+
+def _dataset(values: Mapping[str, Any] | None) -> DatasetSummary | None:
+    return DatasetSummary(**values) if values else None
+
+
+def _adapter(values: Mapping[str, Any] | None) -> AdapterSummary | None:
+    return AdapterSummary(**values) if values else None
+
+
+def _phase(values: Mapping[str, Any]) -> PhaseSummary:
+    return PhaseSummary(_dataset(values["dataset"]), _adapter(values["adapter"]))
 
 
 def summarise_variants(ladder: Ladder) -> dict[str, VariantSummary]:

@@ -135,6 +135,7 @@ _WORDS: Mapping[str, Callable[[Told], str]] = {
     "pictures": _of_asked("pictures"),
     "labels": _of_asked("labels"),
     "dataset": _dataset,
+    "mix": _dataset,
     "finetune": _finetune,
     "predict": _predict,
     "compare": _compare,

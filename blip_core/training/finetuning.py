@@ -12,7 +12,13 @@ from blip_core import strict_json
 from blip_core.errors import NotANumber, TrainingFailure
 from blip_core.inference.predicting import describe
 from blip_core.modeling.adapter_targets import check_adapter
-from blip_core.modeling.adapters import adapter_state, attach_adapter, restore_adapter, save_adapter
+from blip_core.modeling.adapters import (
+    adapter_state,
+    attach_adapter,
+    begin_with,
+    restore_adapter,
+    save_adapter,
+)
 from blip_core.modeling.dropping import quick_dropout
 from blip_core.modeling.features import VisionCache, VisionStates, distinct_pictures, image_features
 from blip_core.modeling.finite import is_finite
@@ -60,7 +66,7 @@ class _Tuning:
         states: of the pictures.
         train: rows to learn.
         validation: rows to choose the best step by.
-        own: the base's own descriptions, by example id.
+        own: descriptions of the model that was begun with, by example id.
         settings: what is tuned and how.
         prompts: the wording of both stages.
         seed: of order, dropout and stages.
@@ -101,6 +107,7 @@ def finetune(
     on_step: OnStep = ignore_step,
     *,
     states: VisionStates | None = None,
+    start: Path | None = None,
     checkpoints: Path | None = None,
     on_samples: OnSamples = ignore_samples,
     together: ProcessGroup = ALONE,
@@ -120,6 +127,7 @@ def finetune(
         out_dir: folder for the adapter.
         on_step: told the metrics of every step that this process takes.
         states: where vision states come from; in memory if it is not said.
+        start: folder of a saved adapter of the same settings, which is gone on from; absent, a fresh one.
         checkpoints: folder of the checkpoints of this tuning alone, of which the newest complete one is gone
             on from; without it none are kept. They stay: whoever has published the adapter deletes them.
         on_samples: told what the model says of a few rows, before the first step and after every epoch.
@@ -137,7 +145,8 @@ def finetune(
     bundle.model.eval()
     kept = None
     if checkpoints is not None:
-        kept = Checkpoints(checkpoints, fingerprint(bundle, train, validation, settings, prompts, seed))
+        own_steps = fingerprint(bundle, train, validation, settings, prompts, seed, start)
+        kept = Checkpoints(checkpoints, own_steps)
     resume_from = kept.newest() if kept else None
     progress = _progress(settings, resume_from)
 
@@ -145,6 +154,8 @@ def finetune(
     with together.one_first():
         rejections = states.add([*train, *validation])
     readable = quarantine([*train, *validation], rejections)
+    if start:
+        bundle = _begun(bundle, settings, seed, start)
     own: dict[str, str] = {}
     if together.is_first:
         own = _own_descriptions(bundle, readable, states, settings, prompts, seed, resume_from)
@@ -152,7 +163,7 @@ def finetune(
     if settings.features == "cached":
         release_vision_tower(bundle)
 
-    tuned = attach_adapter(bundle, settings.adapter, seed)
+    tuned = bundle if start else attach_adapter(bundle, settings.adapter, seed)
 
     train_source, validation_source = (
         RowSource(tuned, rows, prompts, settings.describe_share, own, settings.max_text_tokens, seed)
@@ -192,6 +203,14 @@ def _check(
     check_adapter(bundle.model, settings.adapter, settings.features, bundle.quantisation)
 
 
+def _begun(bundle: Blip2Bundle, settings: Finetune, seed: int, start: Path) -> Blip2Bundle:
+    """The base with the adapter that is gone on from: it is this model that describes."""
+    begun = attach_adapter(bundle, settings.adapter, seed)
+    begin_with(begun, start)
+    begun.model.eval()
+    return begun
+
+
 def _progress(settings: Finetune, resume_from: ResumeFrom | None) -> Progress:
     if resume_from is None:
         return Progress(settings.micro_batch_size or settings.batch_size)
@@ -216,7 +235,7 @@ def _own_descriptions(
     seed: int,
     resume_from: ResumeFrom | None,
 ) -> dict[str, str]:
-    """The untuned base's own descriptions of a share of the examples, by example id.
+    """Descriptions of a share of the examples by the model that is begun with, by example id.
 
     Rows from a table may have none from anybody else: training on none would not be what inference does. A
     tuning that goes on reads those it began with.

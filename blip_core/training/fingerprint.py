@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,6 +30,7 @@ def fingerprint(
     settings: Finetune,
     prompts: Inference,
     seed: int,
+    start: Path | None = None,
 ) -> Fingerprint:
     """Plain values where a person could compare them, digests for rows and weights.
 
@@ -39,7 +41,9 @@ def fingerprint(
         settings: section of the recipe.
         prompts: the wording of both stages.
         seed: of the tuning.
+        start: folder of the adapter that is gone on from.
     """
+    begun = {"start": _files_digest(start)} if start else {}
     return {
         "version": VERSION,
         "finetune": settings.model_dump(mode="json"),
@@ -49,6 +53,7 @@ def fingerprint(
         "train": _rows_digest(train),
         "validation": _rows_digest(validation),
         "base": {"quantisation": bundle.quantisation, "weights": weights_digest(bundle.model)},
+        **begun,
     }
 
 
@@ -64,6 +69,8 @@ def _told(name: str, before: Any, after: Any) -> str:
         return f"the {name} rows differ"
     if name == "base.weights":
         return "the base has different weights"
+    if name == "start":
+        return "it goes on from another adapter"
     return f"{name} was {strict_json.dumps(before)} and is {strict_json.dumps(after)}"
 
 
@@ -75,6 +82,14 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{name}"] = value
     return flat
+
+
+def _files_digest(folder: Path) -> str:
+    """Digest of the weights in a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        digest.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def _rows_digest(examples: Sequence[Example]) -> str:

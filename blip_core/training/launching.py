@@ -37,6 +37,7 @@ class Job:
         seed: of adapter, order, dropout and stages.
         out_dir: folder for the adapter.
         checkpoints: folder of the checkpoints of this tuning alone; None keeps none.
+        start: folder of the adapter that is gone on from; None begins with a fresh one.
         device: `cpu` or `cuda`.
         processes: how many tune together.
         threads: CPU threads of all of them; 0 shares out those that torch would take here.
@@ -54,6 +55,7 @@ class Job:
     device: str
     processes: int
     threads: int = 0
+    start: Path | None = None
 
     @property
     def threads_each(self) -> int:
@@ -65,6 +67,7 @@ class Job:
             **{name: getattr(self, name) for name in self.__dataclass_fields__},
             **{name: str(getattr(self, name)) for name in ("base", "dataset", "store", "out_dir")},
             "checkpoints": str(self.checkpoints) if self.checkpoints else None,
+            "start": str(self.start) if self.start else None,
             "settings": self.settings.model_dump(mode="json"),
             "prompts": self.prompts.model_dump(mode="json"),
         }
@@ -77,6 +80,7 @@ class Job:
                 **values,
                 **paths,
                 "checkpoints": Path(values["checkpoints"]) if values["checkpoints"] else None,
+                "start": Path(values["start"]) if values["start"] else None,
                 # As JSON text: in strict mode lists are no tuples but there.
                 "settings": Finetune.model_validate_json(strict_json.dumps(values["settings"])),
                 "prompts": Inference.model_validate_json(strict_json.dumps(values["prompts"])),

@@ -50,6 +50,7 @@ def tune(folder: Path, rank: int) -> None:
         job.out_dir,
         on_step,
         states=_vision_states(job, bundle),
+        start=job.start,
         checkpoints=job.checkpoints,
         on_samples=on_samples,
         together=together,

@@ -28,9 +28,14 @@ def check_ready(recipe: Recipe) -> None:
     """
     check_can_run(recipe)
     check_checkpoints(recipe)
+    for phase in recipe.each_phase():
+        _check_adapter(recipe.in_phase(phase))
     for variant in recipe.variants:
         if isinstance(variant, ServerVariant):
             server_key(variant)
+
+
+def _check_adapter(recipe: Recipe) -> None:
     if not _surely_fits(recipe):
         prepare_environment(workplace())  # torch's family is imported now
         check_adapter(recipe)
@@ -55,11 +60,18 @@ def check_can_run(recipe: Recipe) -> None:
         TableError: A table or folder that it names is not there, lacks a column or holds too little of use.
     """
     check_measures(recipe)
-    check_parts(recipe)
-    _check_source(recipe.source, recipe.kind)
     if recipe.evaluation.kind == "table":
         evaluation_examples(recipe)
-        _check_held_out(recipe.source, recipe.evaluation, recipe.kind)
+    for phase in recipe.each_phase():
+        check_parts(recipe.in_phase(phase))
+        if phase.grows_own:
+            _check_rows(recipe.in_phase(phase), recipe)
+
+
+def _check_rows(phase: Recipe, whole: Recipe) -> None:
+    _check_source(phase.source, phase.kind)
+    if whole.evaluation.kind == "table" and phase.task == whole.task:
+        _check_held_out(phase.source, whole.evaluation, whole.kind)
 
 
 def check_parts(recipe: Recipe) -> None:

@@ -42,7 +42,9 @@ def vision_states(recipe: Recipe, bundle: "Blip2Bundle") -> "VisionStates":
     return StoredVisionStates(bundle, workplace().store, checkpoint_identity(settings.base))
 
 
-def tuning_job(recipe: Recipe, dataset: Path, out_dir: Path, checkpoints: Path) -> "Job":
+def tuning_job(
+    recipe: Recipe, dataset: Path, out_dir: Path, checkpoints: Path, start: Path | None = None
+) -> "Job":
     """What several processes are told that tune together; see `training.launching.finetune_together`.
 
     Raises:
@@ -67,6 +69,7 @@ def tuning_job(recipe: Recipe, dataset: Path, out_dir: Path, checkpoints: Path) 
         device=device,
         processes=recipe.device.processes,
         threads=recipe.device.threads if device == "cpu" else 0,
+        start=start,
     )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def show_plan(recipe: Recipe, as_json: bool, until: str, dataset: str = "", adapter: str = "") -> None:
-    """Print the stages of a run up to `dataset`, `adapter` or `scores`, and work none of them."""
+    """Print the stages of a run up to what would be made, see `planned`, and work none of them."""
     check_ready(recipe)
     if as_json:
         with only_json() as output:
@@ -37,26 +37,25 @@ def planned(recipe: Recipe, until: str, dataset: str = "", adapter: str = "") ->
 
     Args:
         recipe: what would be run.
-        until: what would be made: `dataset`, `adapter` or `scores`.
+        until: what would be made: `dataset`, `adapter`, `scores` with what they need, or a whole `run`.
         dataset: digest of the dataset that would be used instead of the recipe's own.
         adapter: digest of the adapter that would be used instead of the recipe's own.
     """
     prepare_environment(workplace())
-    from flows.compare_variants import carries_own, judge, needs_dataset
-    from flows.finetune import tune
-    from flows.regenerate_dataset import grow_dataset
+    from flows.compare_variants import judge, make_compared
+    from flows.phases import Phases
     from flows.variants.resolving import resolve_variants
     from tasks.chosen import chosen_pair
     from tasks.stage import only_planned
 
     with only_planned() as stages:
-        rows, tuned = chosen_pair(dataset, adapter)
-        if rows is None and (until != "scores" or needs_dataset(recipe, tuned)):
-            rows = grow_dataset.fn(recipe)
-        if until == "dataset":
-            return stages
-        if rows and (until == "adapter" or carries_own(recipe)):
-            tuned = tuned or tune.fn(recipe, rows)
+        made = Phases(recipe, *chosen_pair(dataset, adapter))
         if until == "scores":
-            judge.fn(recipe, rows, tuned, resolve_variants(recipe, work=False))
+            make_compared(recipe, made)
+        else:
+            for phase in made.names:
+                made.grow(phase) if until == "dataset" else made.tune(phase)
+        if until in ("dataset", "adapter"):
+            return stages
+        judge.fn(recipe, made.datasets.get(made.last), made.adapters, resolve_variants(recipe, work=False))
         return stages

@@ -17,6 +17,7 @@ from blip_core.reporting import (
     DatasetSummary,
     Ladder,
     MlflowSummary,
+    PhaseSummary,
     Report,
     Sample,
     StageSummary,
@@ -39,19 +40,21 @@ from blip_core.scoring import (
 from blip_core.store import ArtifactRef
 from blip_core.tracking.runs import JournalledRun
 from blip_core.wiring import evaluation_examples
+from flows.phases import Phases
 from flows.recording import ANSWERING, Recorder
 from flows.result_pages import LADDER_PICTURE, REPORT, show_results
 from flows.results.adapter_cards import stored_card
 from flows.results.metrics import finding_metrics, finding_row, gain_metrics, headline, variant_metrics
-from flows.results.training import Learning, keep_learning, training_summary
+from flows.results.training import TUNING, Learning, keep_learning, training_summary
 from flows.variants.named_adapter import NamedAdapter
 from tasks.compare import read_scores
 from tasks.predict_variant import FILE as PREDICTIONS
 from tasks.predict_variant import read_predictions
-from tasks.stage import metadata_of, path_of
+from tasks.stage import in_phase, metadata_of, path_of
 from tasks.tune_adapter import ADAPTER
 
 SCORES = "scores.json"
+NO_PHASES: Mapping[str, PhaseSummary] = {}
 SHEET = "pictures.png"
 CHAMPION = "champion.json"
 ADAPTER_CARD = "adapter-card.md"
@@ -61,17 +64,14 @@ TABLE_ROWS = 200  # what MLflow's table view shows at ease; all rows are in the 
 _PROMPT_CHARS = 200  # longer settings are read in recipe.toml
 
 
-def keep_results(
-    recorder: Recorder,
-    dataset: ArtifactRef | None,
-    adapter: ArtifactRef | None = None,
-    scores: ArtifactRef | None = None,
-) -> dict[str, Any]:
+def keep_results(recorder: Recorder, made: Phases, scores: ArtifactRef | None = None) -> dict[str, Any]:
     """Record what a run made, in MLflow and in Prefect, and sum it up."""
     folder = recorder.place.reports / recorder.run.id
     folder.mkdir(parents=True, exist_ok=True)
     keep_recipe(recorder.recipe, recorder.run)
-    samples = keep_dataset(recorder, folder, dataset) if dataset else []
+    keep_earlier(recorder, folder, made)
+    dataset, adapter = made.datasets.get(made.last), made.adapters.get(made.last)
+    samples = keep_dataset(recorder, folder, dataset, made.last) if dataset else []
     told = read_scores(scores) if scores else {"variants": {}, "comparisons": []}
     decision = decide(recorder.recipe.champion, told) if scores and adapter else None
     learning = keep_adapter(recorder, folder, adapter, told, decision) if adapter else Learning()
@@ -80,7 +80,8 @@ def keep_results(
     ladder = from_scores(told)
     report = folder / REPORT if scores else None
     findings = findings_of(told)
-    summary = summarise(recorder, dataset, adapter, ladder, report, decision, findings)
+    phases = {name: summarise_phase(made, name) for name in made.names if name}
+    summary = summarise(recorder, dataset, adapter, ladder, report, decision, findings, phases)
     if scores and adapter:
         keep_card(recorder, folder, adapter, told)
     if scores:
@@ -89,6 +90,19 @@ def keep_results(
     recorder.run.metrics(counts(dataset, adapter))
     show_results(recorder, summary, ladder, score_note(recorder.recipe) if scores else "")
     return summary.to_dict()
+
+
+def keep_earlier(recorder: Recorder, folder: Path, made: Phases) -> None:
+    """Keep what the phases before the last one made, each in a folder and a run of its own."""
+    for name in (*made.datasets, *made.adapters):
+        if name != made.last:
+            (folder / name).mkdir(exist_ok=True)
+    for name, dataset in made.datasets.items():
+        if name != made.last:
+            keep_dataset(recorder, folder / name, dataset, name)
+    for name, adapter in made.adapters.items():
+        if name != made.last:
+            keep_learning(recorder, folder / name, adapter, in_phase(TUNING, name))
 
 
 def counts(dataset: ArtifactRef | None, adapter: ArtifactRef | None) -> dict[str, float]:
@@ -105,14 +119,15 @@ def one_a_picture(rows: Sequence[Example]) -> list[Example]:
     return list({row.picture_id: row for row in reversed(rows)}.values())[::-1]
 
 
-def keep_dataset(recorder: Recorder, folder: Path, dataset: ArtifactRef) -> list[Example]:
-    """Log the dataset as the run's input, with a sheet of its pictures; gives the rows that are shown."""
-    recorder.run.dataset(recorder.recipe.name, dataset.digest, path_of(dataset), dataset.rows)
+def keep_dataset(recorder: Recorder, folder: Path, dataset: ArtifactRef, phase: str) -> list[Example]:
+    """Log a phase's dataset as the run's input, with a sheet of its pictures; gives the rows shown."""
+    name = "-".join(filter(None, (recorder.recipe.name, phase)))
+    recorder.run.dataset(name, dataset.digest, path_of(dataset), dataset.rows)
     recorder.run.tags({"foundry.dataset_digest": dataset.digest})
     samples = one_a_picture(read_split(path_of(dataset), "train"))[:SHEET_PICTURES]
     sheet = figures.contact_sheet([row.image for row in samples], [_caption(row) for row in samples])
     sheet.save(folder / SHEET)
-    for run in recorder.runs_of("labels"):
+    for run in recorder.runs_of(in_phase("labels", phase)):
         run.artifact(folder / SHEET)
     return samples
 
@@ -188,6 +203,7 @@ def write_page(
 
 def score_note(recipe: Recipe) -> str:
     """What a reader has to know of the scores of a recipe."""
+    recipe = recipe.in_phase(recipe.each_phase()[-1])
     notes = [POCKET_NOTE] if recipe.finetune.base.is_pocket else []
     if recipe.source.kind == "world":
         notes.append("The training pictures were composed, not painted; the pocket labeller labelled them.")
@@ -245,9 +261,12 @@ def keep_adapter(
     `champion` is an adapter whose variant beats the same model without it by the recipe's rule.
     """
     rests = path_of(adapter)
-    child = recorder.children.get("finetune", recorder.run)
-    learning = keep_learning(recorder, folder, adapter)
-    tuned = [variant.name for variant in recorder.recipe.variants if variant.adapter is True]
+    phase = recorder.recipe.last_phase
+    tuning = in_phase(TUNING, phase)
+    child = recorder.children.get(tuning, recorder.run)
+    learning = keep_learning(recorder, folder, adapter, tuning)
+    recipe = recorder.recipe
+    tuned = [variant.name for variant in recipe.variants if recipe.phase_of(variant) == phase]
     judged = [name for name in tuned if name in scores["variants"]]
     measure = ranking_of(scores).metric
     metrics = {f"{measure}_{name}": main_score(scores["variants"][name])["value"] for name in judged}
@@ -269,7 +288,7 @@ def keep_decision(recorder: Recorder, folder: Path, decision: Decision) -> None:
         "foundry.champion": "won" if decision.won else "not won",
         "foundry.champion_reasons": " ".join(decision.reasons),
     }
-    for run in recorder.runs_of("finetune"):
+    for run in recorder.runs_of(in_phase(TUNING, recorder.recipe.last_phase)):
         run.artifact(path)
         run.tags(told)
 
@@ -282,6 +301,7 @@ def summarise(
     report: Path | None,
     decision: Decision | None = None,
     findings: Sequence[Finding] = (),
+    phases: Mapping[str, PhaseSummary] = NO_PHASES,
 ) -> Summary:
     """The run as programs see it."""
     return Summary(
@@ -297,6 +317,16 @@ def summarise(
         report=str(report or ""),
         champion=ChampionSummary(decision.won, decision.reasons) if decision else None,
         findings=tuple(findings),
+        phases=phases,
+    )
+
+
+def summarise_phase(made: Phases, name: str) -> PhaseSummary:
+    """A phase as programs see it."""
+    dataset, adapter = made.datasets.get(name), made.adapters.get(name)
+    return PhaseSummary(
+        dataset=summarise_dataset(dataset) if dataset else None,
+        adapter=summarise_adapter(adapter) if adapter else None,
     )
 
 

@@ -10,7 +10,7 @@ from blip_core.reporting.curves import CURVE, SAMPLES, read_curve, read_samples
 from blip_core.store import ArtifactRef
 from blip_core.tracking.runs import JournalledRun
 from flows.recording import SAMPLES as SAMPLES_TABLE
-from flows.recording import Recorder
+from flows.recording import Recorder, StageRecord
 from tasks.stage import metadata_of, path_of
 
 MANIFEST_TABLE = "manifest.json"
@@ -19,6 +19,8 @@ CURVE_FIGURE = "loss.png"
 _COUNTED = ("cut_texts", "quarantined", "padded_share", "tokens", "skipped_steps", "vision_forwards")
 _SUMMED_UP = ("steps", "trainable", "first_loss", "last_loss", "best_validation_loss", "best_step")
 _COUNTS_SUMMED_UP = ("cut_texts", "quarantined", "padded_share", "skipped_steps")
+
+TUNING = "finetune"
 
 Curve = list[dict[str, float]]
 
@@ -31,16 +33,16 @@ class Learning:
     watched: list[dict[str, Any]] = field(default_factory=list)
 
 
-def keep_learning(recorder: Recorder, folder: Path, adapter: ArtifactRef) -> Learning:
-    """Keep in MLflow how an adapter learnt, whether it did so in this run or before."""
+def keep_learning(recorder: Recorder, folder: Path, adapter: ArtifactRef, stage: str = TUNING) -> Learning:
+    """Keep in MLflow how an adapter learnt in a stage, whether it did so in this run or before."""
     rests, told = path_of(adapter), metadata_of(adapter)
     curve, watched = read_curve(rests / CURVE), read_samples(rests / SAMPLES)
-    child = recorder.children.get("finetune", recorder.run)
-    for row in _not_told_yet(recorder, curve, told):
+    child = recorder.children.get(stage, recorder.run)
+    for row in _not_told_yet(recorder.stages.get(stage), curve, told):
         recorder.replay_step(child, row)
     child.artifact(rests / CURVE)
     drawn = figures.loss_curve(curve, folder / CURVE_FIGURE)
-    for run in recorder.runs_of("finetune"):
+    for run in recorder.runs_of(stage):
         run.artifact(drawn)
     child.metrics(training_facts(told))
     child.tags({"foundry.device": told["device_name"]} if "device_name" in told else {})
@@ -66,9 +68,8 @@ def training_summary(told: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _not_told_yet(recorder: Recorder, curve: Curve, told: Mapping[str, Any]) -> Curve:
+def _not_told_yet(tuning: StageRecord | None, curve: Curve, told: Mapping[str, Any]) -> Curve:
     """Steps that another run took: all of them, or those before the checkpoint that this one went on from."""
-    tuning = recorder.stages.get("finetune")
     if tuning is None or tuning.cached:
         return curve
     resumed_at = told.get("counts", {}).get("resumed_at")

@@ -56,13 +56,27 @@ def _compared(recipe: Recipe, variants: Sequence[AnyVariant]) -> dict[str, Any]:
     }
 
 
+def check_adapter_is_used(recipe: Recipe, adapter: str) -> None:
+    """Refuse an adapter of this run that no variant carries; of several phases, the last one's is meant.
+
+    Raises:
+        RecipeError: There is one.
+    """
+    if adapter and not any(recipe.phase_of(variant) == recipe.last_phase for variant in recipe.variants):
+        raise RecipeError(
+            f"the adapter {adapter} is named for this run, but no variant carries the adapter of the run; "
+            f"name it as a variant: --variant {adapter}"
+        )
+
+
 def choose_variant(recipe: Recipe, name: str) -> AnyVariant:
     """The model that answers; its adapter is not looked up in a registry yet, see `flows.variants.resolving`.
 
     Args:
         recipe: whose variants and whose base are meant.
-        name: of a variant; else `champion`, `candidate` or `models:/...` for an adapter in the registry; else
-            the folder of a PEFT adapter; else the beginning of an adapter's digest.
+        name: of a variant; else of a phase, whose adapter is meant; else `champion`, `candidate` or
+            `models:/...` for an adapter in the registry; else the folder of a PEFT adapter; else
+            the beginning of an adapter's digest.
 
     Raises:
         RecipeError: It is none of these.
@@ -71,6 +85,8 @@ def choose_variant(recipe: Recipe, name: str) -> AnyVariant:
     for variant in recipe.variants:
         if variant.name == name:
             return variant
+    if name in [phase.name for phase in recipe.phases]:
+        return Variant(name=name, role="base", model=recipe.finetune.base, adapter=True, phase=name)
     if name in ALIASES or name.startswith(REGISTRY_SCHEME):
         return _carrying(recipe, _slug(name.removeprefix(REGISTRY_SCHEME)), name)
     folder = Path(name).expanduser().absolute()
@@ -82,7 +98,7 @@ def choose_variant(recipe: Recipe, name: str) -> AnyVariant:
         carrying = _carrying(recipe, _name_of(digest), digest)
         resolve_variant(recipe, carrying, work=False)
         return carrying
-    known = ", ".join(variant.name for variant in recipe.variants)
+    known = ", ".join([one.name for one in recipe.variants] + [one.name for one in recipe.phases])
     raise RecipeError(
         f"there is no variant {name!r}; allowed: {known}, {' or '.join(ALIASES)} or "
         f"{REGISTRY_SCHEME}NAME@ALIAS of the registry, the folder of a PEFT adapter (with "
@@ -110,15 +126,16 @@ def _slug(text: str) -> str:
     return _NO_SLUG.sub("-", text.lower()).strip("-")[:_NAME_CHARS]
 
 
-def newest_adapter(recipe: Recipe) -> ArtifactRef:
-    """The newest adapter of a recipe's name and base, whatever else was changed when it was tuned.
+def newest_adapter(recipe: Recipe, phase: str) -> ArtifactRef:
+    """The newest adapter of a recipe's name, phase and base, whatever else was changed when it was tuned.
 
     Raises:
         UnknownArtifact: The store holds none.
     """
     base = checkpoint_identity(recipe.finetune.base)
     for adapter in Lineage(workplace().store.artifacts()).of_kind("adapter"):
-        if (adapter.metadata.get("recipe"), adapter.metadata.get("model")) == (recipe.name, base):
+        told = (adapter.metadata.get(name) for name in ("recipe", "model", "phase"))
+        if tuple(told) == (recipe.name, base, phase or None):
             return adapter.ref()
     raise UnknownArtifact(
         f"no adapter of {recipe.name} with {recipe.finetune.base.id} is in the store; make one with "
@@ -136,5 +153,6 @@ def check_variant(recipe: Recipe, name: str) -> None:
     """
     variant = choose_variant(recipe, name)
     resolve_variant(recipe, variant, work=False)
-    if variant.adapter is True:
-        newest_adapter(recipe)
+    phase = recipe.phase_of(variant)
+    if phase is not None:
+        newest_adapter(recipe, phase)

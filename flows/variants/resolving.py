@@ -1,6 +1,6 @@
 """Who takes part in a comparison, looked up once, before any work: what a name means may change meanwhile."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ class ResolvedVariant(BaseModel):
 
     Attributes:
         variant: who answers.
+        phase: the phase of this run whose adapter it carries; None, it carries none of this run.
         adapter: the kept adapter that it carries; None without, in a folder, or tuned by this run.
         registered: where in the registry that adapter was found, as `models:/NAME/VERSION`; else empty.
         server_facts: what its server told of its model.
@@ -35,13 +36,14 @@ class ResolvedVariant(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     variant: AnyVariant
+    phase: str | None = None
     adapter: ArtifactRef | None = None
     registered: str = ""
     server_facts: str = ""
 
-    def inputs(self, own: ArtifactRef | None) -> dict[str, Any]:
-        """What the stages that answer take of it; `own` is the adapter of this run."""
-        carried = own if self.variant.adapter is True else self.adapter
+    def inputs(self, own: Mapping[str, ArtifactRef]) -> dict[str, Any]:
+        """What the stages that answer take of it; `own` are the adapters of this run, by phase."""
+        carried = self.adapter if self.phase is None else own.get(self.phase)
         return {"variant": self.variant, "adapter": carried, "server_facts": self.server_facts}
 
     def tags(self) -> dict[str, str]:
@@ -84,7 +86,7 @@ def resolve_variant(recipe: Recipe, variant: AnyVariant, *, work: bool = True) -
         return ResolvedVariant(variant=variant, adapter=adapter)
     if variant.adapter_kind == "folder":
         _check_folder(variant)
-    return ResolvedVariant(variant=variant)
+    return ResolvedVariant(variant=variant, phase=recipe.phase_of(variant))
 
 
 def keep_variants(recorder: "Recorder", variants: Sequence[ResolvedVariant]) -> None:

@@ -136,7 +136,7 @@ def test_rows_are_looked_for_where_the_stages_put_them(kind, stage):
 @pytest.mark.usefixtures("prefect_server", "use_doubles")
 @pytest.mark.filterwarnings("default")
 def test_every_step_of_a_row_that_the_stages_made_is_known(home, doubles, foundry):
-    from flows.regenerate_dataset import grow_dataset
+    from flows.phases import grow_dataset
 
     recipe = load_recipe("gallery-vqa", "pocket", doubles)
     grow_dataset(recipe)

@@ -8,6 +8,7 @@ from tasks import (
     build_dataset,
     compare,
     label_pictures,
+    mix_rows,
     paint_pictures,
     predict_variant,
     tune_adapter,
@@ -81,3 +82,32 @@ def test_other_weights_change_the_key_of_the_stage_that_loads_them(models):
     before = keys()
     (models / "llava" / "config.json").write_text("{}")
     assert changed(before, keys()) == {"labels"}
+
+
+def test_a_phase_is_known_by_what_it_says_and_not_by_its_name():
+    tables = 'phases=[{name="one"}, {name="two", start="one"}, {name="three", finetune={epochs=9}}]'
+    recipe = load_recipe("gallery-vqa", "pocket", [tables])
+    one, two, three = map(recipe.in_phase, recipe.phases)
+    plain = load_recipe("gallery-vqa", "pocket")
+    alone = tune_adapter.key(plain, UPSTREAM)
+    assert tune_adapter.key(one, UPSTREAM) == tune_adapter.key(two, UPSTREAM) == alone
+    assert tune_adapter.key(three, UPSTREAM) != alone
+    begun = [tune_adapter.key(two, UPSTREAM, start) for start in (UPSTREAM, OTHER)]
+    assert len({alone, *begun}) == 3
+    assert build_dataset.key(one, UPSTREAM, UPSTREAM) == build_dataset.key(plain, UPSTREAM, UPSTREAM)
+
+
+@pytest.mark.parametrize(
+    ("sets", "weights"),
+    [
+        ({"own": UPSTREAM, "one": UPSTREAM}, {"own": 1.0, "one": 1.0}),
+        ({"own": UPSTREAM, "one": OTHER}, {"own": 2.0, "one": 1.0}),
+        ({"own": OTHER, "one": UPSTREAM}, {"own": 1.0, "one": 1.0}),
+    ],
+)
+def test_a_mixture_is_known_by_its_sets_and_their_weights(sets, weights):
+    recipe = load_recipe("gallery-vqa", "pocket")
+    known = mix_rows.key(recipe, {"own": UPSTREAM, "one": OTHER}, {"own": 1.0, "one": 1.0})
+    assert mix_rows.key(recipe, sets, weights) != known
+    turned = mix_rows.key(recipe, {"one": OTHER, "own": UPSTREAM}, {"one": 1.0, "own": 1.0})
+    assert turned == known

@@ -24,7 +24,7 @@ def run(
     from flows.cli.running import run_flow
 
     if dry_run:
-        show_plan(plan, as_json, "scores")
+        show_plan(plan, as_json, "run")
         return
 
     def load() -> Callable[[], dict[str, Any]]:

@@ -10,7 +10,7 @@ from blip_core.adapter_card import read_facts
 from blip_core.errors import CheckpointError
 from blip_core.modeling import attach_adapter, check_adapter_folder, load_adapter, load_blip2, save_adapter
 from blip_core.modeling.accounts import lora_parameters, trained_parameters
-from blip_core.modeling.adapters import adapter_state, restore_adapter
+from blip_core.modeling.adapters import adapter_state, begin_with, restore_adapter
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.quantisation import Quantisation
 from blip_core.recipes.checkpoint import Checkpoint
@@ -83,6 +83,43 @@ def test_a_saved_adapter_gives_equal_logits(
 
     assert torch.equal(_logits(loaded.blip2), expected)
     assert not torch.equal(_logits(load_blip2(tiny_blip2(family)).blip2), expected)
+
+
+@pytest.mark.parametrize("adapter", ALL_PARTS, ids=name_of)
+@pytest.mark.parametrize("family", ["t5", "opt"])
+def test_an_adapter_begins_where_a_saved_one_ended(
+    tiny_blip2: FolderOf, tmp_path: Path, family: str, adapter: Adapter
+) -> None:
+    tuned = _disturbed(attach_adapter(load_blip2(tiny_blip2(family)), adapter, seed=0))
+    save_adapter(tuned, tmp_path, BASE)
+    begun = attach_adapter(load_blip2(tiny_blip2(family)), adapter, seed=1)
+
+    begin_with(begun, tmp_path)
+
+    assert torch.equal(_logits(begun.blip2), _logits(tuned.blip2))
+    trained = adapter_state(begun)
+    assert trained.keys() == adapter_state(tuned).keys()
+    assert all(torch.equal(trained[name], value) for name, value in adapter_state(tuned).items())
+
+
+@pytest.mark.parametrize("other", [0, 1, 2, 3], ids=["qformer", "language", "projection", "queries"])
+def test_an_adapter_does_not_begin_with_one_of_other_parts(
+    tiny_blip2: FolderOf, tmp_path: Path, other: int
+) -> None:
+    save_adapter(attach_adapter(load_blip2(tiny_blip2("t5")), ALL_PARTS[other], seed=0), tmp_path, BASE)
+    begun = attach_adapter(load_blip2(tiny_blip2("t5")), ALL_PARTS[(other + 1) % 4], seed=0)
+
+    with pytest.raises(CheckpointError, match="does not fit"):
+        begin_with(begun, tmp_path)
+
+
+def test_an_adapter_does_not_begin_with_one_of_another_rank(tiny_blip2: FolderOf, tmp_path: Path) -> None:
+    save_adapter(attach_adapter(load_blip2(tiny_blip2("t5")), QFORMER, seed=0), tmp_path, BASE)
+    wider = QFORMER.model_copy(update={"r": 8})
+    begun = attach_adapter(load_blip2(tiny_blip2("t5")), wider, seed=0)
+
+    with pytest.raises(CheckpointError, match="does not fit this model"):
+        begin_with(begun, tmp_path)
 
 
 def test_an_adapter_that_was_loaded_is_saved_whole_again(tiny_blip2: FolderOf, tmp_path: Path) -> None:

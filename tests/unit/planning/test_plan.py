@@ -10,7 +10,7 @@ from blip_core.errors import RecipeError, TableError
 from blip_core.planning import Rate, make_plan
 from blip_core.planning.advice import Advice, advise, changed
 from blip_core.planning.cards import CARDS, CONTEXT_BYTES, GB, card_named, card_of_device, fits, processor
-from blip_core.planning.counting import count_rows
+from blip_core.planning.counting import count_phases, count_rows
 from blip_core.planning.footprint import Footprint
 from blip_core.planning.lengths import training_rows
 from blip_core.planning.live_bytes import Operation, Work
@@ -63,6 +63,34 @@ def test_counts_follow_the_recipe_and_the_rows_that_are_asked_for():
     assert (counts.scenes, counts.pictures, counts.labels) == (500, 500, 1000)
     assert (counts.train, counts.validation, counts.judged) == (850, 100, 2080)
     assert count_rows(recipe, rows=11).pictures == 6
+
+
+PHASES = (
+    'phases=[{name = "wide"}, {name = "own-half", scenes = {count = 100}, rows = {own = 1, wide = 1}}, '
+    '{name = "old", start = "wide", rows = {wide = 2, own-half = 1}, finetune = {epochs = 1}}]'
+)
+
+
+def test_each_phase_is_counted_and_a_mixture_by_its_weights():
+    counts = count_phases(load_recipe("gallery-vqa", "pocket", [PHASES]), bundled=2080)
+    assert list(counts) == ["wide", "own-half", "old"]
+    assert [one.scenes for one in counts.values()] == [500, 100, 0]
+    assert (counts["wide"].train, counts["wide"].validation) == (850, 100)
+    assert (counts["own-half"].train, counts["own-half"].validation) == (340, 40)
+    assert (counts["old"].train, counts["old"].labels) == (1020, 0)
+
+
+def test_a_plan_counts_the_time_of_every_phase(pocket):
+    planned = pocket_plan(PHASES, bundled=2080)
+    told = planned.to_dict()
+    assert [one.recipe.phase for one in planned.before] == ["wide", "own-half"] == list(told["phases"])
+    assert all(not one["stage"].startswith("predict") for one in told["phases"]["wide"]["times"])
+    assert planned.device_hours == pytest.approx(
+        sum(one["device_hours"] for one in told["times"])
+        + sum(one["device_hours"] for phase in told["phases"].values() for one in phase["times"])
+    )
+    assert planned.device_hours > pocket.device_hours
+    assert pocket.to_dict()["phases"] == {}
 
 
 def test_a_table_is_counted_without_its_pictures(tmp_path):

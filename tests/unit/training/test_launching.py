@@ -143,8 +143,10 @@ def test_a_launched_tuning_comes_back_whole(
 
 def test_what_travels_comes_back_as_it_was(make_job: MakeJob, tmp_path: Path) -> None:
     job = make_job("adapter", adapter=Adapter(preset="projection-queries"), checkpoints=tmp_path)
+    started = dataclasses.replace(job, start=tmp_path / "earlier")
 
     assert Job.from_json(job.to_json()) == job
+    assert Job.from_json(started.to_json()) == started
 
 
 def test_threads_are_shared_out(make_job: MakeJob) -> None:

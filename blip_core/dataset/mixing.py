@@ -1,0 +1,136 @@
+"""Mixes datasets: rows of several sets in given shares, each in the split that it had."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from blip_core.errors import EmptyDataset
+from blip_core.records import Example, Rejection, Split
+
+STAGE = "dataset"
+_HELD_OUT_FIRST: tuple[Split, ...] = ("test", "validation", "train")  # what judges is never learnt
+
+Sets = Mapping[str, Mapping[Split, Sequence[Example]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """Rows that were drawn of several sets.
+
+    Attributes:
+        examples: the rows, in id order.
+        splits: row id -> the split that it had in its set.
+        rejections: rows whose picture judges or watches elsewhere.
+        drawn: set -> split -> rows.
+    """
+
+    examples: list[Example]
+    splits: dict[str, Split]
+    rejections: list[Rejection]
+    drawn: dict[str, dict[Split, int]]
+
+
+def mix(sets: Sets, weights: Mapping[str, float], seed: int) -> Mixture:
+    """Draw rows without replacement, so that the shares are those of the weights.
+
+    Each split is as large as its scarcest set allows. A row that several sets hold is kept once; one whose
+    id means another row in another set goes by `SET-ID`. Neither the order of sets nor that of rows matters.
+
+    Args:
+        sets: name -> split -> rows.
+        weights: name -> weight, above 0.
+        seed: of the draw.
+
+    Raises:
+        EmptyDataset: A set has no row to learn that the others do not have.
+    """
+    parted, rejections = _part(sets)
+    examples: list[Example] = []
+    splits: dict[str, Split] = {}
+    drawn: dict[str, dict[Split, int]] = {name: {} for name in sorted(sets)}
+    for split in _HELD_OUT_FIRST:
+        rows = {name: parted[name][split] for name in sorted(sets)}
+        counts = _counts(split, {name: len(found) for name, found in rows.items()}, weights)
+        for name, found in rows.items():
+            chosen = sorted(found, key=lambda row: _draw(row.id, seed))[: counts[name]]
+            examples += chosen
+            splits |= dict.fromkeys((row.id for row in chosen), split)
+            drawn[name][split] = len(chosen)
+    return Mixture(sorted(examples, key=lambda row: row.id), splits, rejections, drawn)
+
+
+def shares(available: Mapping[str, int], weights: Mapping[str, float]) -> dict[str, int]:
+    """How many rows each set gives: in proportion to the weights, to less than a row, as many as can be.
+
+    Args:
+        available: name -> rows that there are, above 0.
+        weights: name -> weight, above 0.
+    """
+    exact = {name: Fraction(str(weights[name])) for name in sorted(available)}
+    whole = sum(exact.values())
+    rows = min(Fraction(available[name]) * whole / weight for name, weight in exact.items()) // 1
+    quotas = {name: rows * weight / whole for name, weight in exact.items()}
+    counts = {name: int(quota) for name, quota in quotas.items()}
+    largest_rest = sorted(quotas, key=lambda name: counts[name] - quotas[name])
+    for name in largest_rest[: rows - sum(counts.values())]:
+        counts[name] += 1
+    return counts
+
+
+def _counts(split: Split, available: Mapping[str, int], weights: Mapping[str, float]) -> dict[str, int]:
+    """Rows to draw; sets without any are passed over where nothing is learnt: few rows have all splits."""
+    empty = [name for name, rows in available.items() if not rows]
+    if empty and split == "train":
+        raise EmptyDataset(
+            f"the set {empty[0]} has no row to learn that the other sets of the mixture do not have; "
+            "leave it out of rows, or bring more rows"
+        )
+    held = {name: rows for name, rows in available.items() if rows}
+    return dict.fromkeys(available, 0) | (shares(held, weights) if held else {})
+
+
+def _draw(row_id: str, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed} {row_id}".encode()).digest()
+
+
+def _part(sets: Sets) -> tuple[dict[str, dict[Split, list[Example]]], list[Rejection]]:
+    """Rows by set and split: each once, by a name of its own, none whose picture a stricter split holds."""
+    parted: dict[str, dict[Split, list[Example]]] = {name: {} for name in sets}
+    rejections: list[Rejection] = []
+    names = _Names()
+    held_out: set[bytes] = set()
+    for split in _HELD_OUT_FIRST:
+        for name in sorted(sets):
+            parted[name][split] = []
+            for row in sorted(sets[name][split], key=lambda one: one.id):
+                if row.image in held_out:
+                    rejections.append(_bridge(row, name))
+                    continue
+                parted[name][split] += names.new(row, name)
+        held_out |= {row.image for name in sets for row in sets[name][split]}
+    return parted, rejections
+
+
+def _bridge(row: Example, name: str) -> Rejection:
+    return Rejection(row.id, STAGE, "bridges-splits", f"its picture is held out in another set than {name}")
+
+
+class _Names:
+    """Ids that are taken, and by what."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Example] = {}
+        self._pictures: dict[str, bytes] = {}
+
+    def new(self, row: Example, set_name: str) -> Iterator[Example]:
+        """The row, by a name of its own; nothing where it is there already."""
+        if self._pictures.setdefault(row.picture_id, row.image) != row.image:
+            row = replace(row, picture_id=f"{set_name}-{row.picture_id}", group=f"{set_name}-{row.group}")
+        known = self._rows.get(row.id)
+        if known == row:
+            return
+        if known:
+            row = replace(row, id=f"{set_name}-{row.id}")
+        self._rows[row.id] = row
+        yield row

@@ -1,0 +1,99 @@
+"""The phases of a run: each grows its rows and tunes an adapter on them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from prefect import flow
+
+from blip_core.recipes import BASE, OWN, Recipe
+from blip_core.store import ArtifactRef
+from tasks.build_dataset import build_dataset
+from tasks.label_pictures import label_pictures
+from tasks.mix_rows import mix_rows
+from tasks.paint_pictures import paint_pictures
+from tasks.read_pictures import read_pictures
+from tasks.read_table import read_table
+from tasks.stage import is_only_planned
+from tasks.tune_adapter import tune_adapter
+from tasks.write_scenes import write_scenes
+
+NOTHING: Mapping[str, Any] = {}
+
+
+class Phases:
+    """What the phases of a run have made: each dataset and adapter once, when it is first asked for.
+
+    Args:
+        recipe: the resolved recipe.
+        dataset: the last phase's rows, where somebody names them.
+        adapter: the last phase's adapter, where somebody names it.
+    """
+
+    def __init__(
+        self, recipe: Recipe, dataset: ArtifactRef | None = None, adapter: ArtifactRef | None = None
+    ) -> None:
+        self._recipe = recipe
+        self._phases = {phase.name: phase for phase in recipe.each_phase()}
+        self.names = tuple(self._phases)
+        self.last = self.names[-1]
+        self.datasets: dict[str, ArtifactRef] = {self.last: dataset} if dataset else {}
+        self.adapters: dict[str, ArtifactRef] = {self.last: adapter} if adapter else {}
+
+    def grow(self, name: str) -> ArtifactRef:
+        """The rows of a phase: its own, or a mixture with those of earlier ones."""
+        if name not in self.datasets:
+            phase = self._phases[name]
+            earlier = {one: self.grow(one) for one in phase.weights if one != OWN}
+            make = grow_dataset.fn if is_only_planned() else grow_dataset
+            self.datasets[name] = make(self._recipe.in_phase(phase), phase.weights, earlier)
+        return self.datasets[name]
+
+    def tune(self, name: str) -> ArtifactRef:
+        """The adapter of a phase, tuned on its rows."""
+        if name not in self.adapters:
+            phase = self._phases[name]
+            start = None if phase.start == BASE else self.tune(phase.start)
+            make = tune.fn if is_only_planned() else tune
+            self.adapters[name] = make(self._recipe.in_phase(phase), self.grow(name), start)
+        return self.adapters[name]
+
+
+@flow(name="grow-dataset", flow_run_name="grow-dataset {recipe.label}")
+def grow_dataset(
+    recipe: Recipe, weights: Mapping[str, float] = NOTHING, earlier: Mapping[str, ArtifactRef] = NOTHING
+) -> ArtifactRef:
+    """Grow the dataset of a phase from nothing but prompts, or from the source it names.
+
+    Args:
+        recipe: the resolved recipe, as the phase has it.
+        weights: of the sets that are mixed; none, the phase's own rows alone.
+        earlier: datasets of earlier phases, by the names of those that are mixed.
+    """
+    if not weights:
+        return _own_rows(recipe)
+    sets = {name: _own_rows(recipe) if name == OWN else earlier[name] for name in weights}
+    return mix_rows(recipe=recipe, sets=sets, weights=dict(weights))
+
+
+def _own_rows(recipe: Recipe) -> ArtifactRef:
+    if recipe.source.kind == "table" and recipe.source.questions == "table":
+        return read_table(recipe=recipe)
+    if recipe.source.kind in ("table", "folder", "plugin"):
+        pictures = read_pictures(recipe=recipe)
+    else:
+        scenes = write_scenes(recipe=recipe)
+        pictures = paint_pictures(recipe=recipe, scenes=scenes)
+    labels = label_pictures(recipe=recipe, pictures=pictures)
+    return build_dataset(recipe=recipe, pictures=pictures, labels=labels)
+
+
+@flow(name="tune", flow_run_name="tune {recipe.label}")
+def tune(recipe: Recipe, dataset: ArtifactRef, start: ArtifactRef | None = None) -> ArtifactRef:
+    """Tune the adapter of a phase on its rows.
+
+    Args:
+        recipe: the resolved recipe, as the phase has it.
+        dataset: the rows to learn from.
+        start: the adapter that is gone on from; without, a fresh one.
+    """
+    return tune_adapter(recipe=recipe, dataset=dataset, start=start)
