@@ -91,10 +91,9 @@ class Recipe(Section):
         check_order(self.phases)
         for phase in self.each_phase():
             with _told_of(phase):
-                _check_sections(self.in_phase(phase))
+                _check_sections(self.in_phase(phase), is_judged=phase.name == self.last_phase)
         _check_phases(self)
         _check_inference(self)
-        _check_evaluation(self)
         _check_variants(self)
         _check_findings(self)
         return self
@@ -151,11 +150,13 @@ class Recipe(Section):
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True), multiline_strings=True)
 
 
-def _check_sections(recipe: Recipe) -> None:
-    """Refuse what cannot work together in one phase."""
+def _check_sections(recipe: Recipe, *, is_judged: bool = False) -> None:
+    """Refuse what cannot work together in one phase; the test rows of the last one may judge."""
     _check_source(recipe)
     _check_labels(recipe)
     _check_inference(recipe)
+    if is_judged:
+        _check_evaluation(recipe)
     _check_finetune(recipe)
     _check_second_judge(recipe)
     _check_gguf(recipe)
