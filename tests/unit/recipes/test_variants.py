@@ -62,7 +62,7 @@ def test_a_resolved_recipe_with_every_kind_loads_to_the_same(tmp_path):
         (SERVER.replace("127.0.0.1", "me:secret@h"), "environment variable that key_variable names"),
         (SERVER.replace("/v1", "/v1?key=secret"), "environment variable that key_variable names"),
         (SERVER.replace("http:", "ftp:"), "allowed: an address such as"),
-        (SERVER.replace("8000", "eight"), "not an address"),
+        (SERVER.replace("8000", "eight"), "url is not an address"),
         (SERVER + ", key_variable='a key'", r"variants\[0\]\.key_variable is 'a key'"),
     ],
 )
