@@ -229,9 +229,9 @@ def test_nothing_to_learn_is_said_before_anything_is_done(
 
     with pytest.raises(EmptyDataset, match="no rows"):
         finetune(bundle, [], make_examples(2), finetune_settings, inference_settings, 0, tmp_path)
-    caption = [replace(example, task="caption") for example in make_examples(2)]
-    with pytest.raises(RecipeError, match="caption"):
-        finetune(bundle, caption, [], finetune_settings, inference_settings, 0, tmp_path)
+    poems = [replace(example, task="poem") for example in make_examples(2)]
+    with pytest.raises(RecipeError, match="there is no task 'poem'"):
+        finetune(bundle, poems, [], finetune_settings, inference_settings, 0, tmp_path)
 
 
 def _weights(result: TrainingResult) -> bytes:
