@@ -57,7 +57,8 @@ class _VariantJudge:
         self._model: LoadedModel | None = LoadedModel(bundle, variant_states(recipe, variant, bundle), "")
         self._variant = variant.name
         # One answer is asked for, in the plainest way: rotations and ablations judge models, not rows.
-        self._settings = inference_settings(recipe).model_copy(update={"circular": False, "ablations": ()})
+        plain = {"circular": False, "ablations": (), "free_generation": not recipe.kind.has_options}
+        self._settings = inference_settings(recipe).model_copy(update=plain)
 
     def answer(self, rows: Sequence[Example]) -> list[str]:
         """Answer the questions of rows; see `Judge`."""
