@@ -70,7 +70,7 @@ def read_in_every_way(path: Path) -> bool:
 def test_no_case_of_the_campaign_breaks_the_reader_of_a_text_table(kind: str, cases: int, tmp_path: Path):
     ending, sound = TEXTS[kind]
     path = tmp_path / f"t{ending}"
-    for case in range(cases):
+    for case in range(list(TEXTS).index(kind), cases, len(TEXTS)):  # the reader's cases, shared out
         text = mutated(sound, case)
         content = text.encode(ENCODINGS[case % len(ENCODINGS)], "replace")
         path.write_bytes(damaged(content, case) if case % 4 == 0 else content)
