@@ -94,7 +94,8 @@ CHEAP = sorted({one.words for one in FOUNDRY if one.is_whole and one.words and i
 
 @pytest.mark.parametrize("words", CHEAP, ids=shlex.join)
 def test_a_cheap_command_runs(words, monkeypatch, tmp_path):
-    monkeypatch.setenv("FOUNDRY_HOME", str(tmp_path))
+    monkeypatch.setenv("FOUNDRY_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(app, list(words))
     assert done.exit_code == 0, done.output
     assert done.stdout
