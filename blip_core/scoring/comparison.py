@@ -1,14 +1,14 @@
 """Paired comparison of two variants that answered the same questions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from blip_core.finite import check_finite
 from blip_core.records import Prediction
 from blip_core.scoring.accuracy import SIGNIFICANCE
-from blip_core.scoring.bootstrap import clustered_interval
+from blip_core.scoring.paired import compare_values
 from blip_core.scoring.pairing import pair
 
 
@@ -69,35 +69,10 @@ def compare(a: Sequence[Prediction], b: Sequence[Prediction], seed: int = 0) -> 
         TableError: when the two did not answer the same questions, once each, with the same true answers.
     """
     rows = pair(a, b)
-    right = np.array([(first.is_right, second.is_right) for first, second in rows], dtype=np.int64)
-    only_a = int(np.sum(right[:, 0] > right[:, 1]))
-    only_b = int(np.sum(right[:, 1] > right[:, 0]))
+    right = np.array([(first.is_right, second.is_right) for first, second in rows], dtype=np.float64)
     pictures = [first.picture_id for first, _ in rows]
-    low, high, clusters = clustered_interval(right[:, 1] - right[:, 0], pictures, seed)
-    return Comparison(
-        a=rows[0][0].variant,
-        b=rows[0][1].variant,
-        difference=(only_b - only_a) / len(rows),
-        low=low,
-        high=high,
-        p_value=mcnemar_p(only_a, only_b),
-        discordant=only_a + only_b,
-        n=len(rows),
-        clusters=clusters,
-    )
-
-
-def mcnemar_p(only_a: int, only_b: int) -> float:
-    """Two-sided p-value of the exact McNemar test.
-
-    Args:
-        only_a: questions that the first alone answers right.
-        only_b: questions that the second alone answers right.
-    """
-    from statsmodels.stats.contingency_tables import mcnemar
-
-    table = [[0, only_a], [only_b, 0]]  # the test looks at discordant questions alone
-    return float(mcnemar(table, exact=True).pvalue)
+    found = compare_values(right[:, 0], right[:, 1], pictures, seed=seed)
+    return Comparison(a=rows[0][0].variant, b=rows[0][1].variant, **asdict(found))
 
 
 def verdict(comparison: Comparison) -> str:

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blip_core.scoring.bootstrap import RESAMPLES, clustered_interval
-from blip_core.scoring.comparison import mcnemar_p
 
 _FLIPS_AT_ONCE = 4_000_000  # keeps a table of signs at some tens of MB
 _ROUNDING = 1e-12  # share by which a sum may differ from itself when it is added in another order
@@ -88,6 +87,19 @@ def paired_p(a: Floats, b: Floats, pictures: Sequence[str], seed: int = 0, draws
     if _is_yes_no(a) and _is_yes_no(b):
         return mcnemar_p(int(np.sum(a > b)), int(np.sum(b > a)))
     return _sign_flip_p(b - a, pictures, seed, draws)
+
+
+def mcnemar_p(only_a: int, only_b: int) -> float:
+    """Two-sided p-value of the exact McNemar test.
+
+    Args:
+        only_a: questions that the first alone answers right.
+        only_b: questions that the second alone answers right.
+    """
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    table = [[0, only_a], [only_b, 0]]  # the test looks at discordant questions alone
+    return float(mcnemar(table, exact=True).pvalue)
 
 
 def _is_yes_no(values: Floats) -> bool:

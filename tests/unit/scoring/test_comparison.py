@@ -5,7 +5,7 @@ import pytest
 
 from blip_core.errors import EmptyDataset, TableError
 from blip_core.scoring import Comparison, compare, verdict
-from blip_core.scoring.comparison import mcnemar_p
+from blip_core.scoring.paired import mcnemar_p
 
 
 def outcomes(both, only_a, only_b, neither):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from blip_core.records import LETTERS, Prediction
 from blip_core.scoring import accuracy, calibration, circular_accuracy, compare, per_letter
-from blip_core.scoring.comparison import mcnemar_p
+from blip_core.scoring.paired import mcnemar_p
 
 few = settings(max_examples=25, deadline=None)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from blip_core.scoring import questions_needed
-from blip_core.scoring.comparison import mcnemar_p
+from blip_core.scoring.paired import mcnemar_p
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "read-the-scores.md"
 
