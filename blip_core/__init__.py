@@ -11,11 +11,11 @@ if TYPE_CHECKING:
         Model,
         label_pictures,
         load_model,
-        load_recipe,
         paint_pictures,
         read_split,
         write_scenes,
     )
+    from blip_core.recipes import load_recipe
 
 __all__ = [
     "Model",

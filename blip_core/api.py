@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blip_core import dataset, labelling, painting, scenes
-from blip_core.errors import RecipeError
+from blip_core.errors import RecipeError, UserMistake
 from blip_core.images import decode_picture
-from blip_core.recipes import Inference, Recipe, load_recipe
+from blip_core.kinds import KINDS, Kind
+from blip_core.recipes import Recipe, load_recipe  # noqa: F401 - the latter is handed out
 from blip_core.recipes.variants import Variant
-from blip_core.records import WITH_OPTIONS, Example, Label, Picture, Prediction, Scene, Split
+from blip_core.records import LETTERS, OPTION_LETTERS, Example, Label, Picture, Prediction, Scene, Split
 from blip_core.wiring import (
+    adapter_folder,
+    asked_as,
     build_labeller,
     build_painter,
     build_writer,
@@ -27,15 +30,7 @@ from blip_core.wiring import (
 if TYPE_CHECKING:
     from blip_core.modeling import Blip2Bundle
 
-__all__ = [
-    "Model",
-    "label_pictures",
-    "load_model",
-    "load_recipe",
-    "paint_pictures",
-    "read_split",
-    "write_scenes",
-]
+MIN_OPTIONS = 2
 
 
 def write_scenes(recipe: Recipe) -> list[Scene]:
@@ -71,10 +66,12 @@ def load_model(recipe: Recipe, variant: str = "", adapter: str | Path | None = N
     Args:
         recipe: which checkpoint, prompts and arithmetic.
         variant: its name in the recipe; the last one that is loaded here where none is named.
-        adapter: folder of an adapter that it carries, as `foundry adapters` lists them.
+        adapter: folder of the adapter that it carries, as `foundry adapters` lists them; not needed where the
+            recipe names the folder, or gives the variant none.
 
     Raises:
-        RecipeError: The recipe has no such variant that is loaded here.
+        RecipeError: The recipe has no such variant that is loaded here, or it carries an adapter and none is
+            named.
         CheckpointError: The checkpoint or the adapter cannot be loaded.
     """
     local = [one for one in recipe.variants if isinstance(one, Variant)]
@@ -82,8 +79,13 @@ def load_model(recipe: Recipe, variant: str = "", adapter: str | Path | None = N
     if not named:
         allowed = ", ".join(one.name for one in local)
         raise RecipeError(f"recipe {recipe.name} loads no variant {variant!r}; allowed: {allowed}")
-    bundle = load_variant(recipe, named[-1], Path(adapter).expanduser() if adapter else None)
-    return Model(bundle, inference_settings(recipe), named[-1].name)
+    chosen = named[-1]
+    folder = Path(adapter).expanduser() if adapter else adapter_folder(chosen, None)
+    if chosen.adapter and folder is None:
+        raise RecipeError(
+            f"variant {chosen.name} carries an adapter: name its folder, as `foundry adapters` lists them"
+        )
+    return Model(load_variant(recipe, chosen, folder), recipe, chosen.name)
 
 
 @dataclass(frozen=True)
@@ -92,32 +94,47 @@ class Model:
 
     Attributes:
         bundle: the model with its processor.
-        settings: prompts, lengths and modes.
+        recipe: its prompts, lengths and modes.
         name: that its answers carry.
     """
 
     bundle: "Blip2Bundle"
-    settings: Inference
+    recipe: Recipe
     name: str
 
-    def answer(self, picture: str | Path, question: str, options: Sequence[str]) -> Prediction:
-        """Describe a picture, then choose one of two to ten options.
+    def answer(self, picture: str | Path, question: str = "", options: Sequence[str] = ()) -> Prediction:
+        """Choose one of two to ten options, answer a question freely, or caption the picture.
 
         Args:
             picture: path of a file in any format that is read.
-            question: about it.
-            options: to choose from, in the order of their letters.
+            question: about it; without one, it is captioned.
+            options: to choose from, in the order of their letters; without any, the answer is free.
+
+        Returns:
+            `ranked` is the letter that is chosen; `generated` is what was written.
 
         Raises:
             PictureError: The file is no picture that can be read.
+            UserMistake: Options without a question, or too few or many of them.
         """
         from blip_core.inference import predict
 
-        row = _question(Path(picture).expanduser(), question, options)
-        return predict(self.bundle, [row], self.settings, self.name)[0]
+        kind = self._kind(question, options)
+        asking = inference_settings(asked_as(self.recipe, kind))
+        row = _row(kind.name, Path(picture).expanduser(), question, options)
+        return predict(self.bundle, [row], asking, self.name)[0]
+
+    def _kind(self, question: str, options: Sequence[str]) -> Kind:
+        if options and not (question and MIN_OPTIONS <= len(options) <= len(OPTION_LETTERS)):
+            raise UserMistake(
+                f"{len(options)} options and the question {question!r}: options belong to a question, and "
+                f"there are {MIN_OPTIONS} to {len(OPTION_LETTERS)} of them"
+            )
+        fits = (self.recipe.kind, *KINDS.values())
+        return next(one for one in fits if (one.has_options, one.asks) == (bool(options), bool(question)))
 
 
-def _question(path: Path, question: str, options: Sequence[str]) -> Example:
+def _row(task: str, path: Path, question: str, options: Sequence[str]) -> Example:
     content = path.read_bytes()
     decode_picture(content, path.name)
     asked = Example(
@@ -125,7 +142,7 @@ def _question(path: Path, question: str, options: Sequence[str]) -> Example:
         picture_id=path.name,
         group=path.name,
         category="",
-        task=WITH_OPTIONS,
+        task=task,
         image=content,
         description="",
         question=question,
@@ -137,4 +154,5 @@ def _question(path: Path, question: str, options: Sequence[str]) -> Example:
         target="",
         scene="",
     )
-    return asked.with_options([*options, "", "", "", ""][: max(4, len(options))])
+    places = max(len(LETTERS), len(options))
+    return asked.with_options([*options, *[""] * places][:places])

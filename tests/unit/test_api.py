@@ -6,8 +6,8 @@ import sys
 import pytest
 
 import blip_core
-from blip_core import Model, api, load_model, load_recipe
-from blip_core.errors import PictureError, RecipeError
+from blip_core import Model, load_model, load_recipe
+from blip_core.errors import PictureError, RecipeError, UserMistake
 from tests.unit.examples import png, world_pixels
 
 OPTIONS = ["a cup", "a dog"]
@@ -23,8 +23,7 @@ def test_the_public_names_are_these():
         "read_split",
         "write_scenes",
     ]
-    assert sorted(api.__all__) == sorted(blip_core.__all__)
-    assert all(getattr(blip_core, name) is getattr(api, name) for name in blip_core.__all__)
+    assert all(callable(getattr(blip_core, name)) for name in blip_core.__all__)
 
 
 def test_another_name_is_no_part_of_it():
@@ -53,6 +52,36 @@ def test_a_picture_is_answered_by_one_of_its_options(model, tmp_path):
     assert (said.id, said.variant, said.offered) == ("mine.png", "flan-t5", len(OPTIONS))
     assert said.ranked in ("A", "B")
     assert sum(said.probabilities) == pytest.approx(1.0)
+
+
+@pytest.fixture
+def picture(tmp_path):
+    (tmp_path / "mine.png").write_bytes(png(world_pixels(3)))
+    return tmp_path / "mine.png"
+
+
+def test_a_question_without_options_is_answered_in_words(model, picture):
+    said = model.answer(picture, "What place is it?")
+
+    assert (said.ranked, said.offered) == ("", 0)
+    assert said.generated
+
+
+def test_a_picture_that_nothing_is_asked_about_is_captioned(model, picture):
+    said = model.answer(picture)
+
+    assert len(said.generated.split()) > 1
+
+
+@pytest.mark.parametrize(("question", "options"), [("", OPTIONS), ("What?", ["one"]), ("What?", ["x"] * 11)])
+def test_options_belong_to_a_question_and_are_two_to_ten(model, picture, question, options):
+    with pytest.raises(UserMistake, match="options belong to a question, and there are 2 to 10 of them"):
+        model.answer(picture, question, options)
+
+
+def test_a_variant_that_carries_an_adapter_is_not_loaded_without_one():
+    with pytest.raises(RecipeError, match="finetuned carries an adapter: name its folder"):
+        load_model(load_recipe("gallery-vqa"))
 
 
 def test_a_file_that_is_no_picture_is_named(model, tmp_path):
