@@ -275,7 +275,7 @@ def _answer_questions(work: _Work, questions: Sequence[Question]) -> tuple[list[
     written: dict[int, str] = {}
 
     def rank(batch: Sequence[int]) -> None:
-        asked = [questions[index] for index in batch]
+        asked = [questions[place] for place in batch]
         pictures = [work.features_of(question.asked) for question in asked if question.has_picture]
         candidates = _candidates(work, asked)
         room = max([ANSWER_TOKENS, *(len(one) for of_prompt in candidates for one in of_prompt)])
@@ -300,7 +300,7 @@ def _write_freely(work: _Work, questions: Sequence[Question]) -> dict[int, str]:
     texts: dict[int, str] = {}
 
     def write(batch: Sequence[int]) -> None:
-        asked = [questions[index] for index in batch]
+        asked = [questions[place] for place in batch]
         pictures = [work.features_of(question.asked) for question in asked]
         names = [question.asked.id for question in asked]
         written = work.write([question.prompt for question in asked], pictures, names)

@@ -63,8 +63,8 @@ def format_label(label: ParsedLabel) -> str:
 
 def shuffle_options(label: ParsedLabel, seed: int) -> ParsedLabel:
     """Shuffle the options; the answer's letter follows its text."""
-    order = [int(index) for index in np.random.default_rng(seed).permutation(len(LETTERS))]
-    first, second, third, fourth = (label.options[index] for index in order)
+    order = [int(place) for place in np.random.default_rng(seed).permutation(len(LETTERS))]
+    first, second, third, fourth = (label.options[place] for place in order)
     answer = LETTERS[order.index(LETTERS.index(label.answer))]
     return ParsedLabel(label.description, label.question, (first, second, third, fourth), answer)
 
