@@ -1,0 +1,236 @@
+"""What the fields of a recipe owe each other, beyond what each section checks by itself."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from blip_core.recipes.base import check_placeholders
+from blip_core.recipes.findings import check_findings
+from blip_core.recipes.phases import BASE, Phase, check_order, check_start
+from blip_core.recipes.variants import ALIASES, ServerVariant, Variant
+
+if TYPE_CHECKING:
+    from blip_core.recipes.recipe import Recipe
+
+
+def check_recipe(recipe: "Recipe") -> None:
+    """Refuse a recipe whose fields contradict each other.
+
+    Raises:
+        ValueError: They do; the message names the fields, and the phase where there are several.
+    """
+    if recipe.phase:  # judging and comparing are the whole recipe's
+        _check_sections(recipe)
+        return
+    check_order(recipe.phases)
+    for phase in recipe.each_phase():
+        with _told_of(phase):
+            _check_sections(recipe.in_phase(phase), is_judged=phase.name == recipe.last_phase)
+    _check_phases(recipe)
+    _check_inference(recipe)
+    _check_variants(recipe)
+    _check_findings(recipe)
+
+
+def _check_sections(recipe: "Recipe", *, is_judged: bool = False) -> None:
+    """Refuse what cannot work together in one phase; the test rows of the last one may judge."""
+    _check_source(recipe)
+    _check_labels(recipe)
+    _check_inference(recipe)
+    if is_judged:
+        _check_evaluation(recipe)
+    _check_finetune(recipe)
+    _check_second_judge(recipe)
+    _check_gguf(recipe)
+
+
+@contextmanager
+def _told_of(phase: Phase) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"phase {phase.name}: {error}" if phase.name else str(error)) from error
+
+
+def _check_phases(recipe: "Recipe") -> None:
+    _refuse_twice("phases", [phase.name for phase in recipe.phases])
+    tuned = {phase.name: recipe.in_phase(phase).finetune for phase in recipe.phases}
+    for phase in recipe.phases:
+        settings = tuned[phase.name]
+        if settings.base != recipe.finetune.base:
+            raise ValueError(
+                f"phase {phase.name}: finetune.base is {settings.base.id}, and the recipe's own is "
+                f"{recipe.finetune.base.id}: the phases of a recipe tune one model; name it once, in finetune"
+            )
+        if phase.start != BASE:
+            check_start(phase.name, settings, phase.start, tuned[phase.start])
+
+
+def _check_source(recipe: "Recipe") -> None:
+    if recipe.source.kind == "prompts":
+        if not recipe.scenes.categories:
+            raise ValueError("source.kind is prompts, but scenes.categories is empty: nothing to write about")
+        names = [category.name for category in recipe.scenes.categories]
+        _refuse_twice("scenes.categories", names)
+        check_placeholders("scenes.prompt", recipe.scenes.prompt, {"per_call", "category", "numbers"})
+        check_placeholders("pictures.prompt", recipe.pictures.prompt, {"scene"})
+    if recipe.source.kind == "table" and recipe.source.shuffle_options and not recipe.kind.has_options:
+        raise ValueError(f"source.shuffle_options is true, but task is {recipe.task}: it has no options")
+    model = recipe.labels.model
+    if recipe.source.kind == "world" and not (model.is_pocket or model.is_local):
+        raise ValueError(
+            f"source.kind is world, but labels.model is {model.id}: composed pictures belong to "
+            "the pocket world; use the profile pocket or another source"
+        )
+
+
+def _check_labels(recipe: "Recipe") -> None:
+    if recipe.source.kind == "table" and recipe.source.questions == "table":
+        return  # nothing is labelled
+    labels = recipe.labels
+    if labels.prompt.count("<image>") != 1:
+        raise ValueError("labels.prompt must contain <image> exactly once, where the picture stands")
+    if labels.temperature == 0 and labels.retries:
+        raise ValueError(
+            f"labels.temperature is 0 and labels.retries is {labels.retries}: the same text would come "
+            "again; raise the temperature or set retries to 0"
+        )
+    if labels.temperature == 0 and labels.per_picture > 1:
+        raise ValueError(
+            f"labels.temperature is 0 and labels.per_picture is {labels.per_picture}: all labels of a "
+            "picture would be the same; raise the temperature or ask for one"
+        )
+
+
+def _check_inference(recipe: "Recipe") -> None:
+    inference = recipe.inference
+    kind = recipe.kind
+    if not kind.asks and recipe.stages == 2:
+        raise ValueError(
+            f"task is {recipe.task} and stages is 2: a {recipe.task} describes, there is nothing to answer"
+        )
+    if not kind.has_options and not inference.free_generation:
+        raise ValueError(
+            f"task is {recipe.task} and inference.free_generation is false: there are no options to rank, so "
+            "nothing would be answered"
+        )
+    if recipe.stages == 2 and not inference.describe_prompt.strip():
+        raise ValueError(
+            "stages is 2 and inference.describe_prompt is empty: write how a picture is described, or set "
+            "stages to 1"
+        )
+    if recipe.stages == 2:
+        allowed = {"question", "context"}
+        check_placeholders("inference.describe_prompt", inference.describe_prompt, set(), allowed)
+    described = {"description"} if recipe.stages == 2 else set()
+    check_placeholders(
+        "inference.answer_prompt", inference.answer_prompt, kind.places | described, kind.further_places
+    )
+    _refuse_twice("inference.ablations", list(inference.ablations))
+    told = [mode for mode in ("one-stage", "description-only") if mode in inference.ablations]
+    if recipe.stages == 1 and told:
+        raise ValueError(
+            f"inference.ablations holds {told[0]}, but stages is 1: nothing describes, so there is no "
+            "description to leave out or to be alone with; allowed: blind"
+        )
+    if not kind.has_options and (inference.circular or inference.ablations):
+        raise ValueError(
+            f"task is {recipe.task}, and inference.circular or inference.ablations is set: they ask again "
+            "about options, and there are none; leave them out"
+        )
+
+
+def _check_evaluation(recipe: "Recipe") -> None:
+    if recipe.evaluation.kind == "bundled" and not recipe.kind.asks:
+        raise ValueError(
+            f"evaluation.kind is bundled, but task is {recipe.task}: the bundled set holds questions; use "
+            "split or table"
+        )
+    if recipe.evaluation.kind == "split" and recipe.dataset.test_share == 0:
+        raise ValueError("evaluation.kind is split, but dataset.test_share is 0: nothing is left to judge on")
+
+
+def _check_finetune(recipe: "Recipe") -> None:
+    if recipe.stages == 2:
+        return
+    for field in ("describe_share", "own_description_share"):
+        share = getattr(recipe.finetune, field)
+        if share > 0:
+            raise ValueError(f"finetune.{field} is {share}, but stages is 1: nothing describes; set it to 0")
+
+
+def _check_variants(recipe: "Recipe") -> None:
+    _refuse_twice("variants", [variant.name for variant in recipe.variants])
+    for variant in recipe.variants:
+        if isinstance(variant, ServerVariant):
+            _check_server(recipe, variant)
+            continue
+        _check_phase_of(recipe, variant)
+        if variant.role == "baseline" and (variant.adapter is True or variant.adapter in ALIASES):
+            named = "true" if variant.adapter is True else variant.adapter
+            raise ValueError(
+                f"variant {variant.name}: adapter is {named}, but role is baseline: the adapter is tuned on "
+                "finetune.base; give it the role base"
+            )
+        if variant.role == "base" and variant.model != recipe.finetune.base:
+            raise ValueError(
+                f"variant {variant.name}: role is base, but model is {variant.model.id} and finetune.base is "
+                f"{recipe.finetune.base.id}: leave model out, or give it the role baseline"
+            )
+
+
+def _check_second_judge(recipe: "Recipe") -> None:
+    judge = recipe.curation.second_judge
+    local = [variant for variant in recipe.variants if isinstance(variant, Variant)]
+    allowed = [variant.name for variant in local if variant.adapter_kind in ("none", "folder")]
+    if judge.enabled and judge.variant not in allowed:
+        raise ValueError(
+            f"curation.second_judge.variant is {judge.variant!r}; allowed: {', '.join(allowed) or 'none'} "
+            "(variants that are loaded here, without an adapter or with that of a folder)"
+        )
+
+
+def _check_phase_of(recipe: "Recipe", variant: Variant) -> None:
+    names = [phase.name for phase in recipe.phases]
+    named = variant.phase or (str(variant.adapter) if names and variant.adapter_kind == "folder" else "")
+    if named and named not in names and "/" not in named:
+        there = f"there is {', '.join(names)}" if names else "the recipe has none"
+        raise ValueError(
+            f"variant {variant.name}: its adapter is that of the phase {named}, and {there}; a folder is "
+            "written with ./ before its name"
+        )
+
+
+def _check_server(recipe: "Recipe", variant: ServerVariant) -> None:
+    if recipe.inference.ranking == "texts":
+        raise ValueError(
+            f"variant {variant.name}: role is server, but inference.ranking is texts: servers tell "
+            "probabilities of first tokens alone; set it to letters, or leave the variant out"
+        )
+
+
+def _check_findings(recipe: "Recipe") -> None:
+    _refuse_twice("findings", [finding.name for finding in recipe.findings])
+    variants = [variant.name for variant in recipe.variants]
+    check_findings(recipe.findings, variants, recipe.inference.ablations, recipe.evaluation.kind)
+
+
+def _check_gguf(recipe: "Recipe") -> None:
+    checkpoints = {
+        "pictures.model": recipe.pictures.model,
+        "labels.model": recipe.labels.model,
+        "finetune.base": recipe.finetune.base,
+        "baseline": recipe.baseline,
+    }
+    for field, checkpoint in checkpoints.items():
+        if checkpoint.file is not None:
+            raise ValueError(
+                f"{field} names the GGUF file {checkpoint.file}: GGUF holds language models, and only "
+                "scenes.model is one"
+            )
+
+
+def _refuse_twice(field: str, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{field} holds {', '.join(twice)} more than once; names must differ")
