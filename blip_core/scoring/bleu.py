@@ -2,9 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from blip_core.errors import EmptyDataset
+
+if TYPE_CHECKING:
+    from sacrebleu.metrics.bleu import BLEU
+
+ORDER = 4  # of n-grams, as in the paper
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +42,14 @@ def corpus_bleu(texts: Sequence[str], references: Sequence[Sequence[str]]) -> Bl
     return Bleu(value, str(metric.get_signature()))
 
 
-def sentence_bleu(text: str, references: Sequence[str]) -> float:
+def sentence_bleu(text: str, references: Sequence[str], order: int = ORDER) -> float:
     """Score one text, 0 to 100; orders of n-grams that a short text cannot have are left out."""
+    return float(sentence_counter(order).sentence_score(text, list(references)).score)
+
+
+@cache
+def sentence_counter(order: int) -> "BLEU":
+    """What counts the n-grams of single texts, up to an order."""
     from sacrebleu.metrics.bleu import BLEU
 
-    return float(BLEU(effective_order=True).sentence_score(text, list(references)).score)
+    return BLEU(max_ngram_order=order, effective_order=True)

@@ -2,36 +2,26 @@
 
 import math
 from collections.abc import Sequence
-from functools import cache, partial
-from typing import TYPE_CHECKING
+from functools import partial
 
+from blip_core.scoring.bleu import ORDER, sentence_bleu, sentence_counter
 from blip_core.scoring.measures.measure import Measure, referenced
-
-if TYPE_CHECKING:
-    from sacrebleu.metrics.bleu import BLEU
 
 ORDERS = (1, 2, 3, 4)
 _TEXTS = frozenset({"caption", "vqa"})
 
 
-def bleu(text: str, references: Sequence[str], order: int = 4) -> float:
+def bleu(text: str, references: Sequence[str], order: int = ORDER) -> float:
     """BLEU of one text up to an order, 0 to 1; orders that a short text cannot have are left out."""
-    return float(_counter(order).sentence_score(text, list(references)).score) / 100
+    return sentence_bleu(text, references, order) / 100
 
 
 def brevity_penalty(text: str, references: Sequence[str]) -> float:
     """What a text loses for being shorter than the reference of nearest length, 0 to 1; 1 loses nothing."""
-    score = _counter(1).sentence_score(text, list(references))
+    score = sentence_counter(1).sentence_score(text, list(references))
     if not score.sys_len:
         return 0.0
     return min(1.0, math.exp(1 - score.ref_len / score.sys_len))
-
-
-@cache
-def _counter(order: int) -> "BLEU":
-    from sacrebleu.metrics.bleu import BLEU
-
-    return BLEU(max_ngram_order=order, effective_order=True)
 
 
 MEASURES = (
