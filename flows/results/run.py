@@ -94,15 +94,12 @@ def keep_results(recorder: Recorder, made: Phases, scores: ArtifactRef | None = 
 
 def keep_earlier(recorder: Recorder, folder: Path, made: Phases) -> None:
     """Keep what the phases before the last one made, each in a folder and a run of its own."""
-    for name in (*made.datasets, *made.adapters):
-        if name != made.last:
-            (folder / name).mkdir(exist_ok=True)
-    for name, dataset in made.datasets.items():
-        if name != made.last:
-            keep_dataset(recorder, folder / name, dataset, name)
-    for name, adapter in made.adapters.items():
-        if name != made.last:
-            keep_learning(recorder, folder / name, adapter, in_phase(TUNING, name))
+    for name in made.names[:-1]:
+        (folder / name).mkdir(exist_ok=True)
+        if name in made.datasets:
+            keep_dataset(recorder, folder / name, made.datasets[name], name)
+        if name in made.adapters:
+            keep_learning(recorder, folder / name, made.adapters[name], in_phase(TUNING, name))
 
 
 def counts(dataset: ArtifactRef | None, adapter: ArtifactRef | None) -> dict[str, float]:
