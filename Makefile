@@ -153,6 +153,12 @@ campaign-kill: $(READY) ## kill writers, stages and whole runs (SEED=, STORE_KIL
 campaign-rows: $(READY) ## answer 100,000 rows with the smallest model and watch its memory (ROWS=): some minutes
 	@ROWS=$(ROWS) $(BIN)/pytest -o python_files='campaign_*.py' -o timeout=7200 tests/campaigns/inference $(ARGS)
 
+.PHONY: campaign-mutants
+campaign-mutants: $(READY) ## change the code at random and see whether its room's tests notice (SEED=, MUTANTS=, ARGS=--again): an hour
+	@$(BIN)/python -c 'import cosmic_ray' 2> /dev/null \
+	  || $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[mutants]'
+	@OMP_NUM_THREADS=1 nice -n 15 $(BIN)/python -m tests.campaigns.mutants --seed $(or $(SEED),13) --mutants $(or $(MUTANTS),200) $(ARGS)
+
 .PHONY: prefetch
 prefetch: $(READY) ## download and lock the checkpoints of a recipe (RECIPE=, PROFILE=, ARGS=--dry-run)
 	@$(BIN)/foundry prefetch $(RECIPE) --profile $(PROFILE) $(ARGS)

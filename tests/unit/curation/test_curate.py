@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blip_core.curation import curate
+from blip_core.errors import EmptyDataset
 from blip_core.recipes.curation import (
     BlankPictures,
     Curation,
@@ -81,3 +82,23 @@ def test_with_all_gates_off_every_row_passes():
     rows = [example(1, image=PICTURES[4], description=""), example(1, image=b"broken")]
 
     assert curate(rows, Curation(**OFF)).kept == rows
+
+
+LENGTHS_ALONE = Curation(**{gate: off for gate, off in OFF.items() if gate != "lengths"})
+
+
+def rows_of_which(seen: int, kept: int):
+    """Rows of which the gate of lengths keeps some, the first ones."""
+    short = {"description": "frog"}
+    return [example(number, **({} if number < kept else short)) for number in range(seen)]
+
+
+@pytest.mark.parametrize(("seen", "kept"), [(0, 0), (49, 0), (50, 3), (60, 3), (200, 10), (1000, 50)])
+def test_a_twentieth_of_the_rows_or_few_rows_at_all_are_enough(seen: int, kept: int):
+    assert len(curate(rows_of_which(seen, kept), LENGTHS_ALONE).kept) == kept
+
+
+@pytest.mark.parametrize(("seen", "kept"), [(50, 0), (50, 2), (60, 2), (200, 9), (1000, 49)])
+def test_gates_that_refuse_nearly_all_stop_the_run_and_are_named(seen: int, kept: int):
+    with pytest.raises(EmptyDataset, match=f"kept {kept} of {seen} rows.*lengths {seen - kept} of {seen}"):
+        curate(rows_of_which(seen, kept), LENGTHS_ALONE)

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from blip_core.errors import RecipeError
-from blip_core.inference.prompting import answer_prompt, describe_prompt, undescribed
+from blip_core.inference.prompting import Question, answer_prompt, describe_prompt, undescribed
+from blip_core.modeling.text import Prompt
 from blip_core.recipes import Inference, load_recipe
+from blip_core.records import Mode
 from tests.unit.examples import example
 
 PLAIN = Inference(
@@ -62,3 +64,21 @@ def test_a_recipe_may_have_a_place_for_a_context_in_either_prompt(field: str):
 def test_another_place_is_still_refused():
     with pytest.raises(RecipeError, match="contexts"):
         load_recipe("gallery-vqa", overrides=["inference.describe_prompt='{question} {contexts}'"])
+
+
+@pytest.mark.parametrize(
+    ("mode", "rotation", "main", "picture", "description"),
+    [
+        ("both", 0, True, True, True),
+        ("both", 1, False, True, True),
+        ("one-stage", 0, False, True, False),
+        ("description-only", 0, False, False, True),
+        ("blind", 0, False, False, False),
+        ("blind", 2, False, False, False),
+    ],
+)
+def test_what_a_way_of_asking_shows_and_which_one_is_the_row_as_it_stands(
+    mode: Mode, rotation: int, main: bool, picture: bool, description: bool
+):
+    question = Question(0, mode, rotation, Prompt(ids=[], is_cut=False), BARE)
+    assert (question.is_main, question.has_picture, question.has_description) == (main, picture, description)
