@@ -14,6 +14,7 @@ from blip_core.recipes import (
     Phase,
     Recipe,
     Section,
+    ServedModel,
     ServerVariant,
     Variant,
     load_recipe,
@@ -28,6 +29,7 @@ _LONG = "(a long text)"
 _BAR = r"\|"
 _SHARED = (
     Checkpoint,
+    ServedModel,
     TableColumns,
     Category,
     Variant,
@@ -48,7 +50,8 @@ prints the result in full, prompts included.
 
 A field is named by its path: `count` of the section `scenes` is `scenes.count`, in `--set` as in messages.
 Where a table's `kind` or `id` changes, the whole table is replaced, so that nothing of the former source or
-checkpoint clings to the new one.
+checkpoint clings to the new one; a checkpoint that `--set` names is loaded in the dtype of the one that it
+replaces, unless `--set` says otherwise. The order of `--set` does not matter.
 
 The column *set by what is shipped* tells values of the shipped recipes that differ from the default, and
 under which profiles they hold; no profile in brackets means all of them."""
@@ -61,6 +64,7 @@ def recipe_page() -> str:
         parts += _sections(name, field)
     parts += [
         _section("A checkpoint", Checkpoint, None, _doc(Checkpoint)),
+        _section("A model behind a server", ServedModel, None, _doc(ServedModel)),
         _section("Columns of a table", TableColumns, None, _doc(TableColumns)),
         _section("A category, in `scenes.categories`", Category, None, _doc(Category)),
         _section("A variant, in `variants`", Variant, None, _doc(Variant)),
@@ -105,7 +109,8 @@ def _row(name: str, field: FieldInfo, path: tuple[str, ...] | None) -> str:
 def _allowed(field: FieldInfo) -> str:
     models = _models_of(field.annotation)
     if Checkpoint in models:
-        return "[a checkpoint](#a-checkpoint), or its id alone"
+        served = ", or [a server](#a-model-behind-a-server)" if ServedModel in models else ""
+        return f"[a checkpoint](#a-checkpoint), or its id alone{served}"
     if TableColumns in models:
         return "[columns](#columns-of-a-table)"
     if models and models[0] in (Category, Variant, Finding, Phase):

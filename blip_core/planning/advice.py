@@ -18,15 +18,25 @@ _BATCH: Mapping[str, str] = {
     "finetune": "finetune.micro_batch_size",
     "predict": "inference.batch_size",
 }
+_HALF = "bfloat16"  # as wide as float32 in range: nothing overflows that did not before
 _FURTHER: Mapping[str, tuple[tuple[str, Any], ...]] = {
-    "encode": (("finetune.quantisation", "nf4"),),
+    "scenes": (("scenes.model.dtype", _HALF),),
+    "pictures": (("pictures.model.dtype", _HALF),),
+    "labels": (("labels.model.dtype", _HALF),),
+    "encode": (("finetune.base.dtype", _HALF), ("finetune.quantisation", "nf4")),
     "finetune": (
+        ("finetune.base.dtype", _HALF),
         ("finetune.quantisation", "nf4"),
         ("finetune.gradient_checkpointing", True),
         ("finetune.max_text_tokens", 128),
     ),
-    "predict": (("inference.quantisation", "nf4"),),
+    "predict": (
+        ("baseline.dtype", _HALF),
+        ("finetune.base.dtype", _HALF),
+        ("inference.quantisation", "nf4"),
+    ),
 }
+_MODEL_OF_ROLE: Mapping[str, str] = {"baseline.dtype": "baseline", "finetune.base.dtype": "base"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,8 @@ def advise(stage: str, recipe: Recipe, card_gb: int, largest: Largest) -> Advice
 def _saves(recipe: Recipe, field: str, value: Any) -> bool:
     """Whether a change asks for less than the recipe does."""
     now = value_at(recipe, field)
+    if value == _HALF:
+        return bool(now == "float32")
     return bool(now > value) if isinstance(now, int) and not isinstance(now, bool) else bool(now != value)
 
 
@@ -143,6 +155,9 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     content = recipe.model_dump()
     for field, value in changes.items():
         _put(content, field.split("."), value)
+        for variant in content["variants"]:  # which stand for these models, see `recipes.loader`
+            if variant["role"] == _MODEL_OF_ROLE.get(field):
+                variant["model"]["dtype"] = value
     return Recipe.model_validate(content)
 
 

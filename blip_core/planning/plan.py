@@ -25,6 +25,7 @@ from blip_core.planning.parameters import Parameters, count_parameters
 from blip_core.planning.rates import Rate, known_rate
 from blip_core.planning.stages import Stage, StageSizes, known_architectures
 from blip_core.planning.storage import Disk, disk_of, download_bytes, host_bytes, rows_held
+from blip_core.prefetching import served_models
 from blip_core.recipes import Recipe
 
 DERIVED = "derived"
@@ -131,6 +132,10 @@ class Plan:
                     "download_bytes": self.downloads.get(one.id, 0),
                 }
                 for name, one in self.architectures.items()
+            },
+            "served": {
+                field: {"url": model.url, "served_model": model.served_model}
+                for field, model in served_models(self.recipe)
             },
             "parameters": {
                 "model": self.recipe.finetune.base.id,

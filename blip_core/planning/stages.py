@@ -17,7 +17,7 @@ from blip_core.planning.live_bytes import Where, Work
 from blip_core.planning.painting import paint
 from blip_core.planning.tuning import encode, tune
 from blip_core.prefetching import used_checkpoints
-from blip_core.recipes import Recipe, ServerVariant
+from blip_core.recipes import Recipe, ServerVariant, loaded_here
 
 CUBLAS_WORKSPACE_BYTES = 32 * 2**20  # what torch gives cuBLAS on Hopper, a quarter of it on older cards
 VARIANTS = "variants."
@@ -102,16 +102,16 @@ class StageSizes:
         return max((stage.footprint for stage in self.of(group, recipe)), key=lambda one: one.total)
 
     def _scenes(self, recipe: Recipe) -> list[Stage]:
-        settings = recipe.scenes
+        settings, model = recipe.scenes, loaded_here(recipe.scenes.model)
         config = self.architectures["scenes.model"].config
         sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
-        footprint = write(config, settings.model.dtype, scene_texts(recipe), sampling, self.where)
+        footprint = write(config, model.dtype, scene_texts(recipe), sampling, self.where)
         lists = self.counts.scenes / settings.per_call
         batches = lists / settings.batch_size
         return [
             self._stage(
                 "scenes",
-                settings.model.id,
+                model.id,
                 f"{settings.batch_size} lists",
                 footprint,
                 self.counts.scenes,
@@ -126,13 +126,13 @@ class StageSizes:
         return [self._stage("pictures", settings.model.id, f"{size} pictures", footprint, rows, rows / size)]
 
     def _labels(self, recipe: Recipe) -> list[Stage]:
-        settings = recipe.labels
+        settings, model = recipe.labels, loaded_here(recipe.labels.model)
         config = self.architectures["labels.model"].config
         sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
         texts = label_texts(recipe, picture_tokens(config))
-        footprint = label(config, settings.model.dtype, texts, sampling, self.where)
+        footprint = label(config, model.dtype, texts, sampling, self.where)
         rows, size = self.counts.labels, settings.batch_size
-        return [self._stage("labels", settings.model.id, f"{size} pictures", footprint, rows, rows / size)]
+        return [self._stage("labels", model.id, f"{size} pictures", footprint, rows, rows / size)]
 
     def _encode(self, recipe: Recipe) -> list[Stage]:
         settings = recipe.finetune

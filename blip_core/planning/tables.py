@@ -18,6 +18,7 @@ from blip_core.planning.cards import (
 )
 from blip_core.planning.plan import DERIVED, Plan, Timing
 from blip_core.planning.rates import MEASURED_ELSEWHERE
+from blip_core.prefetching import served_models
 
 _MINUTE, _HOUR = 60, 3600
 _MB = 10**6
@@ -135,6 +136,11 @@ def _memory(console: Console, plan: Plan) -> None:
             *([size_words(plan.host[stage.group])] if on_gpu else []),
         )
     console.print(table)
+    for field, model in served_models(plan.recipe):
+        words = (
+            f"{field} is {model.served_model} at {model.url}: a server works it, nothing of it is held here."
+        )
+        _line(console, words)
     _line(
         console,
         "Weights are exact; the rest is the peak of the operations themselves, traced without memory, "

@@ -6,7 +6,7 @@ never ask the hub.
 
 from blip_core.prefetching.damage import damage, refuse_unfetched
 from blip_core.prefetching.lock import LOCK_NAME, LockedCheckpoint, LockedFile, read_lock
-from blip_core.prefetching.needs import Need, needs_of, used_checkpoints
+from blip_core.prefetching.needs import Need, needs_of, served_models, used_checkpoints
 
 __all__ = [
     "LOCK_NAME",
@@ -17,5 +17,6 @@ __all__ = [
     "needs_of",
     "read_lock",
     "refuse_unfetched",
+    "served_models",
     "used_checkpoints",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from blip_core.errors import RecipeError
-from blip_core.recipes import Checkpoint, Recipe, Variant
+from blip_core.recipes import Checkpoint, Recipe, ServedModel, TextModel, Variant
 
 _WRITTEN = ("prompts", "world")  # sources whose scenes a language model writes
 
@@ -40,7 +40,22 @@ def used_checkpoints(recipe: Recipe) -> Iterator[tuple[str, Checkpoint]]:
             yield f"variants.{variant.name}.model", variant.model
 
 
+def served_models(recipe: Recipe) -> Iterator[tuple[str, ServedModel]]:
+    """Every model of a text step that a server works, with the field that names it."""
+    for phase in recipe.each_phase():
+        if phase.grows_own:
+            for field, model in _models_of_rows(recipe.in_phase(phase)):
+                if isinstance(model, ServedModel):
+                    yield phase.path_of(field), model
+
+
 def _of_rows(recipe: Recipe) -> Iterator[tuple[str, Checkpoint]]:
+    for field, model in _models_of_rows(recipe):
+        if isinstance(model, Checkpoint):
+            yield field, model
+
+
+def _models_of_rows(recipe: Recipe) -> Iterator[tuple[str, TextModel]]:
     source = recipe.source
     if source.kind in _WRITTEN and recipe.scenes.plugin is None:
         yield "scenes.model", recipe.scenes.model

@@ -31,6 +31,7 @@ from blip_core.recipes.phases import BASE, OWN, WHOLE, Phase
 from blip_core.recipes.pictures import Pictures
 from blip_core.recipes.recipe import SCHEMA_VERSION, Recipe
 from blip_core.recipes.scenes import Category, Scenes
+from blip_core.recipes.server import ServedModel, Server, TextModel, loaded_here
 from blip_core.recipes.source import (
     FolderSource,
     PluginSource,
@@ -79,16 +80,20 @@ __all__ = [
     "Recipe",
     "Scenes",
     "Section",
+    "ServedModel",
+    "Server",
     "ServerVariant",
     "Source",
     "SplitEvaluation",
     "TableEvaluation",
     "TableSource",
+    "TextModel",
     "Tracking",
     "Variant",
     "WorldSource",
     "field_names",
     "load_recipe",
+    "loaded_here",
     "profile_names",
     "recipe_names",
     "recipe_text",

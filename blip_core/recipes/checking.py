@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from blip_core.recipes.base import check_placeholders
+from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.findings import check_findings
 from blip_core.recipes.phases import BASE, Phase, check_order, check_start
 from blip_core.recipes.variants import ALIASES, ServerVariant, Variant
@@ -77,7 +78,7 @@ def _check_source(recipe: "Recipe") -> None:
     if recipe.source.kind == "table" and recipe.source.shuffle_options and not recipe.kind.has_options:
         raise ValueError(f"source.shuffle_options is true, but task is {recipe.task}: it has no options")
     model = recipe.labels.model
-    if recipe.source.kind == "world" and not (model.is_pocket or model.is_local):
+    if recipe.source.kind == "world" and isinstance(model, Checkpoint) and model.is_of_hub:
         raise ValueError(
             f"source.kind is world, but labels.model is {model.id}: composed pictures belong to "
             "the pocket world; use the profile pocket or another source"
@@ -223,7 +224,7 @@ def _check_gguf(recipe: "Recipe") -> None:
         "baseline": recipe.baseline,
     }
     for field, checkpoint in checkpoints.items():
-        if checkpoint.file is not None:
+        if isinstance(checkpoint, Checkpoint) and checkpoint.file is not None:
             raise ValueError(
                 f"{field} names the GGUF file {checkpoint.file}: GGUF holds language models, and only "
                 "scenes.model is one"

@@ -69,6 +69,10 @@ class Checkpoint(Section):
         """Whether the id is written as a path."""
         return self.id == "." or self.id.startswith(_PATH_STARTS)
 
+    @property
+    def is_of_hub(self) -> bool:
+        return not (self.is_pocket or self.is_local)
+
 
 def _check_pocket_name(model_id: str) -> None:
     name = model_id.removeprefix(POCKET_PREFIX)

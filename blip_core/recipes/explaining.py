@@ -44,7 +44,7 @@ def explain(error: ValidationError, root: type[BaseModel], layers: Sequence[Laye
     for problem in error.errors(include_url=False):
         if problem["type"] == "too_short" and problem["input"]:
             continue  # pydantic counts only the items that hold; those that do not are told on their own
-        path = _real_path(problem["loc"], content)
+        path = _real_path(problem["loc"], content, is_field=problem["type"] != _CUSTOM)
         lines[_explain_one(problem, path, root, layers)] = None
     return RecipeError("\n".join(lines))
 
@@ -70,12 +70,18 @@ def _explain_one(problem: Any, path: Path, root: type[BaseModel], layers: Sequen
     return f"{where} is {_shown(problem['input'])}{origin}; allowed: {allowed}"
 
 
-def _real_path(loc: Sequence[str | int], data: Any) -> Path:
-    """Drop the names of union members that pydantic weaves into a location."""
+def _real_path(loc: Sequence[str | int], data: Any, *, is_field: bool) -> Path:
+    """Drop the names of union members that pydantic weaves into a location.
+
+    Args:
+        loc: as pydantic tells it.
+        data: what was validated.
+        is_field: whether the last name is a field's even where the data lack it, because it is missing.
+    """
     path: list[str | int] = []
     for position, part in enumerate(loc):
-        is_last = position == len(loc) - 1
-        if isinstance(data, Mapping) and (part in data or is_last):
+        is_missing = is_field and position == len(loc) - 1
+        if isinstance(data, Mapping) and (part in data or is_missing):
             path.append(part)
             data = data.get(part)
         elif isinstance(data, Sequence) and not isinstance(data, str) and isinstance(part, int):
@@ -102,10 +108,11 @@ def _holds(patch: Any, names: list[str]) -> bool:
     return True
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Sections that a field of a type may hold."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for argument in get_args(annotation) for model in _models_in(argument)]
+    return [model for argument in get_args(annotation) for model in models_in(argument)]
 
 
 def _candidates(path: Path, root: type[BaseModel]) -> list[type[BaseModel]]:
@@ -115,7 +122,7 @@ def _candidates(path: Path, root: type[BaseModel]) -> list[type[BaseModel]]:
         if isinstance(part, int):
             continue
         fields = [model.model_fields[part] for model in models if part in model.model_fields]
-        models = [found for field in fields for found in _models_in(field.annotation)]
+        models = [found for field in fields for found in models_in(field.annotation)]
     return models
 
 
@@ -133,7 +140,7 @@ def field_at(path: Path, root: type[BaseModel]) -> FieldInfo | None:
 def field_names(model: type[BaseModel], above: str = "") -> Iterator[str]:
     """Dotted names of all fields that an override can name; a list of tables is one field, a section none."""
     for name, field in model.model_fields.items():
-        sections = _models_in(field.annotation)
+        sections = models_in(field.annotation)
         is_list = get_origin(field.annotation) is tuple
         if is_list or not sections or Checkpoint in sections:  # a checkpoint may be given by its id alone
             yield f"{above}{name}"
@@ -186,7 +193,7 @@ def _bounds(field: FieldInfo) -> str:
                 phrases.append("that is not empty")
             case annotated_types.MaxLen(length):
                 phrases.append(f"of at most {length} characters")
-            case _ if getattr(constraint, "pattern", None):
+            case _ if str(getattr(constraint, "pattern", "")).startswith("^[a-z0-9]"):
                 phrases.append("of lowercase letters, digits and dashes")
     return ", ".join(phrases)
 

@@ -5,6 +5,7 @@ from pydantic import Field
 from blip_core.recipes.base import BatchSize, NewTokens, Section, Temperature, TopP
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.parts import LabellerPart
+from blip_core.recipes.server import TextModel
 
 
 class Labels(Section):
@@ -24,7 +25,7 @@ class Labels(Section):
     """Longest label, in tokens."""
     batch_size: BatchSize = 8
     """Pictures labelled at once."""
-    model: Checkpoint = Checkpoint(id="llava-hf/llava-1.5-7b-hf", dtype="float16")
-    """LLaVA model that labels."""
+    model: TextModel = Checkpoint(id="llava-hf/llava-1.5-7b-hf", dtype="float16")
+    """Model that labels: a LLaVA checkpoint, or with `url` any vision-language model behind a server."""
     plugin: LabellerPart | None = Field(default=None, exclude_if=lambda part: part is None)
     """A labeller of an installed package, in place of `model`."""

@@ -15,11 +15,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from blip_core.errors import RecipeError
+from blip_core.recipes.changing import changes_over, with_tables
 from blip_core.recipes.explaining import Layer, explain
 from blip_core.recipes.findings import without_overtaken
 from blip_core.recipes.merging import merge
 from blip_core.recipes.origins import DEFAULT, origins_of, write_with_origins
-from blip_core.recipes.overrides import parse_override
+from blip_core.recipes.overrides import parse_override, told_override
 from blip_core.recipes.phases import PHASE_SECTIONS
 from blip_core.recipes.reading import parse_toml
 from blip_core.recipes.recipe import Recipe
@@ -66,8 +67,7 @@ def load_recipe(name_or_path: str, profile: str | None = None, overrides: Sequen
             that is not allowed, or fields that contradict each other.
     """
     chosen, layers, changes = _layers(name_or_path, profile, overrides)
-    # Overrides are one patch, so that `source.path` may be given before `source.kind`.
-    merged = _over(_lay(layers), reduce(merge, (change.patch for change in changes), {}))
+    merged = _over(*changes_over(_lay(layers), changes))
     if "phase" in merged:
         raise RecipeError(f"phase is {merged['phase']!r}: a run sets it; phases are written under [[phases]]")
     return _validate(_complete(merged, chosen), [*layers, *changes])
@@ -81,7 +81,8 @@ def show_recipe(name_or_path: str, profile: str | None = None, overrides: Sequen
     """
     recipe = load_recipe(name_or_path, profile, overrides)
     _, layers, changes = _layers(name_or_path, profile, overrides)
-    origins = origins_of(layers, changes) | {("profile",): "--profile" if profile else DEFAULT}
+    _, patch = changes_over(_lay(layers), changes)
+    origins = origins_of(layers, changes, patch) | {("profile",): "--profile" if profile else DEFAULT}
     content = recipe.model_dump(mode="json", exclude_none=True)
     return write_with_origins(content, origins)
 
@@ -91,11 +92,12 @@ def _layers(
 ) -> tuple[str, list[Layer], list[Layer]]:
     """Name of the profile, the layers, and what was changed last."""
     content, origin = _read(name_or_path, "recipe", _recipes_folder())
-    changes = [Layer(f"--set {text}", parse_override(text)) for text in overrides]
+    changes = [with_tables(Layer(told_override(text), parse_override(text))) for text in overrides]
     if content.get("profile"):
         return _resolved_profile(content, origin, profile), [Layer(origin, content)], changes
     chosen = profile or DEFAULT_PROFILE
-    return Path(chosen).stem, _profiled_layers(content, origin, chosen), changes
+    layers = [with_tables(layer) for layer in _profiled_layers(content, origin, chosen)]
+    return Path(chosen).stem, layers, changes
 
 
 def _lay(layers: Sequence[Layer]) -> dict[str, Any]:

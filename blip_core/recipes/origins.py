@@ -13,16 +13,16 @@ DEFAULT = "default"
 Path = tuple[str, ...]
 
 
-def origins_of(layers: Sequence[Layer], overrides: Sequence[Layer]) -> dict[Path, str]:
+def origins_of(
+    layers: Sequence[Layer], overrides: Sequence[Layer], changes: Mapping[str, Any]
+) -> dict[Path, str]:
     """Which layer each value that somebody wrote came from; what a later layer drove out is absent.
 
     Args:
         layers: what was laid over one another, first to last.
-        overrides: what was changed last, all at once.
+        overrides: what was changed last.
+        changes: all of that as one patch.
     """
-    changes: dict[str, Any] = {}
-    for override in overrides:
-        changes = merge(changes, override.patch)
     merged: dict[str, Any] = {}
     origins: dict[Path, str] = {}
     for patch, writers in [*((layer.patch, [layer]) for layer in layers), (changes, overrides)]:
@@ -45,12 +45,12 @@ def _lines(table: Mapping[str, Any], above: Path, origins: Mapping[Path, str]) -
     if above and (plain or not table):
         yield f"\n{_dumped({}, above).strip()}"
     for name in plain:
-        yield _told(_dumped(table[name], (name,)), _origin((*above, name), origins))
+        yield _told(_dumped(table[name], (name,)), origins.get((*above, name), DEFAULT))
     for name, value in sections.items():
         yield from _lines(value, (*above, name), origins)
     for name, value in lists.items():
         told = _dumped(value, (*above, name)).strip()
-        yield f"\n# {_origin((*above, name), origins)}\n{told}"
+        yield f"\n# {origins.get((*above, name), DEFAULT)}\n{told}"
 
 
 def _dumped(value: Any, path: Path) -> str:
@@ -62,12 +62,6 @@ def _dumped(value: Any, path: Path) -> str:
 def _told(line: str, origin: str) -> str:
     line = line.rstrip("\n")
     return f"# {origin}\n{line}" if "\n" in line else f"{line}  # {origin}"
-
-
-def _origin(path: Path, origins: Mapping[Path, str]) -> str:
-    """A checkpoint may be written by its id alone, where the text stands for the whole table."""
-    short = origins.get(path[:-1], DEFAULT) if path[-1] == "id" else DEFAULT
-    return origins.get(path, short)
 
 
 def _leaves(table: Mapping[str, Any], above: Path = ()) -> Iterator[Path]:

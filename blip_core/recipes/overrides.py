@@ -10,6 +10,7 @@ from blip_core.recipes.reading import MAX_DEPTH, parse_toml
 MAX_CHARS = 20_000  # prompts are the longest values
 _KEY = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _EXCERPT_CHARS = 100
+_ADDRESS = re.compile(r"(https?://)[^\s'\",}]+", re.IGNORECASE)
 _FORM = "write --set section.field=value, for example --set scenes.count=50"
 
 
@@ -36,6 +37,11 @@ def parse_override(text: str) -> dict[str, Any]:
     for part in reversed(key.split(".")):
         patch = {part: patch}
     return patch  # type: ignore[no-any-return]
+
+
+def told_override(text: str) -> str:
+    """An override as messages name it; addresses, which may hold a password or a key, are left out."""
+    return "--set " + _ADDRESS.sub(r"\1...", text)
 
 
 def _parse_value(text: str, raw: str) -> Any:

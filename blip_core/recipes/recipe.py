@@ -23,6 +23,7 @@ from blip_core.recipes.labels import Labels
 from blip_core.recipes.phases import WHOLE, Phase
 from blip_core.recipes.pictures import Pictures
 from blip_core.recipes.scenes import Scenes
+from blip_core.recipes.server import FOR_KEYS
 from blip_core.recipes.source import PromptsSource, Source
 from blip_core.recipes.tracking import Tracking
 from blip_core.recipes.variants import AnyVariant, Variant
@@ -126,10 +127,13 @@ class Recipe(Section):
     def digest(self, *sections: str) -> str:
         """Digest of some sections, or of the whole recipe: sha256 of their canonical JSON, in hex.
 
+        Of a model behind a server sections tell what decides its answers; who it is its identity tells.
+
         Raises:
             KeyError: A name is no section.
         """
-        content = self.model_dump(mode="json") | {"task": kind_identity(self.task)}
+        context = FOR_KEYS if sections else None
+        content = self.model_dump(mode="json", context=context) | {"task": kind_identity(self.task)}
         chosen = {name: content[name] for name in sections} if sections else content
         canonical = strict_json.dumps(chosen, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()

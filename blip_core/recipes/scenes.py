@@ -7,6 +7,7 @@ from pydantic import Field
 from blip_core.recipes.base import BatchSize, NewTokens, Section, Slug, TopP
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.parts import WriterPart
+from blip_core.recipes.server import TextModel
 
 
 class Category(Section):
@@ -31,8 +32,8 @@ class Scenes(Section):
     """What is asked; {per_call}, {category} and {numbers} are filled in."""
     max_calls_factor: float = Field(default=3.0, ge=1.0, le=100.0)
     """Most lists to ask for, as a multiple of count / per_call."""
-    model: Checkpoint = Checkpoint(id="Qwen/Qwen1.5-1.8B-Chat", dtype="bfloat16")
-    """Language model that writes."""
+    model: TextModel = Checkpoint(id="Qwen/Qwen1.5-1.8B-Chat", dtype="bfloat16")
+    """Language model that writes: a checkpoint, or with `url` one behind a server."""
     batch_size: BatchSize = 8
     """Lists written at once."""
     temperature: Annotated[float, Field(gt=0.0, le=2.0)] = 0.9

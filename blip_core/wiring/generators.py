@@ -2,9 +2,10 @@
 
 from blip_core.plugins import load_plugin
 from blip_core.ports import Labeller, Painter, TextWriter
-from blip_core.recipes import Labels, Pictures, Recipe, Scenes
+from blip_core.recipes import Labels, Pictures, Recipe, Scenes, ServedModel
 from blip_core.wiring.checkpoints import checkpoint_identity, locate_checkpoint
 from blip_core.wiring.devices import device_of, use_threads
+from blip_core.wiring.served import served_identity, served_labeller, served_writer
 
 WORLD_VERSION = 1  # goes up when the composer draws another picture for the same seed
 
@@ -14,14 +15,16 @@ def build_writer(recipe: Recipe) -> TextWriter:
         from blip_core.backends.plugged import plugged_writer
 
         return plugged_writer(recipe.scenes.plugin, device_of(recipe))
+    settings, model = recipe.scenes, recipe.scenes.model
+    if isinstance(model, ServedModel):
+        return served_writer(recipe, model)
     from blip_core.backends.sampling import Sampling
     from blip_core.backends.transformers_writer import TransformersWriter
 
-    settings = recipe.scenes
     sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
-    folder = locate_checkpoint(settings.model)
+    folder = locate_checkpoint(model)
     use_threads(recipe)
-    return TransformersWriter(folder, sampling, device_of(recipe), settings.model.dtype, settings.model.file)
+    return TransformersWriter(folder, sampling, device_of(recipe), model.dtype, model.file)
 
 
 def build_painter(recipe: Recipe) -> Painter:
@@ -59,14 +62,16 @@ def build_labeller(recipe: Recipe) -> Labeller:
         from blip_core.backends.plugged import plugged_labeller
 
         return plugged_labeller(recipe.labels.plugin, device_of(recipe))
+    settings, model = recipe.labels, recipe.labels.model
+    if isinstance(model, ServedModel):
+        return served_labeller(recipe, model)
     from blip_core.backends.llava_labeller import LlavaLabeller
     from blip_core.backends.sampling import Sampling
 
-    settings = recipe.labels
     sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
-    folder = locate_checkpoint(settings.model)
+    folder = locate_checkpoint(model)
     use_threads(recipe)
-    return LlavaLabeller(folder, sampling, device_of(recipe), settings.model.dtype)
+    return LlavaLabeller(folder, sampling, device_of(recipe), model.dtype)
 
 
 def writer_identity(recipe: Recipe) -> str:
@@ -80,6 +85,8 @@ def labeller_identity(recipe: Recipe) -> str:
 
 
 def _identity(section: Scenes | Pictures | Labels) -> str:
-    if section.plugin is None:
-        return checkpoint_identity(section.model)
-    return str(load_plugin(section.plugin.GROUP, section.plugin.name))
+    if section.plugin is not None:
+        return str(load_plugin(section.plugin.GROUP, section.plugin.name))
+    if isinstance(section.model, ServedModel):
+        return served_identity(section.model)
+    return checkpoint_identity(section.model)

@@ -44,13 +44,15 @@ def test_another_profiles_patch_is_left_out(write):
     assert recipe.seed == 0
 
 
-def test_a_bare_string_names_a_checkpoint_and_forgets_the_former_one():
-    recipe = load_recipe("gallery-vqa", "workstation", ["scenes.model=Qwen/other"])
+def test_a_bare_string_names_a_checkpoint_and_keeps_of_the_former_one_its_dtype_alone(write):
+    former = "model = { id = 'Qwen/one', revision = 'abc', dtype = 'bfloat16' }"
+    profile = write(f"[scenes]\n{former}", "own.toml")
+    recipe = load_recipe("gallery-vqa", profile, ["scenes.model=Qwen/other"])
     assert recipe.scenes.model.model_dump() == {
         "id": "Qwen/other",
         "revision": None,
         "file": None,
-        "dtype": "float32",
+        "dtype": "bfloat16",
     }
 
 

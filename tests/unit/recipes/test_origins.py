@@ -59,7 +59,7 @@ def test_the_last_who_wrote_a_value_is_told():
 def test_what_a_later_layer_drove_out_is_nobodys():
     before = Layer("first", {"model": {"id": "a", "dtype": "float16"}, "kept": {"x": 1}})
     after = Layer("second", {"model": {"id": "b"}, "kept": {"y": 2}})
-    assert origins_of([before, after], []) == {
+    assert origins_of([before, after], [], {}) == {
         ("model", "id"): "second",
         ("kept", "x"): "first",
         ("kept", "y"): "second",
