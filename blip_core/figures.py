@@ -254,7 +254,9 @@ def new_figure(width_in: float, height_in: float) -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width_in, height_in), layout="constrained", facecolor="white")
+    figure = Figure(
+        figsize=(width_in, height_in), dpi=_DOTS_PER_INCH, layout="constrained", facecolor="white"
+    )
     FigureCanvasAgg(figure)
     return figure
 
@@ -307,6 +309,14 @@ def _draw_smoothed(axes: "Axes", points: Points, colour: str) -> int:
     return window
 
 
+def _settle(figure: "Figure") -> None:
+    """Give the panels their places, once; left to itself `savefig` draws all of a figure twice for that."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+
+
 def _counts(scores: Sequence[Score]) -> str:
     counts = sorted({score.n for score in scores})
     return ", ".join(f"{count:,}" for count in counts)
@@ -315,6 +325,8 @@ def _counts(scores: Sequence[Score]) -> str:
 def save(figure: "Figure", path: Path) -> Path:
     """Write a figure in the format that the suffix of `path` names; equal figures give equal files."""
     from matplotlib import rc_context
+
+    _settle(figure)
 
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"Date": None} if path.suffix == ".svg" else None

@@ -3,13 +3,13 @@
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from blip_core.reporting import Ladder, Summary
+from blip_core.reporting.drawings import LADDER
 from blip_core.reporting.findings import finding_sentences
 from blip_core.reporting.ladder_table import champion_words
 from blip_core.reporting.markdown import adapter_words, dataset_words, run_note, run_page
 from blip_core.wiring.servers import page_of
 from flows.recording import Recorder, flow_run_page
 
-LADDER_PICTURE = "ladder.png"
 REPORT = "report.html"
 
 
@@ -17,7 +17,7 @@ def show_results(recorder: Recorder, summary: Summary, ladder: Ladder, note: str
     """Show what a run made in its note in MLflow, in an artefact and the log of its Prefect run."""
     report = {"The whole comparison on one page": report_page(recorder)} if summary.report else {}
     recorder.run.note(run_note(summary, ladder, report | to_prefect(recorder), note))
-    picture = recorder.run.file_address(mlflow_server(recorder), LADDER_PICTURE)
+    picture = recorder.run.file_address(mlflow_server(recorder), LADDER)
     shown = run_page(summary, ladder, report, note, picture)
     create_markdown_artifact(shown, key="results", description=ladder.verdict or "What this run made")
     link_mlflow(recorder)

@@ -1,6 +1,6 @@
 """What people read of a run: lines on a terminal, a JSON object, a page."""
 
-from blip_core.reporting import charts
+from blip_core.reporting.drawings import draw_learning, draw_scores
 from blip_core.reporting.findings import show_findings
 from blip_core.reporting.html import Report, Sample, render_report, write_report
 from blip_core.reporting.ladder import POCKET_NOTE, Ladder, Rung, from_scores
@@ -19,7 +19,6 @@ from blip_core.reporting.summary import (
     summarise_comparisons,
     summarise_variants,
 )
-from blip_core.reporting.tables import calibrations
 from blip_core.reporting.terminal import Places, StageLines, show_places
 from blip_core.reporting.words import stage_words
 
@@ -40,8 +39,8 @@ __all__ = [
     "StageSummary",
     "Summary",
     "VariantSummary",
-    "calibrations",
-    "charts",
+    "draw_learning",
+    "draw_scores",
     "findings_of",
     "from_scores",
     "render_report",

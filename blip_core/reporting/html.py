@@ -2,16 +2,16 @@
 
 import base64
 import hashlib
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from blip_core import figures
 from blip_core.records import OPTION_LETTERS, Example
-from blip_core.reporting import charts, tables
+from blip_core.reporting import tables
+from blip_core.reporting.drawings import FIGURES, draw_learning, draw_scores
 from blip_core.reporting.findings import findings_cells
 from blip_core.reporting.gallery import Answers, Gallery, as_script_data, build_gallery
 from blip_core.reporting.ladder import Ladder
@@ -52,6 +52,7 @@ class Report:
         answers: predictions by variant, in the order of the ladder; may be empty.
         examples: the rows that were answered, for the gallery; read once.
         curve: rows of the loss curve as `blip_core.figures.loss_curve` takes them; may be empty.
+        drawn: figures of scores and curve, where they are drawn already.
         watched: what the model said of a few rows while it was tuned, as rows of `samples.jsonl`.
         sheet_png: the encoded picture sheet; may be empty.
         samples: a few examples of the dataset.
@@ -66,6 +67,7 @@ class Report:
     answers: Answers = field(default_factory=dict)
     examples: Iterable[Example] = ()
     curve: Sequence[Mapping[str, float]] = ()
+    drawn: Sequence[Path] = ()
     watched: Sequence[Mapping[str, Any]] = ()
     sheet_png: bytes = b""
     samples: Sequence[Sample] = ()
@@ -126,21 +128,17 @@ def content_policy(style: str, script: str) -> str:
 
 
 def _figures(report: Report) -> dict[str, str]:
-    """Addresses of the figures by their names in the template; empty where there is nothing to draw."""
-    ladder = report.ladder
-    drawn = {
-        "ladder_image": (
-            partial(figures.ladder, chance=ladder.chance, label=ladder.axis, unit=ladder.unit),
-            ladder.scores,
-        ),
-        "differences_image": (
-            partial(charts.differences, what=ladder.differs_in),
-            ladder.comparisons,
-        ),
-        "reliability_image": (charts.reliability, tables.calibrations(report.scores)),
-        "curve_image": (figures.loss_curve, report.curve),
-    }
-    return {name: _figure(draw, rows) if rows else "" for name, (draw, rows) in drawn.items()}
+    """Addresses of the figures by their names in the template; empty where there is nothing to draw.
+
+    They are SVG inside an `img`, where nothing that a figure holds can act on the page.
+    """
+    with TemporaryDirectory() as folder:
+        drawn = report.drawn or [
+            *draw_scores(report.ladder, report.scores, Path(folder)),
+            *draw_learning(report.curve, Path(folder)),
+        ]
+        addresses = {path.name: data_uri(path.read_bytes(), "image/svg+xml") for path in drawn}
+    return {f"{Path(name).stem}_image": addresses.get(name, "") for name in FIGURES}
 
 
 def _tables(report: Report) -> dict[str, Any]:
@@ -196,13 +194,6 @@ def _template() -> "Template":
 @cache
 def _part(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
-
-
-def _figure(draw: Any, rows: Any) -> str:
-    """Draw a figure as SVG inside an `img`, where nothing it holds can act on the page."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = draw(rows, Path(folder) / "figure.svg")
-        return data_uri(path.read_bytes(), "image/svg+xml")
 
 
 def _hash_of(text: str) -> str:

@@ -22,8 +22,7 @@ from blip_core.reporting import (
     Sample,
     StageSummary,
     Summary,
-    calibrations,
-    charts,
+    draw_scores,
     findings_of,
     from_scores,
     summarise_comparisons,
@@ -42,7 +41,7 @@ from blip_core.tracking.runs import JournalledRun
 from blip_core.wiring import evaluation_examples
 from flows.phases import Phases
 from flows.recording import ANSWERING, Recorder
-from flows.result_pages import LADDER_PICTURE, REPORT, show_results
+from flows.result_pages import REPORT, show_results
 from flows.results.adapter_cards import stored_card
 from flows.results.metrics import finding_metrics, finding_row, gain_metrics, headline, variant_metrics
 from flows.results.training import TUNING, Learning, keep_learning, training_summary
@@ -85,8 +84,8 @@ def keep_results(recorder: Recorder, made: Phases, scores: ArtifactRef | None = 
     if scores and adapter:
         keep_card(recorder, folder, adapter, told)
     if scores:
-        keep_scores(recorder, folder, told, ladder)
-        write_page(recorder, folder, summary, told, dataset, learning, samples)
+        drawn = [*keep_scores(recorder, folder, told, ladder), *learning.drawn]
+        write_page(recorder, folder, summary, told, dataset, learning, samples, drawn)
     recorder.run.metrics(counts(dataset, adapter))
     show_results(recorder, summary, ladder, score_note(recorder.recipe) if scores else "")
     return summary.to_dict()
@@ -129,22 +128,18 @@ def keep_dataset(recorder: Recorder, folder: Path, dataset: ArtifactRef, phase: 
     return samples
 
 
-def keep_scores(recorder: Recorder, folder: Path, told: Mapping[str, Any], ladder: Ladder) -> None:
-    """Keep every variant's answers and scores, and the ladder."""
+def keep_scores(recorder: Recorder, folder: Path, told: Mapping[str, Any], ladder: Ladder) -> list[Path]:
+    """Keep every variant's answers and scores, and their figures; gives these."""
     (folder / SCORES).write_text(strict_json.dumps(told, indent=1), encoding="utf-8")
     for name, values in told["variants"].items():
         gain = gain_metrics(ladder.comparison_for(name))
         keep_variant(recorder, name, variant_metrics(values, ladder.ranking) | gain)
     recorder.run.metrics(headline(ladder))
     keep_findings(recorder, findings_of(told))
-    picture = folder / LADDER_PICTURE
-    recorder.run.artifact(figures.ladder(ladder.scores, picture, ladder.chance, ladder.axis, ladder.unit))
-    if ladder.comparisons:
-        drawn = charts.differences(ladder.comparisons, folder / "differences.png", ladder.differs_in)
-        recorder.run.artifact(drawn)
-    calibrated = calibrations(told)
-    if calibrated:
-        recorder.run.artifact(charts.reliability(calibrated, folder / "reliability.png"))
+    drawn = draw_scores(ladder, told, folder)
+    for picture in drawn:
+        recorder.run.artifact(picture)
+    return drawn
 
 
 def keep_findings(recorder: Recorder, findings: Sequence[Finding]) -> None:
@@ -175,6 +170,7 @@ def write_page(
     dataset: ArtifactRef | None,
     learning: Learning,
     samples: Sequence[Example],
+    drawn: Sequence[Path],
 ) -> None:
     """Write the run's page and keep it in MLflow, too."""
     recipe = recorder.recipe
@@ -187,6 +183,7 @@ def write_page(
         examples=evaluation_examples(recipe, path_of(dataset) if dataset else None),
         curve=learning.curve,
         watched=learning.watched,
+        drawn=drawn,
         sheet_png=(folder / SHEET).read_bytes() if dataset else b"",
         samples=[
             Sample(row.image, row.scene, row.description, row.question, row.options, row.answer)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from blip_core import figures
+from blip_core.reporting import draw_learning
 from blip_core.reporting.curves import CURVE, SAMPLES, read_curve, read_samples
 from blip_core.store import ArtifactRef
 from blip_core.tracking.runs import JournalledRun
@@ -15,7 +15,6 @@ from tasks.stage import metadata_of, path_of
 
 MANIFEST_TABLE = "manifest.json"
 QUARANTINED_TABLE = "quarantined.json"
-CURVE_FIGURE = "loss.png"
 _COUNTED = ("cut_texts", "quarantined", "padded_share", "tokens", "skipped_steps", "vision_forwards")
 _SUMMED_UP = ("steps", "trainable", "first_loss", "last_loss", "best_validation_loss", "best_step")
 _COUNTS_SUMMED_UP = ("cut_texts", "quarantined", "padded_share", "skipped_steps")
@@ -27,10 +26,11 @@ Curve = list[dict[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """Metrics by step, and what the model said of a few rows before the first step and after every epoch."""
+    """Metrics by step, what the model said of a few rows on the way, and the figure of the metrics."""
 
     curve: Curve = field(default_factory=list)
     watched: list[dict[str, Any]] = field(default_factory=list)
+    drawn: list[Path] = field(default_factory=list)
 
 
 def keep_learning(recorder: Recorder, folder: Path, adapter: ArtifactRef, stage: str = TUNING) -> Learning:
@@ -41,13 +41,14 @@ def keep_learning(recorder: Recorder, folder: Path, adapter: ArtifactRef, stage:
     for row in _not_told_yet(recorder.stages.get(stage), curve, told):
         recorder.replay_step(child, row)
     child.artifact(rests / CURVE)
-    drawn = figures.loss_curve(curve, folder / CURVE_FIGURE)
+    drawn = draw_learning(curve, folder)
     for run in recorder.runs_of(stage):
-        run.artifact(drawn)
+        for picture in drawn:
+            run.artifact(picture)
     child.metrics(training_facts(told))
     child.tags({"foundry.device": told["device_name"]} if "device_name" in told else {})
     _keep_tables(child, watched, told)
-    return Learning(curve, watched)
+    return Learning(curve, watched, drawn)
 
 
 def training_facts(told: Mapping[str, Any]) -> dict[str, float]:

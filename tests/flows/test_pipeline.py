@@ -88,8 +88,8 @@ def test_the_report_and_its_figures_lie_together(built):
     assert "finetuned" in page
     assert "All 8 rows." in page
     beside = {path.name for path in report.parent.iterdir()}
-    assert {"pictures.png", "loss.png", "scores.json", "adapter-card.md"} <= beside
-    assert {"ladder.png", "differences.png", "reliability.png"} <= beside
+    assert {"pictures.png", "loss.svg", "scores.json", "adapter-card.md"} <= beside
+    assert {"ladder.svg", "differences.svg", "reliability.svg"} <= beside
 
 
 def test_a_changed_finetune_field_reruns_finetuning_and_what_is_behind(built, run):
@@ -161,7 +161,7 @@ def test_prefects_page_shows_the_ladder_with_every_comparison_and_the_way_to_mlf
     assert kind == "markdown"
     for comparison in built["comparisons"]:
         assert f"| {comparison['b']} | {comparison['a']} | {100 * comparison['difference']:+.1f} (" in text
-    assert f"get-artifact?path=ladder.png&run_uuid={parent.info.run_id}" in text
+    assert f"get-artifact?path=ladder.svg&run_uuid={parent.info.run_id}" in text
     assert parent.info.run_id in shown["mlflow-run"][1]
 
 
@@ -197,7 +197,7 @@ def test_mlflow_shows_how_the_adapter_learnt_in_the_run_that_tuned_it_and_in_lat
         assert shown <= tuning.data.metrics.keys()
         assert ("system/cpu_utilization_percentage" in tuning.data.metrics) == (number == 0)
         files = {file.path for file in client.list_artifacts(tuning.info.run_id)}
-        assert {"curve.csv", "loss.png", "samples.json", "manifest.json"} <= files
+        assert {"curve.csv", "loss.svg", "samples.json", "manifest.json"} <= files
         assert '"samples.json"' in tuning.data.tags["mlflow.loggedArtifacts"]
         assert run["adapter"]["training"]["steps"] > 0
 
