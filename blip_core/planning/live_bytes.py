@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 import torch
@@ -108,16 +109,18 @@ class LiveBytes(TorchDispatchMode):
     ) -> Any:
         """Do an operation and count what it made."""
         named = kwargs or {}
-        result = _elementwise(args) if func in _ELEMENTWISE and not named else func(*args, **named)
+        asked = _asked(func, args, named)
+        done = _DONE.get(asked) if asked else None
+        result = done.again() if done else _do(func, args, named)
         made = [result] if isinstance(result, Tensor) else _tensors(result)
         for tensor in made:
             self._watch(tensor)
         self.peak = max(self.peak, self.live)
-        packet = func.overloadpacket
-        if packet.__name__ not in _FREE:
-            used = [*_tensors(args), *_tensors(named.values()), *made]
-            single = bool(made) and made[0].dtype == torch.float32
-            self._counts[_flops(packet, args, named, result), sum(map(_used_bytes, used)), single] += 1
+        count = done.count if done else _count(func, args, named, result, made)
+        if count:
+            self._counts[count] += 1
+        if asked and not done and _is_plain(result):
+            _DONE[asked] = _Done([_layout(tensor) for tensor in made], isinstance(result, Tensor), count)
         return result
 
     def _keep_out(self, tensors: Iterable[Tensor]) -> None:
@@ -137,6 +140,97 @@ class LiveBytes(TorchDispatchMode):
     def _forget(self, number: int) -> None:
         _, size = self._sizes.pop(number)
         self.live -= size
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What an operation gave and took.
+
+    Attributes:
+        layouts: sizes, strides and type of each tensor that it made.
+        single: whether it gave a tensor, not a tuple of them.
+        count: what it counts as; None where it is no work.
+    """
+
+    layouts: list[tuple[tuple[int, ...], tuple[int, ...], torch.dtype]]
+    single: bool
+    count: tuple[int, int, bool] | None
+
+    def again(self) -> Any:
+        """New tensors like those that it gave."""
+        made = [
+            torch.empty_strided(size, strides, dtype=kind, device="meta")
+            for size, strides, kind in self.layouts
+        ]
+        return made[0] if self.single else tuple(made)
+
+
+# A model repeats its operations in every layer, and torch's way to say what one gives takes most of a plan's
+# time. What it gives on `meta` depends on what is asked alone, so it is asked once a process.
+_DONE: dict[tuple[Any, ...], _Done] = {}
+
+
+def _do(func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+    return _elementwise(args) if func in _ELEMENTWISE and not named else func(*args, **named)
+
+
+def _asked(func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    """An operation with all that its result depends on; None where that shares memory with an operand."""
+    if not _makes_anew(func):
+        return None
+    parts = [_described(value) for value in (*args, *named.values())]
+    if None in parts:
+        return None
+    return (func, torch.get_default_dtype(), len(args), *named, *parts)
+
+
+@cache
+def _makes_anew(func: Any) -> bool:
+    schema = func._schema  # noqa: SLF001  # its only name
+    return not schema.is_mutable and not any(one.alias_info for one in schema.returns)
+
+
+def _described(value: Any) -> tuple[Any, ...] | None:
+    """An operand without its values; None where its values decide."""
+    if isinstance(
+        value, Tensor
+    ):  # a number inside a tensor decides types otherwise than a tensor of one number
+        return (value.shape, value.stride(), value.dtype) if value.is_meta and value.dim() else None
+    if isinstance(value, list | tuple):
+        parts = [_described(one) for one in value]
+        return None if None in parts else (type(value), *parts)
+    return type(value), value  # 1, 1.0 and True are equal, and give other types
+
+
+def _is_plain(result: Any) -> bool:
+    """Whether a result is one tensor or a tuple of them, each as large as its memory."""
+    made = [result] if isinstance(result, Tensor) else result
+    return isinstance(result, Tensor | tuple) and all(
+        isinstance(one, Tensor)
+        and one.storage_offset() == 0
+        and _memory(one) == one.untyped_storage().nbytes()
+        for one in made
+    )
+
+
+def _memory(tensor: Tensor) -> int:
+    last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return (last + 1) * tensor.element_size() if tensor.numel() else 0
+
+
+def _layout(tensor: Tensor) -> tuple[tuple[int, ...], tuple[int, ...], torch.dtype]:
+    return tuple(tensor.shape), tensor.stride(), tensor.dtype
+
+
+def _count(
+    func: Any, args: Sequence[Any], named: Mapping[str, Any], result: Any, made: Sequence[Tensor]
+) -> tuple[int, int, bool] | None:
+    packet = func.overloadpacket
+    if packet.__name__ in _FREE:
+        return None
+    used = [*_tensors(args), *_tensors(named.values()), *made]
+    single = bool(made) and made[0].dtype == torch.float32
+    return _flops(packet, args, named, result), sum(map(_used_bytes, used)), single
 
 
 def _work(counts: Mapping[tuple[int, int, bool], int]) -> Work:
