@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
+from blip_core.backends.chat.thinking import answer_after, is_mark
+from blip_core.errors import CheckpointError
 from blip_core.modeling.finite import LogitsWatch
 
 
@@ -67,36 +69,55 @@ class SeededSampler(LogitsProcessor):
 def forget_sampling_defaults(model: Any, tokenizer: Any) -> None:
     """Leave a model nothing but its special tokens to generate with: a recipe names all other settings.
 
-    Checkpoints carry penalties and cut-offs in `generation_config.json` that would otherwise apply unseen.
+    Checkpoints carry penalties and cut-offs in `generation_config.json` that would otherwise apply unseen. A
+    text ends where the model's settings or the tokenizer say: a folder without such settings may know the end
+    of a document alone, and a chat ends with a turn.
     """
     own = model.generation_config
-    end = own.eos_token_id if own.eos_token_id is not None else tokenizer.eos_token_id
+    ends = own.eos_token_id if isinstance(own.eos_token_id, list) else [own.eos_token_id]
+    known = [end for end in dict.fromkeys([*ends, tokenizer.eos_token_id]) if end is not None]
     pad = tokenizer.pad_token_id
-    special = {"bos_token_id": own.bos_token_id, "eos_token_id": end, "pad_token_id": pad}
+    special = {"bos_token_id": own.bos_token_id, "eos_token_id": known or None, "pad_token_id": pad}
     model.generation_config = GenerationConfig.from_dict(special)
 
 
 def prepare_tokenizer(tokenizer: Any) -> None:
-    """Pad on the left, as a decoder-only model goes on from the last token, and have a token to pad with."""
+    """Pad on the left, as a decoder-only model goes on from the last token, and have a token to pad with.
+
+    Raises:
+        CheckpointError: The tokenizer has none to pad with.
+    """
     tokenizer.padding_side = "left"
+    tokenizer.clean_up_tokenization_spaces = False  # the library leaves it out by itself, with a warning
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    if tokenizer.pad_token_id is None:
+        raise CheckpointError(
+            f"The tokenizer in {tokenizer.name_or_path} names no token that pads and none that ends a text; "
+            "rows of different lengths need one: name it in tokenizer_config.json"
+        )
 
 
 def generate_texts(
-    model: Any, tokenizer: Any, inputs: Any, seeds: Sequence[int], sampling: Sampling
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    inputs: Any,
+    seeds: Sequence[int],
+    sampling: Sampling,
 ) -> list[str]:
     """Continue tokenised prompts, one seed a row, and decode what was added.
 
     Args:
         model: a decoder-only model.
         tokenizer: its tokenizer.
+        prompts: as the model reads them.
         inputs: left-padded model inputs with `input_ids`, (rows, tokens), on the model's device.
         seeds: one a row.
         sampling: how tokens are drawn.
 
     Returns:
-        One text a row, without prompt and special tokens.
+        One text a row, without prompt, special tokens and thinking; empty where thinking did not end.
 
     Raises:
         NotANumber: A token would be chosen by logits that are no numbers.
@@ -114,5 +135,17 @@ def generate_texts(
         )
     watch.refuse([f"{place} of {len(seeds)} in a batch" for place in range(1, len(seeds) + 1)], "the model")
     added = tokens[:, inputs["input_ids"].shape[1] :]
-    texts: list[str] = tokenizer.batch_decode(added, skip_special_tokens=True)
-    return [text.strip() for text in texts]
+    written = _decode(tokenizer, added)
+    return [answer_after(prompt, text) for prompt, text in zip(prompts, written, strict=True)]
+
+
+def _decode(tokenizer: Any, tokens: Tensor) -> list[str]:
+    """Texts without special tokens, except those that mark thinking, which tell it from the answer."""
+    specials = dict(zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True))
+    marks = {index for token, index in specials.items() if is_mark(token)}
+    if not marks:
+        texts: list[str] = tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        return texts
+    left_out = set(specials.values()) - marks
+    kept = [[token for token in row if token not in left_out] for row in tokens.tolist()]
+    return [tokenizer.decode(row, skip_special_tokens=False) for row in kept]

@@ -5,30 +5,39 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
+)
 
 from blip_core.backends.loading import DTYPES, loading, refuse_missing_weights
 from blip_core.backends.memory import release_memory, still_open
+from blip_core.backends.processors import load_processor
 from blip_core.backends.sampling import (
     Sampling,
     forget_sampling_defaults,
     generate_texts,
     prepare_tokenizer,
 )
+from blip_core.backends.turns import Message, continued, frame, messages_of, plain_text, template_of
 from blip_core.errors import CheckpointError
 from blip_core.modeling.checkpoints import check_checkpoint_folder, weight_files
 from blip_core.modeling.finite import FETCH_AGAIN, check_weights
 from blip_core.recipes.checkpoint import Dtype
 
-ARCHITECTURES = tuple(sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()))
+_SEEING = frozenset(MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.values())
+ARCHITECTURES = tuple(sorted(_SEEING | set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())))
+_ALLOWED = "language models and vision-language models that transformers knows, such as Qwen2ForCausalLM"
 _GGUF_MAGIC = b"GGUF"
 
 
 class TransformersWriter:
     """Writes with a decoder-only language model, from a safetensors folder or a GGUF file.
 
-    Prompts go through the tokenizer's chat template where it has one, and as they are where it has none.
+    A vision-language model writes too, without a picture. Prompts go through the model's chat template,
+    without thinking where it can leave that out; a model that has none gets them as they are. A prompt may
+    begin with a system message, see `blip_core.backends.turns`.
 
     Args:
         folder: folder of the checkpoint.
@@ -49,19 +58,19 @@ class TransformersWriter:
         dtype: Dtype = "float32",
         gguf: str | None = None,
     ) -> None:
-        _check(folder, gguf)
-        options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        if gguf:
-            options["gguf_file"] = gguf
+        is_seeing = _check(folder, gguf)
+        self._folder = folder
         self._sampling = sampling
-        safetensors = {} if gguf else {"use_safetensors": True}
-        with loading(folder / (gguf or ""), "a language model"):
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
-            model, info = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=DTYPES[dtype], output_loading_info=True, **options, **safetensors
+        kind = "a vision-language model" if is_seeing else "a language model"
+        with loading(folder / (gguf or ""), kind):
+            read, self._tokenizer = _tokenizer(folder, gguf, is_seeing)
+            model, info = _auto(is_seeing).from_pretrained(
+                folder, dtype=DTYPES[dtype], output_loading_info=True, **_options(gguf, weights=True)
             )
         refuse_missing_weights(folder, info)
         prepare_tokenizer(self._tokenizer)
+        self._template = template_of(read, self._tokenizer)
+        self._takes_parts = is_seeing
         forget_sampling_defaults(model, self._tokenizer)
         self._model = model.to(torch.device(device)).eval()
 
@@ -71,15 +80,14 @@ class TransformersWriter:
         texts = [self._framed(prompt) for prompt, _ in zip(prompts, seeds, strict=True)]
         if not texts:
             return []
-        has_frame = self._tokenizer.chat_template is not None
         inputs = self._tokenizer(
             texts,
             padding=True,
             return_tensors="pt",
             return_token_type_ids=False,
-            add_special_tokens=not has_frame,  # a chat template writes them itself
+            add_special_tokens=self._template is None or (self._takes_parts and not self._begins(texts[0])),
         )
-        return generate_texts(model, self._tokenizer, inputs.to(model.device), seeds, self._sampling)
+        return generate_texts(model, self._tokenizer, texts, inputs.to(model.device), seeds, self._sampling)
 
     def close(self) -> None:
         """Release the model's memory."""
@@ -88,21 +96,55 @@ class TransformersWriter:
             release_memory()
 
     def _framed(self, prompt: str) -> str:
-        if self._tokenizer.chat_template is None:
+        if self._template is None:
             return prompt
-        turn = [{"role": "user", "content": prompt.strip()}]
-        framed: str = self._tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
-        return framed
+        messages, opening = messages_of(prompt)
+        framed = frame(self._tokenizer, self._template, self._worded(messages), self._folder)
+        return continued(framed, opening)
+
+    def _worded(self, messages: Sequence[Message]) -> list[Message]:
+        """Messages as the template takes them: of parts where it knows pictures, else of text alone."""
+        texts = [plain_text(one) for one in messages]
+        contents = [[{"type": "text", "text": text}] for text in texts] if self._takes_parts else texts
+        return [one | {"content": content} for one, content in zip(messages, contents, strict=True)]
+
+    def _begins(self, text: str) -> bool:
+        """Whether a text has its begin token already: a template writes it, or leaves it to the tokenizer."""
+        begin = self._tokenizer.bos_token
+        return begin is not None and text.startswith(begin)
 
 
-def _check(folder: Path, gguf: str | None) -> None:
+def _auto(is_seeing: bool) -> Any:
+    return AutoModelForImageTextToText if is_seeing else AutoModelForCausalLM
+
+
+def _tokenizer(folder: Path, gguf: str | None, is_seeing: bool) -> tuple[Any, Any]:
+    """What reads prompts, which may know the chat template, and its tokenizer."""
+    options = _options(gguf)
+    if not is_seeing:
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
+        return tokenizer, tokenizer
+    processor = load_processor(folder, AutoConfig.from_pretrained(folder, **options))
+    return processor, processor.tokenizer
+
+
+def _options(gguf: str | None, *, weights: bool = False) -> dict[str, Any]:
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    if gguf:
+        return options | {"gguf_file": gguf}
+    return options | {"use_safetensors": True} if weights else options
+
+
+def _check(folder: Path, gguf: str | None) -> bool:
+    """Refuse what cannot be loaded; whether it is a vision-language model."""
     if gguf is None:
-        check_checkpoint_folder(folder, ARCHITECTURES)
+        config = check_checkpoint_folder(folder, ARCHITECTURES, _ALLOWED)
         check_weights(weight_files(folder), f"the checkpoint in {folder}", FETCH_AGAIN)
-        return
+        return bool(set(config["architectures"]) & _SEEING)
     path = folder / gguf
     if not path.is_file():
         raise CheckpointError(f"There is no GGUF file {path}; give the path of one that exists.")
     with path.open("rb") as file:
         if file.read(len(_GGUF_MAGIC)) != _GGUF_MAGIC:
             raise CheckpointError(f"{path} is not a GGUF file, or is damaged; fetch it again.")
+    return False

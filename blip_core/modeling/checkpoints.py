@@ -52,13 +52,14 @@ def _existing(folder: Path, checkpoint: Checkpoint, remedy: str) -> Path:
 
 
 def check_checkpoint_folder(
-    folder: Path, architectures: Sequence[str] = (BLIP2_ARCHITECTURE,)
+    folder: Path, architectures: Sequence[str] = (BLIP2_ARCHITECTURE,), allowed: str = ""
 ) -> dict[str, Any]:
     """Refuse a folder that cannot be loaded, or not safely; opens every weight file, loads none.
 
     Args:
         folder: a folder as `save_pretrained` leaves it.
         architectures: what its config may name.
+        allowed: these in words, where they are too many to list.
 
     Returns:
         Its config.
@@ -75,7 +76,7 @@ def check_checkpoint_folder(
     if not set(found) & set(architectures):
         raise CheckpointError(
             f"{folder} holds {', '.join(found) or 'no named architecture'}; "
-            f"allowed here: {', '.join(architectures)}"
+            f"allowed here: {allowed or ', '.join(architectures)}"
         )
     _check_weights(folder)
     return config

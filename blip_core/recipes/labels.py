@@ -26,6 +26,6 @@ class Labels(Section):
     batch_size: BatchSize = 8
     """Pictures labelled at once."""
     model: TextModel = Checkpoint(id="llava-hf/llava-1.5-7b-hf", dtype="float16")
-    """Model that labels: a LLaVA checkpoint, or with `url` any vision-language model behind a server."""
+    """Vision-language model that labels: a checkpoint, or with `url` one behind a server."""
     plugin: LabellerPart | None = Field(default=None, exclude_if=lambda part: part is None)
     """A labeller of an installed package, in place of `model`."""

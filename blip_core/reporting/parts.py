@@ -14,7 +14,7 @@ from blip_core.scoring.measures import MEASURES
 _CHECKPOINT = {
     "writers": "a language model, see `scenes.model`",
     "painters": "a Stable Diffusion pipeline, see `pictures.model`",
-    "labellers": "a LLaVA model, see `labels.model`",
+    "labellers": "a vision-language model, see `labels.model`",
 }
 
 

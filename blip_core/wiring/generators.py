@@ -65,13 +65,13 @@ def build_labeller(recipe: Recipe) -> Labeller:
     settings, model = recipe.labels, recipe.labels.model
     if isinstance(model, ServedModel):
         return served_labeller(recipe, model)
-    from blip_core.backends.llava_labeller import LlavaLabeller
+    from blip_core.backends.image_text_labeller import ImageTextLabeller
     from blip_core.backends.sampling import Sampling
 
     sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
     folder = locate_checkpoint(model)
     use_threads(recipe)
-    return LlavaLabeller(folder, sampling, device_of(recipe), model.dtype)
+    return ImageTextLabeller(folder, sampling, device_of(recipe), model.dtype)
 
 
 def writer_identity(recipe: Recipe) -> str:

@@ -5,6 +5,7 @@ import shutil
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 
 import pytest
 import torch
@@ -176,6 +177,26 @@ def flagging_painter_folder(painter_folder, tmp_path_factory):
     }
     (folder / "model_index.json").write_text(json.dumps(index))
     return folder
+
+
+@pytest.fixture(scope="session")
+def layout(tmp_path_factory):
+    """Folder of a family of `tests.layouts`, built once."""
+    built = {}
+
+    def folder_of(family):
+        if family not in built:
+            built[family] = tmp_path_factory.mktemp(family)
+            import_module(f"tests.layouts.{family}").build(built[family])
+        return built[family]
+
+    return folder_of
+
+
+@pytest.fixture
+def copied_layout(layout, tmp_path):
+    """A family's folder to change."""
+    return lambda family: shutil.copytree(layout(family), tmp_path / family)
 
 
 class _ChatHandler(BaseHTTPRequestHandler):

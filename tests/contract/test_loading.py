@@ -7,7 +7,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from blip_core.backends.diffusers_painter import DiffusersPainter
-from blip_core.backends.llava_labeller import LlavaLabeller
+from blip_core.backends.image_text_labeller import ImageTextLabeller
 from blip_core.backends.sampling import Sampling
 from blip_core.backends.transformers_writer import TransformersWriter
 from blip_core.errors import CheckpointError
@@ -22,7 +22,7 @@ def load_writer(folder):
 
 
 def load_labeller(folder):
-    return LlavaLabeller(folder, SAMPLING)
+    return ImageTextLabeller(folder, SAMPLING)
 
 
 def load_painter(folder):
@@ -91,7 +91,7 @@ def test_another_pipeline_is_refused(painter_folder, tmp_path):
 
 
 def test_another_architecture_is_refused(writer_folder):
-    with pytest.raises(CheckpointError, match="LlamaForCausalLM; allowed here: Llava"):
+    with pytest.raises(CheckpointError, match="LlamaForCausalLM; allowed here: vision-language models"):
         load_labeller(writer_folder)
 
 

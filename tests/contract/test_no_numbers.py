@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from blip_core.backends.diffusers_painter import DiffusersPainter
-from blip_core.backends.llava_labeller import LlavaLabeller
+from blip_core.backends.image_text_labeller import ImageTextLabeller
 from blip_core.backends.openai_compatible import ChatClient
 from blip_core.backends.sampling import Sampling
 from blip_core.backends.transformers_writer import TransformersWriter
@@ -64,7 +64,7 @@ def test_a_writer_names_the_place_of_a_prompt_and_the_stage_its_call(writer_fold
 
 @pytest.mark.parametrize("sampling", [GREEDY, DRAWN], ids=["greedy", "drawn"])
 def test_a_labeller_is_refused_with_the_label_it_owed(llava_folder, sampling):
-    labeller = LlavaLabeller(llava_folder, sampling)
+    labeller = ImageTextLabeller(llava_folder, sampling)
     broken = labeller._model.model.multi_modal_projector
     broken.register_forward_hook(lambda _, inputs, output: spoil_last(output))
     png = encode_png(Image.new("RGB", (16, 16), "red"))
@@ -109,7 +109,7 @@ def test_a_safety_check_that_sees_no_numbers_prints_nothing(flagging_painter_fol
 
 LOADERS = {
     "writer_folder": ("", lambda folder: TransformersWriter(folder, GREEDY)),
-    "llava_folder": ("", lambda folder: LlavaLabeller(folder, GREEDY)),
+    "llava_folder": ("", lambda folder: ImageTextLabeller(folder, GREEDY)),
     "painter_folder": ("vae", lambda folder: DiffusersPainter(folder, PAINTED)),
     "flagging_painter_folder": ("unet", lambda folder: DiffusersPainter(folder, PAINTED)),
 }

@@ -24,7 +24,11 @@ def build(folder: Path) -> None:
     )
 
     tokenizer = byte_fallback(
-        LlamaTokenizer, ["<unk>", "<s>", "</s>", "<image>", "<pad>"], pad_token="<pad>", padding_side="left"
+        LlamaTokenizer,
+        ["<unk>", "<s>", "</s>", "<image>", "<pad>"],
+        pad_token="<pad>",
+        padding_side="left",
+        add_bos_token=True,
     )
     text = MistralConfig(
         vocab_size=len(tokenizer),

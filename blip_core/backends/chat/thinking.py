@@ -22,6 +22,19 @@ CLOSING = re.compile(
 """The end of what comes before an answer; for texts without white space."""
 
 
+def is_mark(token: str) -> bool:
+    """Whether a token begins or ends thinking."""
+    return _MARK.fullmatch(token) is not None
+
+
+def answer_after(prompt: str, written: str) -> str:
+    """The answer in what a model wrote after a prompt, which may end with the mark that begins thinking."""
+    marks = [mark for mark in _MARK.finditer(prompt) if mark["open"] and not prompt[mark.end() :].strip()]
+    content = "".join(mark["open"] for mark in marks) + written
+    begin, end = answer_span(content)
+    return content[begin:end]
+
+
 def answer_span(content: str) -> tuple[int, int]:
     """Where the answer stands in what a model wrote: the last piece outside of its thinking.
 

@@ -24,7 +24,7 @@ from transformers import (
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from blip_core.backends.diffusers_painter import DiffusersPainter
-from blip_core.backends.llava_labeller import LlavaLabeller
+from blip_core.backends.image_text_labeller import ImageTextLabeller
 from blip_core.backends.loading import DTYPES
 from blip_core.backends.sampling import Sampling, forget_sampling_defaults, prepare_tokenizer
 from blip_core.planning.architectures import architecture_of
@@ -76,7 +76,7 @@ def tiny_diffusion() -> dict[str, Any]:
     }
 
 
-class RandomLabeller(LlavaLabeller):
+class RandomLabeller(ImageTextLabeller):
     """A labeller whose LLaVA was drawn where it runs."""
 
     def __init__(self, config: Any, prompt: str, sampling: Sampling, device: str, dtype: Dtype) -> None:
@@ -97,6 +97,7 @@ class RandomLabeller(LlavaLabeller):
         model = _drawn_by_fan_in(LlavaForConditionalGeneration, config, DTYPES[dtype], device)
         prepare_tokenizer(tokenizer)
         forget_sampling_defaults(model, tokenizer)
+        self._template, self._takes_types = None, False
         self._sampling = sampling
         self._model = model.eval().requires_grad_(False)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blip_core.backends.chat.thinking import answer_span
+from blip_core.backends.chat.thinking import answer_after, answer_span
 
 
 def answer(content):
@@ -71,3 +71,18 @@ def test_whatever_marks_there_are_an_answer_is_a_piece_without_space_around(piec
     assert 0 <= start <= end <= len(content)
     assert content[start:end] == content[start:end].strip()
     assert not any(mark in content[start:end] for mark in ("<think>", "</think>", "[THINK]", "[/THINK]"))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "written", "answer"),
+    [
+        ("<|im_start|>assistant\n<think>\n", "A dog, so\n</think>\n\nA dog.", "A dog."),
+        ("<|im_start|>assistant\n<think>\n", "A dog, so I", ""),
+        ("<|im_start|>assistant\n<think>\n\n</think>\n\n", "A dog.", "A dog."),
+        ("Use <think> if you must.\nassistant\n", "A dog.", "A dog."),
+        ("[INST] Look. [/INST][THINK]", "hm[/THINK]A dog.", "A dog."),
+        ("USER: Look. ASSISTANT:", "<think>hm</think> A dog. ", "A dog."),
+    ],
+)
+def test_thinking_that_begins_in_the_prompt_is_told_apart_too(prompt, written, answer):
+    assert answer_after(prompt, written) == answer
