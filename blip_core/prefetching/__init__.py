@@ -4,16 +4,21 @@ What lies on this machine, and how it got there, stands in a lock file beside th
 never ask the hub.
 """
 
+from blip_core.prefetching.completeness import check_complete, check_gguf, check_needed
 from blip_core.prefetching.damage import damage, refuse_unfetched
 from blip_core.prefetching.lock import LOCK_NAME, LockedCheckpoint, LockedFile, read_lock
-from blip_core.prefetching.needs import Need, needs_of, served_models, used_checkpoints
+from blip_core.prefetching.needs import Need, need_for, needs_of, served_models, used_checkpoints
 
 __all__ = [
     "LOCK_NAME",
     "LockedCheckpoint",
     "LockedFile",
     "Need",
+    "check_complete",
+    "check_gguf",
+    "check_needed",
     "damage",
+    "need_for",
     "needs_of",
     "read_lock",
     "refuse_unfetched",

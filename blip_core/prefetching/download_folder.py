@@ -8,7 +8,7 @@ from blip_core.prefetching.converting import check_index, convert, in_order
 from blip_core.prefetching.damage import sha256_of
 from blip_core.prefetching.hub import Hub, Watcher, is_file
 from blip_core.prefetching.lock import LockedFile
-from blip_core.prefetching.selecting import RemoteFile, converted_name
+from blip_core.prefetching.selecting import RemoteFile, converted_name, is_pickled
 from blip_core.store.durable import sync
 
 _PART = ".part"
@@ -45,6 +45,12 @@ class DownloadFolder:
             return note.read_text(encoding="utf-8")
         kept, path = self.held.get(name), self.folder / name
         return kept.made_from if kept and path.is_file() and sha256_of(path) == kept.sha256 else ""
+
+    def text(self, name: str) -> str:
+        """Content of a small file that has come, now or before; of an index, what it was converted to."""
+        names = [name, converted_name(name)] if is_pickled(name) else [name]
+        paths = [folder / one for one in names for folder in (self.staging, self.folder)]
+        return next((path for path in paths if path.is_file()), paths[0]).read_text(encoding="utf-8")
 
     def download(self, repository: str, commit: str, file: RemoteFile, hub: Hub, watcher: Watcher) -> None:
         """Bring one file into the folder in the making; what was begun before is gone on with."""

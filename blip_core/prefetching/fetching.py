@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from blip_core.errors import CheckpointError, HubAway
+from blip_core.prefetching.completeness import Listing, in_words, lacking
 from blip_core.prefetching.damage import lock_file, model_files
 from blip_core.prefetching.download_folder import DownloadFolder, origin
 from blip_core.prefetching.hub import Hub, Watcher
@@ -17,7 +18,7 @@ from blip_core.prefetching.lock import LockedCheckpoint, LockedFile
 from blip_core.prefetching.places import Places, alone
 from blip_core.prefetching.plans import Plan, away_text, check_disk
 from blip_core.prefetching.remote_code import refuse_remote_code
-from blip_core.prefetching.selecting import Selection, converted_name
+from blip_core.prefetching.selecting import PICKLED, SAFETENSORS, Selection, converted_name
 
 _WEIGHTS = (".safetensors", ".bin", ".gguf")
 
@@ -66,15 +67,30 @@ def _fetch_one(plan: Plan, places: Places, hub: Hub, watcher: Watcher) -> list[s
 
 
 def _download(plan: Plan, download_folder: DownloadFolder, hub: Hub, watcher: Watcher) -> None:
-    """Configs first: what asks for code of its own is refused before gigabytes come."""
+    """Configs first: what asks for code of its own or is not whole is refused before gigabytes come."""
     download_folder.staging.mkdir(parents=True, exist_ok=True)
     weights = [file for file in plan.to_fetch if file.name.endswith(_WEIGHTS)]
     for file in plan.to_fetch:
         if file not in weights:
             download_folder.download(plan.need.id, plan.commit, file, hub, watcher)
     refuse_remote_code(download_folder.staging)
+    _refuse_incomplete(plan, download_folder)
     for file in weights:
         download_folder.download(plan.need.id, plan.commit, file, hub, watcher)
+
+
+def _refuse_incomplete(plan: Plan, download_folder: DownloadFolder) -> None:
+    """Refuse a repository that never was whole, as some hold weights alone."""
+    if plan.snapshot is None or not plan.need.safetensors:
+        return
+    wanted = plan.snapshot.selection
+    names = {file.name for file in wanted.all} | {converted_name(file.name) for file in wanted.pickled}
+    missing = lacking(Listing(names, download_folder.text, (PICKLED, SAFETENSORS)))
+    if missing:
+        raise CheckpointError(
+            f"{plan.need.id} lacks {in_words(missing)} on the hub, so that it cannot be run alone; choose a "
+            f"repository that has it, or put it beside the rest in {plan.folder} and lock that with --offline"
+        )
 
 
 def _origins(wanted: Selection) -> dict[str, str]:

@@ -75,14 +75,15 @@ def needs_of(recipe: Recipe) -> list[Need]:
     for field, checkpoint in used_checkpoints(recipe):
         if checkpoint.is_pocket or checkpoint.is_local:
             continue
-        need = _need(field, checkpoint)
+        need = need_for(checkpoint, field)
         needs[need.id] = _joined(needs[need.id], need) if need.id in needs else need
     return list(needs.values())
 
 
-def _need(field: str, checkpoint: Checkpoint) -> Need:
+def need_for(checkpoint: Checkpoint, *fields: str) -> Need:
+    """What a recipe needs of one checkpoint, and where it names it."""
     gguf = (checkpoint.file,) if checkpoint.file else ()
-    return Need(checkpoint.id, checkpoint.revision or "", (field,), not gguf, gguf)
+    return Need(checkpoint.id, checkpoint.revision or "", fields, not gguf, gguf)
 
 
 def _joined(one: Need, other: Need) -> Need:

@@ -14,10 +14,10 @@ PIPELINE_INDEX = "model_index.json"
 CONFIG = "config.json"
 
 _TEXTS = (".json", ".txt", ".model", ".jinja")
-_INDEX = ".index.json"
+INDEX = ".index.json"
 # Weights under the names that the libraries load by default; others are variants, adapters or another format.
-_SAFETENSORS = re.compile(r"(?P<stem>model|diffusion_pytorch_model)(?P<shard>-\d{5}-of-\d{5})?\.safetensors")
-_PICKLED = re.compile(r"(?P<stem>pytorch_model|diffusion_pytorch_model)(?P<shard>-\d{5}-of-\d{5})?\.bin")
+SAFETENSORS = re.compile(r"(?P<stem>model|diffusion_pytorch_model)(?P<shard>-\d{5}-of-\d{5})?\.safetensors")
+PICKLED = re.compile(r"(?P<stem>pytorch_model|diffusion_pytorch_model)(?P<shard>-\d{5}-of-\d{5})?\.bin")
 _SAFETENSORS_STEMS = {"pytorch_model": "model"}
 
 
@@ -97,16 +97,16 @@ def component_folders(index: bytes, repository: str) -> set[str]:
 
 def is_pickled(name: str) -> bool:
     """Whether a file's name is that of pickled weights, or of the index of several."""
-    return bool(_PICKLED.fullmatch(PurePosixPath(name).name.removesuffix(_INDEX)))
+    return bool(PICKLED.fullmatch(PurePosixPath(name).name.removesuffix(INDEX)))
 
 
 def converted_name(name: str) -> str:
     """Name that weights get by conversion: that under which the libraries look for safetensors."""
     path = PurePosixPath(name)
-    if name.endswith(f".bin{_INDEX}"):
-        weights = converted_name(name.removesuffix(_INDEX))
-        return f"{weights}{_INDEX}"
-    found = _PICKLED.fullmatch(path.name)
+    if name.endswith(f".bin{INDEX}"):
+        weights = converted_name(name.removesuffix(INDEX))
+        return f"{weights}{INDEX}"
+    found = PICKLED.fullmatch(path.name)
     if not found:
         raise ValueError(f"{name} is not a pickled weight file")
     stem = _SAFETENSORS_STEMS.get(found["stem"], found["stem"])
@@ -146,10 +146,10 @@ def _part(repository: str, named: Mapping[str, RemoteFile], part: str) -> Select
 
 def _weights(repository: str, named: Mapping[str, RemoteFile], prefix: str) -> Selection:
     texts = _texts(named, prefix)
-    safe = _one_set(named, prefix, _SAFETENSORS)
+    safe = _one_set(named, prefix, SAFETENSORS)
     if safe:
         return Selection((*texts, *safe))
-    pickled = _one_set(named, prefix, _PICKLED)
+    pickled = _one_set(named, prefix, PICKLED)
     if pickled:
         return Selection(tuple(texts), tuple(pickled))
     where = f"{repository}/{prefix.rstrip('/')}".rstrip("/")
@@ -169,13 +169,13 @@ def _one_set(named: Mapping[str, RemoteFile], prefix: str, pattern: re.Pattern[s
     if not shards:
         return []
     stem, suffix = shards[0].split("-", 1)[0], PurePosixPath(shards[0]).suffix
-    index = f"{prefix}{stem}{suffix}{_INDEX}"
+    index = f"{prefix}{stem}{suffix}{INDEX}"
     indexes = [named[index]] if index in named else []
     return [*indexes, *(named[f"{prefix}{name}"] for name in shards)]
 
 
 def _texts(named: Mapping[str, RemoteFile], prefix: str) -> list[RemoteFile]:
-    names = [name for name in _within(named, prefix) if name.endswith(_TEXTS) and not name.endswith(_INDEX)]
+    names = [name for name in _within(named, prefix) if name.endswith(_TEXTS) and not name.endswith(INDEX)]
     return [named[f"{prefix}{name}"] for name in sorted(names)]
 
 

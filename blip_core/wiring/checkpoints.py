@@ -6,7 +6,17 @@ from pathlib import Path
 
 from blip_core.errors import CheckpointError, PlaceError
 from blip_core.pocket import models_dir
-from blip_core.prefetching import LockedCheckpoint, damage, read_lock, refuse_unfetched, used_checkpoints
+from blip_core.prefetching import (
+    LockedCheckpoint,
+    check_complete,
+    check_gguf,
+    check_needed,
+    damage,
+    need_for,
+    read_lock,
+    refuse_unfetched,
+    used_checkpoints,
+)
 from blip_core.recipes import Checkpoint, Recipe
 from blip_core.wiring.places import workplace
 
@@ -50,13 +60,13 @@ def checkpoint_identity(checkpoint: Checkpoint) -> str:
 
 
 def check_checkpoints(recipe: Recipe) -> None:
-    """Make sure that every checkpoint of a recipe is on this machine, before any work is begun.
+    """Make sure that every checkpoint of a recipe is on this machine and whole, before any work is begun.
 
     Raises:
-        CheckpointError: One is not; the message says where it was expected.
+        CheckpointError: One is not; the message says where it was expected, or what it lacks.
     """
     for _, checkpoint in used_checkpoints(recipe):
-        folder_of(checkpoint)
+        check_whole(checkpoint, folder_of(checkpoint))
 
 
 def folder_of(checkpoint: Checkpoint) -> Path:
@@ -76,6 +86,22 @@ def folder_of(checkpoint: Checkpoint) -> Path:
     _check_lock(checkpoint, folder)
     refuse_unfetched(folder)
     return folder
+
+
+def check_whole(checkpoint: Checkpoint, folder: Path) -> None:
+    """Refuse a folder that lacks a file which its loader will read.
+
+    Raises:
+        CheckpointError: It does; the message says where it is to be had.
+    """
+    need = need_for(checkpoint)
+    if not (checkpoint.is_pocket or checkpoint.is_local):
+        check_needed(need, folder, opened=_locked(checkpoint) is None)  # else sizes are those of the lock
+        return
+    remedy = "reinstall blip-foundry" if checkpoint.is_pocket else "copy the whole folder from where it came"
+    check_gguf(folder, need.gguf, remedy)
+    if need.safetensors:
+        check_complete(folder, remedy)
 
 
 def _check_lock(checkpoint: Checkpoint, folder: Path) -> None:

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from blip_core.prefetching import LockedCheckpoint
 from blip_core.prefetching.damage import lock_file
@@ -19,6 +21,7 @@ from flows.cli.checks import machine, models, records, serving
 from flows.cli.checks.finding import Case, Finding
 from flows.cli.doctor import CHECKS, examine, verdict
 
+WEIGHTS = save({"x": np.zeros(3, dtype=np.float32)})
 HUB_MODEL = 'scenes.model={id="owner/model"}'
 DEPENDS_ON_THE_MACHINE = ("disk", "memory", "packages", "GPU")
 
@@ -168,8 +171,10 @@ def test_a_damaged_journal_is_named(case):
 def locked(case):
     folder = case.place.models / "owner" / "model"
     folder.mkdir(parents=True)
-    (folder / "model.safetensors").write_text("weights")
-    files = {"model.safetensors": lock_file(folder / "model.safetensors")}
+    (folder / "model.safetensors").write_bytes(WEIGHTS)
+    for name in ("config.json", "tokenizer.json"):
+        (folder / name).write_text("{}")
+    files = {path.name: lock_file(path) for path in folder.iterdir()}
     write_lock(case.place.lock, {"owner/model": LockedCheckpoint("c" * 40, "", files)})
     return folder
 
@@ -189,7 +194,7 @@ def test_a_checkpoint_as_it_was_locked_is_ok(case, locked):
 
 
 def test_a_tampered_checkpoint_is_a_problem(case, locked):
-    (locked / "model.safetensors").write_text("WEIGHTS")
+    (locked / "model.safetensors").write_bytes(WEIGHTS[:-1] + b"x")
     finding = one(hub_lines(case))
     assert finding.state == "problem"
     assert "model.safetensors is not what was locked" in finding.said
@@ -200,6 +205,44 @@ def test_a_checkpoint_that_is_not_here_says_how_to_get_it(case):
     finding = one(hub_lines(case))
     assert finding.state == "problem"
     assert "foundry prefetch mine.toml" in finding.remedy
+
+
+@pytest.mark.parametrize(("profile", "count"), [("workstation", 5), ("datacenter", 5), ("pocket", 1)])
+def test_checkpoints_that_are_not_here_have_one_remedy_together(case, profile, count):
+    recipe = load_recipe("gallery-vqa", profile, [HUB_MODEL] if profile == "pocket" else [])
+    asking = Case(case.place, recipe, False, case.prefect_port, case.mlflow_port, "mine.toml")
+    (absent,) = [found for found in models.checkpoints(asking) if found.state == "problem"]
+    assert absent.said.startswith(f"{count} of {count} are not in {case.place.models}: ")
+    assert absent.said.count("/", absent.said.index(": ")) == count
+    assert absent.remedy == "foundry prefetch mine.toml"
+
+
+def test_folders_with_the_same_harm_have_one_remedy_together(case, locked):
+    for name in ("owner/a", "owner/b"):
+        (case.place.models / name).mkdir(parents=True)
+    overrides = ['labels.model={id="owner/a"}', 'baseline={id="owner/b"}']
+    recipe = load_recipe("gallery-vqa", "pocket", [HUB_MODEL, *overrides])
+    asking = Case(case.place, recipe, False, case.prefect_port, case.mlflow_port, "mine.toml")
+    (wrong,) = [found for found in models.checkpoints(asking) if found.state == "problem"]
+    assert wrong.said.count(" lacks config.json") == 2
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        ("tokenizer.json", "lacks a tokenizer"),
+        ("config.json", "lacks config.json"),
+        ("model.safetensors", "lacks weights"),
+    ],
+)
+@pytest.mark.parametrize("is_locked", [True, False])
+def test_a_checkpoint_that_lacks_a_file_is_a_problem(case, locked, lost, said, is_locked):
+    (locked / lost).unlink()
+    if not is_locked:
+        case.place.lock.unlink()
+    finding = one(hub_lines(case))
+    assert finding.state == "problem"
+    assert said in finding.said
 
 
 def test_a_copied_checkpoint_without_lock_is_a_warning(case, locked):
@@ -249,7 +292,7 @@ def test_four_bit_weights_that_compute_wrongly_are_told(case, monkeypatch):
 
 
 def test_programs_get_one_object_and_the_exit_code(case, locked):
-    (locked / "model.safetensors").write_text("WEIGHTS")
+    (locked / "model.safetensors").write_bytes(WEIGHTS[:-1] + b"x")
     command = [
         sys.executable,
         "-m",

@@ -159,6 +159,7 @@ def test_shards_come_with_their_index(stand_in, places, hub, told):
     stand_in.repositories[NAME] = Repository(
         {
             "config.json": b"{}",
+            "tokenizer.json": b"{}",
             "model.safetensors.index.json": index,
             "model-00001-of-00001.safetensors": WEIGHTS,
             "pytorch_model.bin.index.json": b"{}",
@@ -167,7 +168,7 @@ def test_shards_come_with_their_index(stand_in, places, hub, told):
     )
     run([NEED], places, hub, told)
     expected = ["config.json", "model-00001-of-00001.safetensors", "model.safetensors.index.json"]
-    assert names(places.models / NAME) == expected
+    assert names(places.models / NAME) == [*expected, "tokenizer.json"]
 
 
 def test_a_pipeline_comes_by_the_components_of_its_index(stand_in, places, hub, told):
@@ -186,6 +187,7 @@ def test_a_pipeline_comes_by_the_components_of_its_index(stand_in, places, hub, 
             "unet/diffusion_pytorch_model.bin": b"pickled",
             "tokenizer/tokenizer_config.json": b"{}",
             "tokenizer/merges.txt": b"a b",
+            "tokenizer/vocab.json": b"{}",
             "safety_checker/config.json": b"{}",
             "safety_checker/pytorch_model.bin": b"pickled",
             "everything-in-one.safetensors": WEIGHTS,
@@ -197,6 +199,7 @@ def test_a_pipeline_comes_by_the_components_of_its_index(stand_in, places, hub, 
         "model_index.json",
         "tokenizer/merges.txt",
         "tokenizer/tokenizer_config.json",
+        "tokenizer/vocab.json",
         "unet/config.json",
         "unet/diffusion_pytorch_model.safetensors",
     ]
@@ -333,6 +336,38 @@ def test_a_copy_that_lacks_its_weights_is_refused(places, told):
         lock_copies([NEED], places, told)
 
 
+@pytest.mark.parametrize("name", ["tokenizer.json", "config.json", "model.safetensors"])
+def test_a_copy_that_lacks_a_file_is_not_locked(name, places, told):
+    folder = places.models / NAME
+    folder.mkdir(parents=True)
+    for one in {*NEEDED} - {name}:
+        (folder / one).write_bytes(FILES[one])
+    with pytest.raises(CheckpointError, match=rf"{NAME} lacks .*; copy all that the repository {NAME} has"):
+        lock_copies([NEED], places, told)
+    assert NAME not in read_lock(places.lock)
+
+
+@pytest.mark.parametrize("lost", ["tokenizer.json", "model-00001-of-00001.safetensors", "merges.txt"])
+def test_a_repository_that_never_was_whole_is_refused_before_its_weights_come(
+    lost, stand_in, places, hub, told
+):
+    files = {
+        "config.json": b"{}",
+        "vocab.json": b"{}",
+        "merges.txt": b"",
+        "model.safetensors.index.json": b'{"weight_map": {"x": "model-00001-of-00001.safetensors"}}',
+        "model-00001-of-00001.safetensors": WEIGHTS,
+        "model-00002-of-00002.safetensors": WEIGHTS,
+    }
+    if lost == "tokenizer.json":
+        del files["vocab.json"]
+    files.pop(lost, None)
+    stand_in.repositories[NAME] = Repository(files)
+    with pytest.raises(CheckpointError, match=rf"{NAME} lacks .* on the hub"):
+        run([NEED], places, hub, told)
+    assert not [name for name in stand_in.fetched() if name.endswith("safetensors")]
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin", "tokenizer.json"])
 def test_a_clone_that_git_lfs_never_filled_is_not_locked(name, places, told):
     folder = places.models / NAME
@@ -355,7 +390,7 @@ def test_a_file_that_a_newer_commit_has_not_goes(repository, stand_in, places, h
 def pickled_shards(stand_in, tmp_path, monkeypatch):
     """A repository of two pickled shards, converted in this process, which is quicker."""
     shards = [f"pytorch_model-0000{number}-of-00002.bin" for number in (1, 2)]
-    files = {"config.json": b"{}"}
+    files = {"config.json": b"{}", "tokenizer.json": b"{}"}
     for name, weight in zip(shards, "ab", strict=True):
         torch.save({weight: torch.arange(300)}, tmp_path / name)
         files[name] = (tmp_path / name).read_bytes()
@@ -372,6 +407,7 @@ CONVERTED = [
     "model-00001-of-00002.safetensors",
     "model-00002-of-00002.safetensors",
     "model.safetensors.index.json",
+    "tokenizer.json",
 ]
 
 
@@ -380,7 +416,7 @@ def test_pickled_shards_come_as_safetensors_with_their_index(pickled_shards, sta
 
     folder, locked = places.models / NAME, read_lock(places.lock)[NAME]
     assert names(folder) == CONVERTED
-    assert converted == [f"{NAME}/{name}" for name in CONVERTED[1:]]
+    assert converted == [f"{NAME}/{name}" for name in CONVERTED[1:4]]
     assert locked.files[CONVERTED[1]].made_from.startswith("pytorch_model-00001-of-00002.bin ")
     assert damage(folder, locked, thorough=True) == []
 

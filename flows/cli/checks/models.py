@@ -1,15 +1,22 @@
 """Checkpoints: present, locked, unchanged."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 from rich.filesize import decimal
 
 from blip_core.errors import CheckpointError
-from blip_core.pocket import models_dir
-from blip_core.prefetching import LockedCheckpoint, Need, damage, needs_of, read_lock, used_checkpoints
+from blip_core.prefetching import (
+    LockedCheckpoint,
+    Need,
+    check_needed,
+    damage,
+    needs_of,
+    read_lock,
+    used_checkpoints,
+)
 from blip_core.recipes import Checkpoint, Recipe
-from flows.cli.checks.finding import Case, Finding, shortened
+from blip_core.wiring.checkpoints import check_whole, folder_of
+from flows.cli.checks.finding import Case, Finding, State, shortened
 
 _COMMIT_CHARS = 12
 
@@ -22,11 +29,28 @@ def checkpoints(case: Case) -> Iterator[Finding]:
         yield Finding("checkpoints", "problem", str(error), "see above")
         return
     if case.recipe is None:
-        yield from _all_locked(case, locked)
+        yield from _grouped(_all_locked(case, locked))
         return
     yield from _on_this_machine(case.recipe)
-    for need in needs_of(case.recipe):
-        yield _needed(case, need, locked.get(need.id))
+    needs = needs_of(case.recipe)
+    absent = [need.id for need in needs if not (case.place.models / need.id).is_dir()]
+    if absent:
+        said = f"{len(absent)} of {len(needs)} are not in {case.place.models}: {', '.join(absent)}"
+        yield Finding("checkpoints", "problem", said, f"foundry prefetch {case.typed}")
+    there = [need for need in needs if need.id not in absent]
+    yield from _grouped(_needed(case, need, locked.get(need.id)) for need in there)
+
+
+def _grouped(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """What is well by itself, what has one remedy in one line: it is said once."""
+    alike: dict[tuple[State, str], list[str]] = {}
+    for finding in findings:
+        if finding.remedy:
+            alike.setdefault((finding.state, finding.remedy), []).append(finding.said)
+        else:
+            yield finding
+    for (state, remedy), said in alike.items():
+        yield Finding("checkpoints", state, "; ".join(said), remedy)
 
 
 def _all_locked(case: Case, locked: dict[str, LockedCheckpoint]) -> Iterator[Finding]:
@@ -47,30 +71,34 @@ def _all_locked(case: Case, locked: dict[str, LockedCheckpoint]) -> Iterator[Fin
 def _on_this_machine(recipe: Recipe) -> Iterator[Finding]:
     used = {checkpoint.id: checkpoint for _, checkpoint in used_checkpoints(recipe)}
     here = [one for one in used.values() if one.is_pocket or one.is_local]
-    missing = [one.id for one in here if not _is_there(one)]
-    if missing:
-        remedy = "reinstall blip-foundry for pocket models; mend the path in the recipe for others"
-        yield Finding("checkpoints", "problem", f"not on this machine: {shortened(missing)}", remedy)
+    wrong = [said for one in here if (said := _harm(one))]
+    if wrong:
+        remedy = (
+            "reinstall blip-foundry for pocket models; mend the path in the recipe or the folder for others"
+        )
+        yield Finding("checkpoints", "problem", "; ".join(wrong), remedy)
     elif here:
-        yield Finding("checkpoints", "ok", f"{len(here)} bundled or local models are here")
+        yield Finding("checkpoints", "ok", f"{len(here)} bundled or local models are here and whole")
 
 
-def _is_there(checkpoint: Checkpoint) -> bool:
-    if checkpoint.is_pocket:
-        folder = models_dir() / checkpoint.id.removeprefix("pocket/")
-    else:
-        folder = Path(checkpoint.id).expanduser()
-    return (folder / checkpoint.file).is_file() if checkpoint.file else folder.is_dir()
+def _harm(checkpoint: Checkpoint) -> str:
+    """What is wrong with a bundled or local model; empty, nothing is."""
+    try:
+        check_whole(checkpoint, folder_of(checkpoint))
+    except CheckpointError as error:
+        return str(error).partition(";")[0]
+    return ""
 
 
 def _needed(case: Case, need: Need, locked: LockedCheckpoint | None) -> Finding:
     folder = case.place.models / need.id
-    if not folder.is_dir():
-        return Finding(
-            "checkpoints", "problem", f"{need.id} is not at {folder}", f"foundry prefetch {case.typed}"
-        )
+    try:
+        check_needed(need, folder, pickled=locked is None, opened=locked is None)
+    except CheckpointError as error:
+        said = str(error).partition(";")[0]
+        return Finding("checkpoints", "problem", said, f"foundry prefetch {case.typed}")
     if locked is None:
-        remedy = f"foundry prefetch {case.typed} --offline locks it as it is"
+        remedy = f"foundry prefetch {case.typed} --offline locks what is here as it is"
         return Finding("checkpoints", "warning", f"{need.id} is here but was never locked", remedy)
     if not locked.covers(need):
         said = f"{need.id} is locked at {locked.commit or 'a copy'}, which is not what the recipe asks for"
@@ -81,8 +109,7 @@ def _needed(case: Case, need: Need, locked: LockedCheckpoint | None) -> Finding:
 def _unchanged(case: Case, name: str, locked: LockedCheckpoint) -> Finding:
     wrong = damage(case.place.models / name, locked, case.thorough)
     if wrong:
-        return Finding(
-            "checkpoints", "problem", f"{name}: {shortened(wrong)}", f"foundry prefetch {case.typed}"
-        )
+        said = f"{name}: {shortened(wrong)}"
+        return Finding("checkpoints", "problem", said, f"foundry prefetch {case.typed}")
     commit = locked.commit[:_COMMIT_CHARS] or "a copy by hand"
     return Finding("checkpoints", "ok", f"{name} as locked ({commit}, {decimal(locked.size)})")

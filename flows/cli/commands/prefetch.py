@@ -98,7 +98,7 @@ def _fetch(
     from flows.cli.downloads import Downloads
 
     hub = Hub()
-    console.print(f"Hub: {hub.endpoint}, asked only for what is not here as locked", style="dim")
+    console.print(f"Hub: {hub.endpoint} (not asked for checkpoints that are here and unchanged)", style="dim")
     plans = make_plans(needs, places, hub, renew)
     if dry_run:
         _show_plans(console, plans, places)
