@@ -102,9 +102,8 @@ def load_blip2(
         CheckpointError: The folder is unsafe, incomplete or of another architecture, a weight is NaN or
             infinite, or a part came out in another type than asked.
     """
-    config = check_checkpoint_folder(folder)
+    family = check_blip2_folder(folder)
     check_weights(weight_files(folder), f"the checkpoint in {folder}", FETCH_AGAIN)
-    family = _family(folder, config)
     model = _load_model(folder, quantisation, torch.device(device), _DTYPES[dtype])
     keep_weights_unpacked(model)
     quieten_int8()
@@ -114,7 +113,16 @@ def load_blip2(
     return Blip2Bundle(model.eval().requires_grad_(False), processor, family, manifest, quantisation)
 
 
-def _family(folder: Path, config: dict[str, Any]) -> Family:
+def check_blip2_folder(folder: Path) -> Family:
+    """Refuse a folder that holds no BLIP-2 that can be loaded safely, without loading it.
+
+    Returns:
+        Which language model it has.
+
+    Raises:
+        CheckpointError: See `check_checkpoint_folder`, or its language model is of another family.
+    """
+    config = check_checkpoint_folder(folder)
     name = config.get("text_config", {}).get("model_type", "opt")
     if name in _FAMILIES:
         return _FAMILIES[name]
@@ -131,6 +139,17 @@ def without_bars() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """A tokenizer's settings that its class ignores are no matter for the person who runs a recipe."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 @without_bars()
@@ -155,6 +174,7 @@ def _load_model(folder: Path, quantisation: Quantisation, device: torch.device, 
     return model
 
 
+@_without_advice()
 def _load_processor(folder: Path, model: Any, family: Family) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -164,16 +184,22 @@ def _load_processor(folder: Path, model: Any, family: Family) -> Any:
         raise CheckpointError(f"{folder} has no usable processor: {error}") from error
     tokenizer.padding_side = _PADDING_SIDES[family]
     processor = Blip2Processor(image_processor, tokenizer, num_query_tokens=model.config.num_query_tokens)
-    _check_image_tokens(folder, processor, model)
+    _settle_image_token(folder, processor, model)
     return processor
 
 
-def _check_image_tokens(folder: Path, processor: Any, model: Any) -> None:
-    """Without image tokens that model and tokenizer agree on, BLIP-2 never looks at the picture."""
+def _settle_image_token(folder: Path, processor: Any, model: Any) -> None:
+    """Without image tokens that model and tokenizer agree on, BLIP-2 never looks at the picture.
+
+    A config from before the end of 2024 names none; the tokenizer then does, into which the processor puts
+    one if need be. `prefetching.image_token` says the same of a folder before it is loaded.
+    """
     expected = model.config.image_token_index
     token = str(processor.image_token)
     actual = processor.tokenizer.convert_tokens_to_ids(token)
-    if expected is None or actual != expected:
+    if expected is None and actual < model.language_model.get_input_embeddings().num_embeddings:
+        model.config.image_token_index = expected = actual
+    if actual != expected:
         raise CheckpointError(
             f"{folder}: {token} is token {actual} of the tokenizer, but image_token_index is {expected} in "
             "config.json; both must be the same, or pictures are ignored"

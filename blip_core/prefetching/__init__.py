@@ -6,6 +6,7 @@ never ask the hub.
 
 from blip_core.prefetching.completeness import check_complete, check_gguf, check_needed
 from blip_core.prefetching.damage import damage, refuse_unfetched
+from blip_core.prefetching.image_token import check_image_token
 from blip_core.prefetching.lock import LOCK_NAME, LockedCheckpoint, LockedFile, read_lock
 from blip_core.prefetching.needs import Need, need_for, needs_of, served_models, used_checkpoints
 
@@ -16,6 +17,7 @@ __all__ = [
     "Need",
     "check_complete",
     "check_gguf",
+    "check_image_token",
     "check_needed",
     "damage",
     "need_for",

@@ -7,7 +7,8 @@ from blip_core.curation import gates_on
 from blip_core.errors import TableError
 from blip_core.kinds import KINDS, Kind
 from blip_core.plugins import refuse_taken
-from blip_core.recipes import Curation, Recipe, ServerVariant
+from blip_core.prefetching import check_image_token
+from blip_core.recipes import Checkpoint, Curation, Recipe, ServerVariant
 from blip_core.recipes.evaluation import TableEvaluation
 from blip_core.recipes.source import Source
 from blip_core.scoring.findings import check_measures
@@ -24,31 +25,46 @@ def check_ready(recipe: Recipe) -> None:
     """Make sure, before any work is begun, that a recipe can be run here.
 
     Raises:
-        UserMistake: See `check_can_run` and `check_checkpoints`, or the adapter does not fit its base.
+        UserMistake: See `check_can_run` and `check_checkpoints`, the adapter does not fit its base,
+            or a variant is no BLIP-2 that sees pictures.
     """
     check_can_run(recipe)
     check_checkpoints(recipe)
     for phase in recipe.each_phase():
         _check_adapter(recipe.in_phase(phase))
+        _check_answers(recipe.in_phase(phase).finetune.base)
     for variant in recipe.variants:
         if isinstance(variant, ServerVariant):
             server_key(variant)
+        else:
+            _check_answers(variant.model)
+
+
+def _check_answers(checkpoint: Checkpoint) -> None:
+    """Refuse what cannot answer: it would be found out when all is made and tuned."""
+    folder = folder_of(checkpoint)
+    if not _is_known(folder):
+        prepare_environment(workplace())  # torch's family is imported now
+        from blip_core.modeling.loading import check_blip2_folder
+
+        check_blip2_folder(folder)
+    check_image_token(folder)
 
 
 def _check_adapter(recipe: Recipe) -> None:
-    if not _surely_fits(recipe):
+    """Refuse an adapter that does not fit; that a preset fits every BLIP-2 is known without loading torch."""
+    if recipe.finetune.adapter.preset is None or not _is_known(folder_of(recipe.finetune.base)):
         prepare_environment(workplace())  # torch's family is imported now
         check_adapter(recipe)
 
 
-def _surely_fits(recipe: Recipe) -> bool:
-    """Whether the adapter is a preset on a BLIP-2 that is known, which is told without loading torch."""
-    if recipe.finetune.adapter.preset is None:
-        return False
+def _is_known(folder: Path) -> bool:
+    """Whether a folder holds a BLIP-2 as the sources use it."""
     try:
-        config = json.loads((folder_of(recipe.finetune.base) / "config.json").read_text(encoding="utf-8"))
-        return bool(config["architectures"] == ["Blip2ForConditionalGeneration"])
-    except (OSError, ValueError, KeyError, TypeError):
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        language = config["text_config"].get("model_type")
+        return config["architectures"] == ["Blip2ForConditionalGeneration"] and language in ("t5", "opt")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
