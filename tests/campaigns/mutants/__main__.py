@@ -12,20 +12,21 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.campaigns.mutants.forking import Outcome, in_child, preload, run_pytest, run_tests
-from tests.campaigns.mutants.reach import Reach, Recorder, tests_of
+from tests.campaigns.mutants.reach import MOST_SECONDS, Reach, Recorder, tests_of
 from tests.campaigns.mutants.sampling import ROOMS, Mutant, draw, find
 
 BUILD = Path("build/mutants")
-SHARED = ("tests/contract", "tests/hostile", "tests/tasks", "tests/docs/test_pages.py")
+ACROSS = ("tests/contract", "tests/hostile", "tests/tasks", "tests/docs/test_pages.py")
 OUTCOMES = ("killed", "timeout", "survived", "gone")
 COLLECTING = 3600.0  # seconds for the tests of one folder, watched and on a busy machine
-SLACK, SLOWNESS = 60.0, 5.0  # a mutant's time: so many seconds, and so many times what its tests took
+TIME = 10 * MOST_SECONDS  # that a mutant's tests may take: machines are busy, and the tests ran alone
 
 
 @dataclass
@@ -57,8 +58,7 @@ class Campaign:
             self.trials = [Trial(**{**fields, "mutant": Mutant(**fields["mutant"])}) for fields in kept]
         else:
             self.trials = [Trial(mutant) for mutant in draw(self.tree, count, seed)]
-        if anew:
-            self.trials = [Trial(one.mutant) if one.outcome == "survived" else one for one in self.trials]
+        self._scratch = (self._home / "scratch").absolute()
         self.write()
 
     def write(self) -> None:
@@ -71,7 +71,16 @@ class Campaign:
             self._ask(
                 [f"tests/unit/{room}"], [t for t in self.trials if t.mutant.room == room and not t.outcome]
             )
-        self._ask(SHARED, [trial for trial in self.trials if not trial.is_final], is_final=True)
+        shared = [*ACROSS, *sorted(map(str, Path("tests/unit").glob("test_*.py")))]
+        self._ask(shared, [trial for trial in self.trials if not trial.is_final], is_final=True)
+
+    def forget_survivors(self) -> None:
+        self.trials = [Trial(one.mutant) if one.outcome == "survived" else one for one in self.trials]
+
+    def ask_files(self, files: Sequence[str]) -> None:
+        """The survivors against whole files of tests, such as those written since."""
+        for trial in [trial for trial in self.trials if trial.outcome == "survived"]:
+            self._settle(trial, judge(self.tree, trial.mutant, lambda _: list(files), self._scratch), True)
 
     def _ask(self, places: Sequence[str], trials: Sequence[Trial], is_final: bool = False) -> None:
         if not trials:
@@ -79,14 +88,14 @@ class Campaign:
         reaches = [collected(self.tree, place) for place in places]
         preload(sorted({module for reach in reaches for module in reach.modules}), self.tree)
         for trial in trials:
-            trial.settle(
-                *judge(self.tree, trial.mutant, reaches, (self._home / "scratch").absolute()), is_final
-            )
-            self.write()
-            where = (
-                f"{self.trials.index(trial) + 1}/{len(self.trials)} {trial.mutant.path}:{trial.mutant.line}"
-            )
-            _say(f"{time.strftime('%H:%M:%S')} {where} {trial.outcome}: {trial.said}")
+            tests_at = partial(tests_of, reaches, self.tree, trial.mutant.path)
+            self._settle(trial, judge(self.tree, trial.mutant, tests_at, self._scratch), is_final)
+
+    def _settle(self, trial: Trial, ended: tuple[str, str], is_final: bool) -> None:
+        trial.settle(*ended, is_final)
+        self.write()
+        where = f"{self.trials.index(trial) + 1}/{len(self.trials)} {trial.mutant.path}:{trial.mutant.line}"
+        _say(f"{time.strftime('%H:%M:%S')} {where} {trial.outcome}: {trial.said}")
 
 
 def copy_tree(tree: Path) -> None:
@@ -129,23 +138,22 @@ def _record(tree: Path, place: str, file: Path) -> None:
 
 def _digest(tree: Path, place: str) -> str:
     digest = hashlib.sha256(place.encode())
-    for file in sorted([*(tree / "blip_core").rglob("*.py"), *(tree / place).rglob("*.py")]):
-        digest.update(file.read_bytes())
+    for file in sorted([*(tree / "blip_core").rglob("*.py"), *(tree / place).rglob("*.py"), tree / place]):
+        digest.update(file.read_bytes() if file.is_file() else b"")
     return digest.hexdigest()[:16]
 
 
-def judge(tree: Path, mutant: Mutant, reaches: Sequence[Reach], scratch: Path) -> tuple[str, str]:
+def judge(tree: Path, mutant: Mutant, tests_at: Callable[[int], list[str]], scratch: Path) -> tuple[str, str]:
     """How a mutant ends, and the test that found it. Past its time counts as found: it may never end."""
     found = find(tree, mutant)
     if found is None:
         return "gone", "the code has changed since"
     line, changed = found
-    tests = tests_of(reaches, tree, mutant.path, line)
+    tests = tests_at(line)
     if not tests:
         return "survived", "no test passes here"
-    limit = SLACK + SLOWNESS * sum(reach.seconds.get(test, 0) for reach in reaches for test in tests)
     with _changed(tree / mutant.path, changed):
-        outcome = _nearest_first(tree, tests, scratch, limit)
+        outcome = _nearest_first(tree, tests, scratch)
     return outcome.status, f"{outcome.failed or f'{len(tests)} tests'} ({outcome.seconds} s)"
 
 
@@ -169,13 +177,13 @@ def mend(tree: Path) -> None:
         original.replace(original.with_suffix(".py"))
 
 
-def _nearest_first(tree: Path, tests: list[str], scratch: Path, limit: float) -> Outcome:
+def _nearest_first(tree: Path, tests: list[str], scratch: Path) -> Outcome:
     """The nearest file alone, then the others: most die in the first, and loading files costs more."""
     nearest = tests[0].partition("::")[0]
-    near = [test for test in tests if test.startswith(f"{nearest}::")]
-    far = [test for test in tests if not test.startswith(f"{nearest}::")]
-    outcome = run_tests(tree, near, scratch, limit)
-    return run_tests(tree, far, scratch, limit) if far and outcome.status == "survived" else outcome
+    near = [test for test in tests if test.partition("::")[0] == nearest]
+    far = [test for test in tests if test.partition("::")[0] != nearest]
+    outcome = run_tests(tree, near, scratch, TIME)
+    return run_tests(tree, far, scratch, TIME) if far and outcome.status == "survived" else outcome
 
 
 def tell(trials: Sequence[Trial]) -> None:
@@ -206,10 +214,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--mutants", type=int, default=200)
-    parser.add_argument("--again", action="store_true", help="the survivors anew, by the tests of now")
+    parser.add_argument(
+        "--again",
+        nargs="*",
+        metavar="FILE",
+        help="the survivors anew: by all tests of now, or by these files alone",
+    )
     options = parser.parse_args()
-    campaign = Campaign(options.seed, options.mutants, options.again)
-    campaign.run()
+    campaign = Campaign(options.seed, options.mutants, options.again is not None)
+    if options.again is not None and not options.again:
+        campaign.forget_survivors()
+    if options.again:
+        campaign.ask_files(options.again)
+    else:
+        campaign.run()
     tell(campaign.trials)
 
 

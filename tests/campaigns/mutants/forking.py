@@ -41,7 +41,7 @@ class Outcome:
 
 
 class _Chosen:
-    """Keeps the tests asked for, in the order asked for, and notes the first that fails."""
+    """Keeps the tests asked for, or all of a file, in the order asked for, and notes the first that fails."""
 
     def __init__(self, tests: list[str]) -> None:
         self._place = {test: place for place, test in enumerate(tests)}
@@ -49,9 +49,10 @@ class _Chosen:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = sorted(
-            (item for item in items if item.nodeid in self._place), key=lambda item: self._place[item.nodeid]
-        )
+        items[:] = sorted((item for item in items if self._rank(item) is not None), key=self._rank)
+
+    def _rank(self, item: pytest.Item) -> int | None:
+        return self._place.get(item.nodeid, self._place.get(item.nodeid.partition("::")[0]))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed and not self.failed:

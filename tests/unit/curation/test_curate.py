@@ -100,5 +100,5 @@ def test_a_twentieth_of_the_rows_or_few_rows_at_all_are_enough(seen: int, kept: 
 
 @pytest.mark.parametrize(("seen", "kept"), [(50, 0), (50, 2), (60, 2), (200, 9), (1000, 49)])
 def test_gates_that_refuse_nearly_all_stop_the_run_and_are_named(seen: int, kept: int):
-    with pytest.raises(EmptyDataset, match=f"kept {kept} of {seen} rows.*lengths {seen - kept} of {seen}"):
+    with pytest.raises(EmptyDataset, match=rf"kept {kept} of {seen} rows.*lengths {seen - kept} of {seen}"):
         curate(rows_of_which(seen, kept), LENGTHS_ALONE)

@@ -83,6 +83,25 @@ def test_a_gate_that_gives_back_other_rows_is_named(monkeypatch, judge):
         through(monkeypatch, Gate("odd", "", Plain, judge))
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        None,
+        "both",
+        [ROWS, []],
+        (ROWS,),
+        (ROWS, [], {}, []),
+        (ROWS, "none"),
+        (tuple(ROWS), []),
+        (ROWS, ["too short"]),
+    ],
+    ids=["nothing", "text", "list", "one part", "four parts", "no list", "no list of rows", "words"],
+)
+def test_a_gate_that_gives_no_rows_and_rejections_is_named(monkeypatch, given):
+    with pytest.raises(StageFailure, match=r"the gate odd .*gave something else than a list"):
+        through(monkeypatch, Gate("odd", "", Plain, lambda rows, _: given))
+
+
 def test_a_gate_gets_the_model_of_its_port_which_is_closed_behind_it(monkeypatch):
     seen = []
 

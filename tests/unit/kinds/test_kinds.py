@@ -53,3 +53,10 @@ def test_captions_are_described_and_told_apart_by_their_target():
 def test_an_unknown_task_is_refused_with_those_that_are_known():
     with pytest.raises(RecipeError, match="'mcqs'; allowed: caption, mcq, vqa"):
         kind_of("mcqs")
+
+
+@pytest.mark.parametrize(
+    ("task", "told"), [("mcq", {}), ("caption", {"kind": "caption"}), ("vqa", {"kind": "vqa"})]
+)
+def test_how_labels_are_read_is_told_for_their_key_and_questions_with_options_keep_theirs(task, told):
+    assert KINDS[task].label_identity == told

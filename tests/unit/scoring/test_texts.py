@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from blip_core.errors import EmptyDataset
 from blip_core.scoring.main_measure import main_measure, main_score, ranking_of
-from blip_core.scoring.measurement import answers_of, measure, measure_run
-from blip_core.scoring.texts import compare_measured, means, score_texts
+from blip_core.scoring.measurement import Measurement, answers_of, measure, measure_run
+from blip_core.scoring.texts import compare_measured, mean_with_interval, means, score_texts
 
 FEW = 200  # resamples
 RIGHT = ("red", "blue", "green")
@@ -55,6 +55,13 @@ def test_one_picture_alone_says_nothing_of_others(prediction):
     rows = answered(prediction, [True, False, True], picture_id="p")
     told = score_texts(rows, draws=FEW)["main"]
     assert (told["low"], told["high"]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("span", "low", "high"), [(None, 0.0, 6.0), (10.0, 0.0, 10.0), (1.0, 0.0, 3.0)])
+def test_one_picture_leaves_all_open_that_the_span_of_a_measure_allows(span, low, high):
+    judged = [Measurement(f"r{value}", "p", "v", "table", "length", value) for value in (2.0, 3.0, 4.0)]
+    found = mean_with_interval(judged, replace(main_measure("vqa"), span=span), draws=FEW)
+    assert (found.value, found.low, found.high, found.n) == (3.0, low, high, 3)
 
 
 def test_captions_of_one_picture_are_right_for_each_of_its_rows(prediction):
