@@ -210,6 +210,19 @@ $(GPU_VERSIONS)/.ready: tests/gpu/pack/machine.txt
 	@$(GPU_VERSIONS)/bin/python -m pip install --quiet -r $<
 	@touch $@
 
+TRANSFORMERS4 := build/transformers4
+
+.PHONY: test-transformers4
+test-transformers4: $(READY) $(TRANSFORMERS4)/.ready ## open merged checkpoints with transformers 4.57, which is fetched into build/: 135 MB, once
+	@rm -rf build/merged-for-4
+	@$(BIN)/python -m tests.transformers4.write build/merged-for-4
+	@PYTHONPATH=$(TRANSFORMERS4) $(BIN)/python -W ignore -m tests.transformers4.read build/merged-for-4
+
+$(TRANSFORMERS4)/.ready:
+	@$(BIN)/python -m pip install --quiet --no-deps --target $(TRANSFORMERS4) \
+	  transformers==4.57.6 huggingface_hub==0.36.0 tokenizers==0.22.1
+	@touch $@
+
 .PHONY: clean-state
 clean-state: ## forget all runs; downloaded models stay
 	@cd "$(STATE)" 2>/dev/null || { echo "nothing to forget: there is no $(STATE)"; exit 0; }; \

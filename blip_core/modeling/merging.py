@@ -25,6 +25,7 @@ from blip_core.errors import CheckpointError, PlaceError
 from blip_core.modeling.adapters import check_adapter_folder, load_adapter
 from blip_core.modeling.checkpoints import BLIP2_ARCHITECTURE, check_checkpoint_folder, read_json
 from blip_core.modeling.loading import Blip2Bundle, load_blip2, without_bars
+from blip_core.modeling.transformers4 import part_head, write_for_both
 from blip_core.recipes.checkpoint import Checkpoint, Dtype
 from blip_core.store.durable import sync_tree
 
@@ -140,9 +141,11 @@ def merge_adapter(
 def _merge(tuned: Blip2Bundle) -> Any:
     """The BLIP-2 of a PEFT model with the update in its weights."""
     try:
-        return cast(Any, tuned.model).merge_and_unload(safe_merge=True)
+        blip2 = cast(Any, tuned.model).merge_and_unload(safe_merge=True)
     except ValueError as error:  # weights that are no numbers
         raise CheckpointError(f"the adapter cannot be merged: {error}") from error
+    part_head(blip2)
+    return blip2
 
 
 @torch.no_grad()
@@ -174,6 +177,7 @@ def _save(tuned: Blip2Bundle, blip2: Any, folder: Path) -> None:
     path = folder / "config.json"
     config = read_json(path) | {"architectures": [BLIP2_ARCHITECTURE]}
     path.write_text(strict_json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    write_for_both(folder)
 
 
 @contextmanager

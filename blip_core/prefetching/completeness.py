@@ -34,6 +34,7 @@ _SENTENCEPIECE = ".model"
 _TOKENIZER_WORDS = "a tokenizer (tokenizer.json, or vocab.json with merges.txt, or a .model file)"
 _PROCESSOR_WORDS = f"an image processor ({PREPROCESSOR}, or {_PROCESSOR} with image_processor)"
 _WEIGHTS_WORDS = "weights (model.safetensors, or shards with their index)"
+_INSTRUCTED = "qformer_tokenizer"  # of InstructBLIP, whose Q-Former reads the instruction
 _SHOWN = 4
 
 
@@ -82,8 +83,10 @@ def lacking(files: Listing) -> list[str]:
         return _of_pipeline(files)
     if CONFIG not in files.names:
         return [CONFIG]
+    config = files.table(CONFIG)
     missing = [*_weights(files, ""), *_tokenizer(files, "")]
-    return missing + (_image_processor(files) if "vision_config" in files.table(CONFIG) else [])
+    missing += _image_processor(files) if "vision_config" in config else []
+    return missing + (_tokenizer(files, _INSTRUCTED) if config.get("model_type") == "instructblip" else [])
 
 
 def check_needed(need: Need, folder: Path, pickled: bool = False, opened: bool = True) -> None:

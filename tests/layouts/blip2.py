@@ -66,6 +66,9 @@ def save_weights(folder: Path, config: dict[str, Any], shards: int = 2) -> None:
         model = Blip2ForConditionalGeneration(Blip2Config.from_dict(dict(config)))
         torch.nn.init.normal_(model.query_tokens, std=0.5)
         torch.nn.init.normal_(model.language_projection.weight, std=0.5)
+    if config.get("tie_word_embeddings") is False:  # as version 4 loads and saves it
+        table = model.language_model.shared.weight
+        model.language_model.lm_head.weight = torch.nn.Parameter(torch.randn_like(table))
     bytes_whole = sum(weight.numel() * 4 for weight in model.state_dict().values())
     model.save_pretrained(folder, max_shard_size=f"{bytes_whole // 1000 // shards + 40}KB")
     for name in ("config.json", "generation_config.json"):

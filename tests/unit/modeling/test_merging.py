@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
 from blip_core.errors import CheckpointError, PlaceError
@@ -15,6 +16,7 @@ from blip_core.modeling import attach_adapter, load_adapter, load_blip2, save_ad
 from blip_core.modeling.merging import TOLERANCE, adapter_base, merge_adapter
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.finetune import Adapter
+from tests.layouts import blip2_flan_t5, blip2_opt
 from tests.tiny_blip2 import PICTURE_PX, FolderOf, save_tiny_blip2
 
 LORA = Adapter(preset="qformer", r=4)
@@ -113,6 +115,63 @@ def test_a_head_that_is_not_tied_stays_so(tmp_path: Path) -> None:
     assert torch.equal(merged.language_model.lm_head.weight, head)
     expected = logits(load_adapter(load_blip2(base), folder).blip2)
     assert distance(logits(merged), expected) <= TOLERANCE
+
+
+def scaled(base: Path, head: str) -> None:
+    """Make a saved T5 one that scales its outputs, or one with a head that is tied or its own."""
+    model = Blip2ForConditionalGeneration.from_pretrained(base)
+    model.config.text_config.scale_decoder_outputs = head == "scaled"
+    if head == "own":
+        own = torch.nn.Parameter(torch.randn_like(model.language_model.lm_head.weight))
+        model.language_model.lm_head.weight = own
+    model.save_pretrained(base)
+
+
+@pytest.mark.parametrize(
+    ("head", "tied", "in_file"), [("scaled", True, False), ("tied", False, True), ("own", False, True)]
+)
+def test_transformers_4_is_told_whether_the_head_is_tied(
+    tmp_path: Path, head: str, tied: bool, in_file: bool
+) -> None:
+    """Version 4 takes "tied" for "scales its outputs", and ties where it is told so."""
+    base = save_tiny_blip2("t5", tmp_path / "base")
+    scaled(base, head)
+    folder = tuned(base, LORA, tmp_path / "adapter")
+    merge_adapter(folder, Checkpoint(id=str(base)), base, tmp_path / "merged")
+
+    config = json.loads((tmp_path / "merged" / "config.json").read_text())
+    with safe_open(tmp_path / "merged" / "model.safetensors", "pt") as weights:
+        has_head = "language_model.lm_head.weight" in weights.keys()  # noqa: SIM118 - no mapping
+    assert config["text_config"]["tie_word_embeddings"] is tied
+    assert has_head is in_file
+    expected = logits(load_adapter(load_blip2(base), folder).blip2)
+    assert distance(logits(load_blip2(tmp_path / "merged").blip2), expected) <= TOLERANCE
+
+
+@pytest.mark.parametrize("layout", [blip2_flan_t5, blip2_opt, None], ids=["flan-t5", "opt", "tiny"])
+def test_transformers_4_finds_its_tokenizer_and_picture_settings(
+    tiny_blip2: FolderOf, tmp_path: Path, layout: Any
+) -> None:
+    base = tmp_path / "base"
+    if layout is None:
+        base = tiny_blip2("opt")
+    else:
+        layout.build(base)
+    merge_adapter(tuned(base, LORA, tmp_path / "a"), Checkpoint(id=str(base)), base, tmp_path / "merged")
+
+    said = {
+        name: json.loads((tmp_path / "merged" / name).read_text())
+        for name in ("tokenizer_config.json", "preprocessor_config.json", "processor_config.json")
+    }
+    tokenizer = said["tokenizer_config.json"]
+    assert not isinstance(tokenizer.get("extra_special_tokens"), list)
+    assert not {"local_files_only", "is_local"} & tokenizer.keys()
+    assert tokenizer["tokenizer_class"] in ("T5Tokenizer", "GPT2Tokenizer", "PreTrainedTokenizerFast")
+    assert said["preprocessor_config.json"]["image_processor_type"] == "BlipImageProcessor"
+    assert said["processor_config.json"]["num_query_tokens"] == 4
+    again = load_blip2(tmp_path / "merged").tokenizer
+    text = "Question: A dog? <image> <extra_id_3>"
+    assert again(text)["input_ids"] == load_blip2(base).tokenizer(text)["input_ids"]
 
 
 def test_nothing_is_overwritten(tiny_blip2: FolderOf, tmp_path: Path) -> None:

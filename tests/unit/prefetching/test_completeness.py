@@ -63,7 +63,11 @@ PIPELINE = {
     "transformer/config.json": b"{}",
     "transformer/diffusion_pytorch_model.safetensors": WEIGHTS,
 }
-LAYOUTS = {"writer": WRITER, "seeing": SEEING, "old": OLD, "pipeline": PIPELINE}
+INSTRUCTED = SEEING | {
+    "config.json": b'{"model_type": "instructblip", "vision_config": {}}',
+    "qformer_tokenizer/vocab.txt": b"",
+}
+LAYOUTS = {"writer": WRITER, "seeing": SEEING, "old": OLD, "instructed": INSTRUCTED, "pipeline": PIPELINE}
 EACH_FILE = [
     (layout, name) for layout, files in LAYOUTS.items() for name in files if name != "model_index.json"
 ]
@@ -98,6 +102,7 @@ def test_whichever_file_a_copy_lacks_is_named(layout, name, laid):
         "vocab.json": "a tokenizer (tokenizer.json, or vocab.json with merges.txt",
         "merges.txt": "a tokenizer (tokenizer.json, or vocab.json with merges.txt",
         "spiece.model": "a tokenizer",
+        "vocab.txt": "qformer_tokenizer: a tokenizer",
         "preprocessor_config.json": "preprocessor_config.json",
         "model.safetensors": "weights (model.safetensors",
         "diffusion_pytorch_model.safetensors": "transformer: weights",

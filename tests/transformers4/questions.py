@@ -1,0 +1,3 @@
+"""What is asked of both versions."""
+
+QUESTION = "Question: What is in the picture? Answer:"
