@@ -1,10 +1,11 @@
 """What a stage needs from a model or a tracker, and nothing more.
 
 The three model ports share a contract. Every row comes with its own seed: on the same machine and in the same
-batch a row's output depends on its prompt and its seed alone, never on what its neighbours drew. An empty
-batch gives an empty list. Sequences of different lengths raise `ValueError`. `close` may be called twice, and
-a closed model refuses work with `StageFailure`. A text that would be chosen by logits that are no numbers is
-refused with `NotANumber`, which tells the row's place in the batch.
+batch a row's output depends on its prompt and its seed alone, never on what its neighbours drew. Where memory
+runs out a model works its rows in smaller parts, each row under its seed, as if it had been asked in batches
+of that size. An empty batch gives an empty list. Sequences of different lengths raise `ValueError`. `close`
+may be called twice, and a closed model refuses work with `StageFailure`. A text that would be chosen by
+logits that are no numbers is refused with `NotANumber`, which tells the row's place in the batch.
 """
 
 import hashlib

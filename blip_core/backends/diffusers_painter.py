@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from blip_core.backends.loading import DTYPES, loading
-from blip_core.backends.memory import release_memory, still_open
+from blip_core.backends.memory import Batches, release_memory, still_open
 from blip_core.errors import CheckpointError
 from blip_core.modeling.checkpoints import check_safetensors, read_json, weight_files
 from blip_core.modeling.finite import FETCH_AGAIN, check_weights
@@ -19,6 +19,7 @@ from blip_core.recipes.checkpoint import Dtype
 from blip_core.recipes.pictures import Pictures
 
 PIPELINE = "StableDiffusionPipeline"
+_REMEDY = "lower pictures.width_px and pictures.height_px, or set pictures.model.dtype to float16"
 _WEIGHTED = ("unet", "vae", "text_encoder", "safety_checker")
 _LIBRARIES = {
     "diffusers",
@@ -50,15 +51,19 @@ class DiffusersPainter:
         for name in components.intersection(_WEIGHTED):
             check_weights(weight_files(folder / name), f"the checkpoint in {folder / name}", FETCH_AGAIN)
         self._settings = settings
+        self._batches = Batches("pictures", _REMEDY)
         pipe = _load(folder, DTYPES[dtype], has_safety_checker="safety_checker" in components)
-        self._pipe = pipe.to(torch.device(device))
+        with loading(folder, "a Stable Diffusion pipeline"):
+            self._pipe = pipe.to(torch.device(device))
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image | NoPicture]:
         """Paint each prompt under its own seed; see `Painter`."""
+        still_open(self._pipe, self)
+        return self._batches.work(self._paint, prompts, seeds)
+
+    def _paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image | NoPicture]:
         pipe = still_open(self._pipe, self)
-        streams = [torch.Generator("cpu").manual_seed(seed) for _, seed in zip(prompts, seeds, strict=True)]
-        if not streams:
-            return []
+        streams = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         with np.errstate(invalid="ignore"):  # a safety check turns pixels that are no numbers into bytes
             output = pipe(
                 prompt=list(prompts),

@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 from blip_core.backends.loading import DTYPES, loading, refuse_missing_weights
-from blip_core.backends.memory import release_memory, still_open
+from blip_core.backends.memory import Batches, release_memory, still_open
 from blip_core.backends.processors import load_processor
 from blip_core.backends.sampling import (
     Sampling,
@@ -30,6 +30,7 @@ _ALLOWED = (
     "vision-language models that transformers knows, such as LlavaForConditionalGeneration, "
     "Qwen2_5_VLForConditionalGeneration or Gemma3ForConditionalGeneration; a language model sees no pictures"
 )
+_REMEDY = "lower labels.max_new_tokens, shorten labels.prompt, or take a smaller labels.model or its float16"
 _PLAIN = "llava"  # the one architecture whose checkpoints without a chat template are asked in plain text
 
 
@@ -58,12 +59,14 @@ class ImageTextLabeller:
         local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         self._folder = folder
         self._sampling = sampling
+        self._batches = Batches("pictures", _REMEDY)
         with loading(folder, "a vision-language model"):
             config = AutoConfig.from_pretrained(folder, **local)
             self._processor = load_processor(folder, config)
             model, info = AutoModelForImageTextToText.from_pretrained(
                 folder, dtype=DTYPES[dtype], use_safetensors=True, output_loading_info=True, **local
             )
+            self._model = model.to(torch.device(device)).eval()
         refuse_missing_weights(folder, info)
         tokenizer = self._processor.tokenizer
         prepare_tokenizer(tokenizer)
@@ -77,7 +80,6 @@ class ImageTextLabeller:
             )
         forget_sampling_defaults(model, tokenizer)
         self._takes_types = "token_type_ids" in inspect.signature(model.forward).parameters
-        self._model = model.to(torch.device(device)).eval()
 
     def label(self, pictures: Sequence[Image], prompts: Sequence[str], seeds: Sequence[int]) -> list[str]:
         """Answer each prompt about its picture under its own seed; see `Labeller`.
@@ -86,14 +88,14 @@ class ImageTextLabeller:
             RecipeError: when a prompt does not say once where the picture stands; the model would not see it.
             CheckpointError: when the chat template refuses the prompt, or leaves the picture out.
         """
+        still_open(self._model, self)
+        return self._batches.work(self._label, pictures, [self._framed(prompt) for prompt in prompts], seeds)
+
+    def _label(self, pictures: Sequence[Image], texts: Sequence[str], seeds: Sequence[int]) -> list[str]:
         model = still_open(self._model, self)
-        rows = list(zip(pictures, prompts, seeds, strict=True))
-        if not rows:
-            return []
-        texts = [self._framed(prompt) for prompt in prompts]
         inputs = self._processor(
             images=[[picture.convert("RGB")] for picture in pictures],
-            text=texts,
+            text=list(texts),
             padding=True,
             return_tensors="pt",
             add_special_tokens=not self._begins(texts[0]),

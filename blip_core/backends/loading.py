@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from transformers.utils import logging
 
-from blip_core.errors import CheckpointError
+from blip_core.backends.memory import is_out_of_memory
+from blip_core.errors import CheckpointError, StageFailure
 from blip_core.recipes.checkpoint import Dtype
 
 _SHOWN_NAMES = 3
@@ -29,6 +30,7 @@ def loading(folder: Path, kind: str) -> Iterator[None]:
     person who runs a recipe; what is wrong with the folder is raised.
 
     Raises:
+        StageFailure: when memory does not suffice for the weights.
         CheckpointError: for whatever the library finds wrong with the folder.
     """
     library: Any = logging
@@ -37,7 +39,12 @@ def loading(folder: Path, kind: str) -> Iterator[None]:
     library.set_verbosity_error()
     try:
         yield
-    except (OSError, ValueError, RuntimeError, KeyError, struct.error) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, MemoryError, struct.error) as error:
+        if is_out_of_memory(error):
+            raise StageFailure(
+                f"memory does not suffice for the weights in {folder}: set their dtype to float16 or "
+                "bfloat16, take a smaller checkpoint, or stop other programs that use the device"
+            ) from error
         raise CheckpointError(f"{folder} cannot be loaded as {kind}: {error}") from error
     finally:
         library.set_verbosity(verbosity)

@@ -5,6 +5,7 @@ from typing import Any
 
 from PIL.Image import Image
 
+from blip_core.backends.memory import Batches
 from blip_core.errors import RecipeError, StageFailure
 from blip_core.plugins import Plugin, load_plugin
 from blip_core.ports import Backend, NoPicture
@@ -15,6 +16,7 @@ class _Plugged:
     def __init__(self, plugin: Plugin, model: Any) -> None:
         self._plugin = plugin
         self._model = model
+        self._batches = Batches("rows", f"see what settings {plugin} has")
 
     def close(self) -> None:
         """Release the model's memory."""
@@ -30,7 +32,7 @@ class _Plugged:
             StageFailure: It fails, or does not give one answer of an allowed type for each row.
         """
         with self._plugin.named():
-            answers = list(work(*columns))
+            answers = self._batches.work(lambda *part: list(work(*part)), *columns)
         asked = len(columns[0])
         if len(answers) != asked:
             raise StageFailure(f"{self._plugin} was asked for {asked} rows and gave {len(answers)}")

@@ -12,7 +12,7 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from blip_core.backends.loading import DTYPES, loading, refuse_missing_weights
-from blip_core.backends.memory import release_memory, still_open
+from blip_core.backends.memory import Batches, release_memory, still_open
 from blip_core.backends.processors import load_processor
 from blip_core.backends.sampling import (
     Sampling,
@@ -30,6 +30,9 @@ _SEEING = frozenset(MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.values())
 ARCHITECTURES = tuple(sorted(_SEEING | set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())))
 _ALLOWED = "language models and vision-language models that transformers knows, such as Qwen2ForCausalLM"
 _GGUF_MAGIC = b"GGUF"
+_REMEDY = (
+    "lower scenes.max_new_tokens or scenes.per_call, shorten scenes.prompt, or take a smaller scenes.model"
+)
 
 
 class TransformersWriter:
@@ -61,25 +64,28 @@ class TransformersWriter:
         is_seeing = _check(folder, gguf)
         self._folder = folder
         self._sampling = sampling
+        self._batches = Batches("lists", _REMEDY)
         kind = "a vision-language model" if is_seeing else "a language model"
         with loading(folder / (gguf or ""), kind):
             read, self._tokenizer = _tokenizer(folder, gguf, is_seeing)
             model, info = _auto(is_seeing).from_pretrained(
                 folder, dtype=DTYPES[dtype], output_loading_info=True, **_options(gguf, weights=True)
             )
+            self._model = model.to(torch.device(device)).eval()
         refuse_missing_weights(folder, info)
         prepare_tokenizer(self._tokenizer)
         self._template = template_of(read, self._tokenizer)
         self._takes_parts = is_seeing
         forget_sampling_defaults(model, self._tokenizer)
-        self._model = model.to(torch.device(device)).eval()
 
     def write(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[str]:
         """Continue each prompt under its own seed; see `TextWriter`."""
+        still_open(self._model, self)
+        return self._batches.work(self._write, prompts, seeds)
+
+    def _write(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[str]:
         model = still_open(self._model, self)
-        texts = [self._framed(prompt) for prompt, _ in zip(prompts, seeds, strict=True)]
-        if not texts:
-            return []
+        texts = [self._framed(prompt) for prompt in prompts]
         inputs = self._tokenizer(
             texts,
             padding=True,

@@ -6,8 +6,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
-import torch
-
+from blip_core.backends.memory import empty_cache, is_out_of_memory
 from blip_core.errors import StageFailure
 from blip_core.inference.counting import InferenceCounts
 
@@ -96,20 +95,14 @@ def _try(work: Callable[[Sequence[Item]], None], part: Sequence[Item]) -> bool:
     """Whether memory sufficed; what a failed attempt held is free again."""
     try:
         work(part)
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError, OSError) as error:
         if not is_out_of_memory(error):
             raise
     else:
         return True
     # Outside the handler: the error's frames hold the tensors of the attempt.
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    empty_cache()
     return False
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether an error says that memory, of a GPU or of this machine, ran out."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 class Counter:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
+from blip_core.backends.memory import is_out_of_memory
 from blip_core.errors import TrainingFailure
 from blip_core.modeling.adapters import adapter_state, restore_adapter
 from blip_core.modeling.features import VisionStates
@@ -163,7 +164,9 @@ class PlannedTrainer(Trainer):
                 losses.append(row_losses.detach())
                 counted = places_and_pads(self._bundle, batch)
                 places, pads = places + counted[0], pads + counted[1]
-        except torch.OutOfMemoryError:
+        except (RuntimeError, MemoryError, OSError) as error:
+            if not is_out_of_memory(error):
+                raise
             return False
         self._row_losses = torch.cat(losses)
         self._places, self._pads = places, pads
