@@ -1,81 +1,83 @@
-"""Stable Diffusion behind the port `Painter`."""
+"""A text-to-image pipeline of diffusers behind the port `Painter`."""
 
 from collections.abc import Sequence
+from functools import partial
+from inspect import signature
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
+import PIL.Image
 import torch
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from blip_core.backends.loading import DTYPES, loading
 from blip_core.backends.memory import Batches, release_memory, still_open
-from blip_core.errors import CheckpointError
-from blip_core.modeling.checkpoints import check_safetensors, read_json, weight_files
-from blip_core.modeling.finite import FETCH_AGAIN, check_weights
+from blip_core.backends.pipelines import check_pipeline_folder, load_pipeline
+from blip_core.errors import RecipeError
 from blip_core.ports import NoPicture
 from blip_core.recipes.checkpoint import Dtype
 from blip_core.recipes.pictures import Pictures
 
-PIPELINE = "StableDiffusionPipeline"
-_REMEDY = "lower pictures.width_px and pictures.height_px, or set pictures.model.dtype to float16"
-_WEIGHTED = ("unet", "vae", "text_encoder", "safety_checker")
-_LIBRARIES = {
-    "diffusers",
-    "transformers",
-    "stable_diffusion",
-}  # anything else names a file of the checkpoint's
+_REMEDY = (
+    "set pictures.vae_tiling, pictures.attention_slicing, pictures.offload or pictures.quantisation, lower "
+    "pictures.width_px and pictures.height_px, or set pictures.model.dtype to float16"
+)
 
 
 class DiffusersPainter:
-    """Paints with a Stable Diffusion pipeline.
+    """Paints with any pipeline that `AutoPipelineForText2Image` knows and that needs nothing but a prompt.
 
     Every row's noise comes from a generator of its own on the CPU, so that a picture depends on its prompt
     and seed and not on its neighbours or the device.
 
     Args:
         folder: folder of the pipeline, safetensors only.
-        settings: size, steps, guidance and negative prompt.
+        settings: size, steps, guidance, negative prompt, scheduler and ways to save memory.
         device: `cpu`, `cuda`, ...
         dtype: type that weights are loaded in.
 
     Raises:
         CheckpointError: when the folder cannot be loaded, or not safely.
+        RecipeError: when the pipeline cannot do what the settings ask for.
+        StageFailure: when memory does not suffice for the weights.
     """
 
     def __init__(
         self, folder: Path, settings: Pictures, device: str = "cpu", dtype: Dtype = "float32"
     ) -> None:
-        components = check_pipeline_folder(folder)
-        for name in components.intersection(_WEIGHTED):
-            check_weights(weight_files(folder / name), f"the checkpoint in {folder / name}", FETCH_AGAIN)
         self._settings = settings
         self._batches = Batches("pictures", _REMEDY)
-        pipe = _load(folder, DTYPES[dtype], has_safety_checker="safety_checker" in components)
-        with loading(folder, "a Stable Diffusion pipeline"):
-            self._pipe = pipe.to(torch.device(device))
+        self._pipe = load_pipeline(check_pipeline_folder(folder), settings, device, dtype)
+        self._arguments = call_arguments(self._pipe, settings)
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image | NoPicture]:
-        """Paint each prompt under its own seed; see `Painter`."""
+        """Paint each prompt under its own seed; see `Painter`.
+
+        Raises:
+            RecipeError: when the pipeline cannot paint with these settings.
+        """
         still_open(self._pipe, self)
         return self._batches.work(self._paint, prompts, seeds)
 
     def _paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image | NoPicture]:
         pipe = still_open(self._pipe, self)
         streams = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        with np.errstate(invalid="ignore"):  # a safety check turns pixels that are no numbers into bytes
-            output = pipe(
-                prompt=list(prompts),
-                negative_prompt=[self._settings.negative_prompt] * len(streams),
-                width=self._settings.width_px,
-                height=self._settings.height_px,
-                num_inference_steps=self._settings.steps,
-                guidance_scale=self._settings.guidance_scale,
-                generator=streams,
-                output_type="np",
-            )
-        flags = output.nsfw_content_detected or [False] * len(streams)
+        _draw_from(pipe.scheduler, streams)
+        arguments = self._arguments | {"prompt": list(prompts), "generator": streams}
+        if "negative_prompt" in arguments:
+            arguments["negative_prompt"] = [arguments["negative_prompt"]] * len(streams)
+        try:
+            with np.errstate(invalid="ignore"):  # a safety check turns pixels that are no numbers into bytes
+                output = pipe(**arguments, output_type="np")
+        except UnboundLocalError as error:
+            # SanaPipeline only warns when its decoder finds no memory, and goes on without a picture.
+            raise MemoryError from error
+        except ValueError as error:
+            raise RecipeError(
+                f"{type(pipe).__name__} cannot paint with these settings of pictures: {error}"
+            ) from error
+        flags = getattr(output, "nsfw_content_detected", None) or [False] * len(streams)
         return [
             NoPicture.REFUSED if flag else self._picture(pixels)
             for pixels, flag in zip(output.images, flags, strict=True)
@@ -85,8 +87,15 @@ class DiffusersPainter:
         """A picture of pixels (height, width, 3) from 0 to 1, as the pipeline itself would make it."""
         if not np.isfinite(pixels).all():
             return NoPicture.NO_NUMBERS
-        (picture,) = self._pipe.image_processor.numpy_to_pil(pixels)
-        return cast(Image, picture)
+        settings = self._settings
+        height, width = pixels.shape[:2]
+        if (width, height) != (settings.width_px, settings.height_px):
+            raise RecipeError(
+                f"pictures asks for {settings.width_px} x {settings.height_px} pixels, and "
+                f"{type(self._pipe).__name__} makes {width} x {height} of that: take sides that are "
+                "multiples of 16 or 32"
+            )
+        return PIL.Image.fromarray((pixels * 255).round().astype(np.uint8))
 
     def close(self) -> None:
         """Release the model's memory."""
@@ -95,63 +104,56 @@ class DiffusersPainter:
             release_memory()
 
 
-def _load(folder: Path, dtype: torch.dtype, has_safety_checker: bool) -> Any:
-    with loading(folder, "a Stable Diffusion pipeline"):
-        # Imported here because its import advises on other packages, too.
-        from diffusers import StableDiffusionPipeline
-        from diffusers.utils import logging
+def call_arguments(pipe: Any, settings: Pictures) -> dict[str, Any]:
+    """What a pipeline is called with besides prompts and generators, by its signature.
 
-        logging.disable_progress_bar()
-        pipeline: Any = StableDiffusionPipeline
-        pipe = pipeline.from_pretrained(
-            folder,
-            dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            requires_safety_checker=has_safety_checker,
-        )
-    logging.set_verbosity_error()  # else every prompt whose tail the text encoder cuts off prints a line
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-def check_pipeline_folder(folder: Path) -> set[str]:
-    """Refuse a pipeline folder that cannot be loaded, or not safely.
-
-    Returns:
-        Names of the pipeline's components.
+    Guidance goes in as each takes it. A denoiser with guidance embedded is told its strength; one that was
+    distilled without, and is guided by `true_cfg_scale` if at all, gets it there; all others get
+    `guidance_scale`. An empty negative prompt is left out, so that a pipeline's own way of having none holds.
 
     Raises:
-        CheckpointError: no readable index, another pipeline, a component with code of its own, or a component
-            without whole safetensors weights.
+        RecipeError: The settings ask for what the pipeline has not.
     """
-    index = read_json(folder / "model_index.json", "Stable Diffusion")
-    if index.get("_class_name") != PIPELINE:
-        raise CheckpointError(f"{folder} holds a {index.get('_class_name')}; allowed here: {PIPELINE}")
-    components = {
-        name: entry[0]
-        for name, entry in index.items()
-        if isinstance(entry, list) and entry and entry[0] is not None
+    known = signature(pipe.__call__).parameters
+    name = type(pipe).__name__
+    arguments: dict[str, Any] = {
+        "width": settings.width_px,
+        "height": settings.height_px,
+        "num_inference_steps": settings.steps,
+        # Pictures would depend on packages that happen to be installed.
+        "clean_caption": False,
+        # Else another size is painted and scaled.
+        "use_resolution_binning": False,
     }
-    foreign = sorted(name for name, library in components.items() if library not in _LIBRARIES)
-    if foreign:
-        raise CheckpointError(
-            f"{folder} asks for code of its own ({', '.join(foreign)}), which is never run; "
-            "choose a pipeline whose parts diffusers knows"
+    is_embedded = _has_embedded_guidance(pipe)
+    is_true_guidance = "true_cfg_scale" in known and not is_embedded
+    arguments["true_cfg_scale" if is_true_guidance else "guidance_scale"] = settings.guidance_scale
+    if settings.negative_prompt or is_true_guidance:
+        arguments["negative_prompt"] = settings.negative_prompt or " "
+    if settings.negative_prompt and ("negative_prompt" not in known or is_embedded):
+        raise RecipeError(
+            f"pictures.negative_prompt is set, and this {name} is guided away from nothing; leave it empty"
         )
-    for name in _WEIGHTED:
-        if name in components:
-            _check_weights(folder / name)
-    return set(components)
+    if settings.prompt_tokens is not None:
+        arguments["max_sequence_length"] = settings.prompt_tokens
+        if "max_sequence_length" not in known:
+            raise RecipeError(
+                f"pictures.prompt_tokens is set, and {name} reads as many tokens as its text encoder was "
+                "trained on; leave it out"
+            )
+    return {argument: value for argument, value in arguments.items() if argument in known}
 
 
-def _check_weights(folder: Path) -> None:
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        pickled = sorted(path.name for path in folder.glob("*.bin"))
-        seen = (
-            f"only pickled weights ({', '.join(pickled)}), which are never read" if pickled else "no weights"
-        )
-        raise CheckpointError(f"{folder} holds {seen}; it needs *.safetensors")
-    for path in weights:
-        check_safetensors(path)
+def _has_embedded_guidance(pipe: Any) -> bool:
+    config = getattr(getattr(pipe, "transformer", None), "config", {})
+    return bool(config.get("guidance_embeds"))
+
+
+def _draw_from(scheduler: Any, streams: Sequence[torch.Generator]) -> None:
+    """Have a scheduler that draws noise at every step draw each row's from its own stream.
+
+    Some pipelines hand it no generator, and it would draw for all rows from one that nobody seeded.
+    """
+    step = type(scheduler).step
+    if "generator" in signature(step).parameters:
+        scheduler.step = partial(step, scheduler, generator=list(streams))

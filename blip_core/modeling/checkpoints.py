@@ -12,7 +12,7 @@ from blip_core.lfs import ADVICE, is_lfs_pointer_file
 from blip_core.recipes.checkpoint import POCKET_PREFIX, Checkpoint
 
 BLIP2_ARCHITECTURE = "Blip2ForConditionalGeneration"
-_INDEX_NAME = "model.safetensors.index.json"
+_INDEXES = "*.safetensors.index.json"  # of transformers or diffusers
 
 
 def locate(checkpoint: Checkpoint, models_dir: Path, pocket_dir: Path) -> Path:
@@ -71,7 +71,7 @@ def check_checkpoint_folder(
     refuse_lfs_pointers(sorted(folder.glob("*")))
     config = read_json(folder / "config.json")
     for path in sorted(folder.glob("*.json")):
-        _refuse_remote_code(path)
+        refuse_remote_code(path)
     found = config.get("architectures") or []
     if not set(found) & set(architectures):
         raise CheckpointError(
@@ -110,7 +110,12 @@ def read_json(path: Path, kind: str = "model") -> dict[str, Any]:
     return content
 
 
-def _refuse_remote_code(path: Path) -> None:
+def refuse_remote_code(path: Path) -> None:
+    """Refuse a JSON file that asks for code of the checkpoint's own.
+
+    Raises:
+        CheckpointError: It does, or cannot be read.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -140,10 +145,10 @@ def _check_weights(folder: Path) -> None:
 
 
 def _indexed_shards(folder: Path) -> list[Path]:
-    index = folder / _INDEX_NAME
-    if not index.exists():
-        return []
-    return [folder / name for name in sorted(set(read_json(index).get("weight_map", {}).values()))]
+    names = {
+        name for index in folder.glob(_INDEXES) for name in read_json(index).get("weight_map", {}).values()
+    }
+    return [folder / name for name in sorted(names)]
 
 
 def check_safetensors(path: Path) -> None:

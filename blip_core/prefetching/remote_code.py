@@ -15,7 +15,7 @@ def refuse_remote_code(folder: Path) -> None:
     Raises:
         CheckpointError: One does.
     """
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.rglob("*.json")):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:

@@ -12,6 +12,7 @@ from blip_core.backends.sampling import Sampling
 from blip_core.backends.transformers_writer import TransformersWriter
 from blip_core.errors import CheckpointError
 from blip_core.recipes.pictures import Pictures
+from tests.layouts.sd3 import build as build_sd3
 
 SAMPLING = Sampling(1.0, 1.0, 4)
 SETTINGS = Pictures(width_px=32, height_px=32, steps=1)
@@ -83,11 +84,69 @@ def test_a_pipeline_with_code_of_its_own_is_refused(painter_folder, tmp_path):
         load_painter(folder)
 
 
-def test_another_pipeline_is_refused(painter_folder, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("StableDiffusionXLImg2ImgPipeline", "changes pictures"),
+        ("StableDiffusionInpaintPipeline", "fills holes in pictures"),
+        ("WanPipeline", "makes videos"),
+        ("HeliosPipeline", "makes videos"),
+        ("LTXImageToVideoPipeline", "makes videos of pictures"),
+        ("StableAudioPipeline", "makes sound"),
+        ("StableDiffusionXLControlNetPipeline", "needs a second picture to go by"),
+        ("FluxControlPipeline", "needs a second picture to go by"),
+        ("KandinskyV22Pipeline", r"is none that AutoPipelineForText2Image of diffusers 0\S+ knows"),
+        ("MyPipeline", r"is none that AutoPipelineForText2Image of diffusers 0\S+ knows"),
+        ("", "nameless pipeline, which is none that .* knows"),
+    ],
+)
+def test_a_pipeline_that_paints_no_pictures_of_prompts_is_refused(kind, told, painter_folder, tmp_path):
+    folder = shutil.copytree(painter_folder, tmp_path / "copy")
+    edit(folder / "model_index.json", _class_name=kind)
+    with pytest.raises(CheckpointError, match=f"{kind}.*{told}; allowed"):
+        load_painter(folder)
+
+
+def test_a_custom_pipeline_is_refused(painter_folder, tmp_path):
+    folder = shutil.copytree(painter_folder, tmp_path / "copy")
+    edit(folder / "model_index.json", _class_name=["pipeline", "MyPipeline"])
+    with pytest.raises(CheckpointError, match=r"code of its own \(the pipeline MyPipeline\)"):
+        load_painter(folder)
+
+
+def test_a_component_that_brings_a_file_of_code_is_refused(painter_folder, tmp_path):
+    folder = shutil.copytree(painter_folder, tmp_path / "copy")
+    (folder / "unet" / "diffusers.py").write_text("raise SystemExit('ran')\n", encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"code of its own \(diffusers.py\)"):
+        load_painter(folder)
+
+
+def test_a_text_encoder_with_code_of_its_own_is_refused(painter_folder, tmp_path):
+    folder = shutil.copytree(painter_folder, tmp_path / "copy")
+    edit(folder / "text_encoder" / "config.json", auto_map={"AutoModel": "own.Model"})
+    with pytest.raises(CheckpointError, match=r"text_encoder/config.json asks for code of its own"):
+        load_painter(folder)
+
+
+def test_a_component_of_an_unknown_class_is_refused(painter_folder, tmp_path):
+    folder = shutil.copytree(painter_folder, tmp_path / "copy")
+    edit(folder / "model_index.json", text_encoder=["transformers", "NoSuchModel"])
+    with pytest.raises(CheckpointError, match=r"cannot be loaded as StableDiffusionPipeline: .*NoSuchModel"):
+        load_painter(folder)
+
+
+def test_parts_of_another_pipeline_are_refused(painter_folder, tmp_path):
     folder = shutil.copytree(painter_folder, tmp_path / "copy")
     edit(folder / "model_index.json", _class_name="FluxPipeline")
-    with pytest.raises(CheckpointError, match="FluxPipeline; allowed here: StableDiffusionPipeline"):
+    with pytest.raises(CheckpointError, match="cannot be loaded as FluxPipeline: "):
         load_painter(folder)
+
+
+def test_a_shard_that_is_missing_is_named(tmp_path):
+    build_sd3(tmp_path)
+    sorted((tmp_path / "transformer").glob("*.safetensors"))[-1].unlink()
+    with pytest.raises(CheckpointError, match=r"transformer lacks its weight file .*-of-.*safetensors"):
+        load_painter(tmp_path)
 
 
 def test_another_architecture_is_refused(writer_folder):
