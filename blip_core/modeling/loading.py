@@ -22,6 +22,7 @@ from blip_core.modeling.quantisation import (
     quantisation_config,
     quieten_int8,
 )
+from blip_core.modeling.tying import without_tying_warnings
 
 Family = Literal["t5", "opt"]
 
@@ -153,6 +154,7 @@ def _without_advice() -> Iterator[None]:
 
 
 @without_bars()
+@without_tying_warnings()
 def _load_model(folder: Path, quantisation: Quantisation, device: torch.device, dtype: torch.dtype) -> Any:
     try:
         model, loaded = Blip2.from_pretrained(
