@@ -42,7 +42,7 @@ def http_client(
     try:
         return httpx2.Client(
             headers=headers,
-            timeout=httpx2.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S)),
+            timeout=timeout_of(timeout_s),
             limits=httpx2.Limits(max_connections=connections),
             verify=httpx2.create_ssl_context(),  # certificates that the environment names, proxy or not
             trust_env=not goes_direct(url),
@@ -52,6 +52,13 @@ def http_client(
             f"the proxy that the environment names cannot be used ({error}); mend or unset http_proxy, "
             f"https_proxy and all_proxy, or exclude {urlsplit(url).hostname} in NO_PROXY"
         ) from error
+
+
+def timeout_of(silence_s: float) -> "httpx2.Timeout":
+    """How long a server may be silent; connecting is given up sooner."""
+    import httpx2
+
+    return httpx2.Timeout(silence_s, connect=min(silence_s, CONNECT_TIMEOUT_S))
 
 
 def goes_direct(url: str) -> bool:

@@ -12,6 +12,7 @@ FoundryError                 exit code 1
 |   `-- CorruptArtifact
 |-- StageFailure             a stage that could not deliver what it owes
 |   |-- EmptyDataset
+|   |-- ServerAway           a server of models that cannot be reached
 |   |-- NotANumber           a weight, probability, loss or score that is NaN or infinite
 |   `-- TrainingFailure
 |-- TrackingError            the tracking server refused what it was sent
@@ -99,6 +100,10 @@ class NotANumber(StageFailure, ValueError):
     def __init__(self, message: str, place: int | None = None) -> None:
         super().__init__(message)
         self.place = place
+
+
+class ServerAway(StageFailure):
+    """A server of models that cannot be reached."""
 
 
 class TrainingFailure(StageFailure):

@@ -11,7 +11,7 @@ logits that are no numbers is refused with `NotANumber`, which tells the row's p
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
@@ -109,6 +109,43 @@ class Judge(Protocol):
 
     def close(self) -> None:
         """Release the model's memory."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a model that is not loaded here has cost.
+
+    Attributes:
+        requests: that were sent.
+        repeated: those among them that asked for the same answer again.
+        prompt_tokens: that were read, as far as the server tells.
+        written_tokens: that were written, as far as the server tells.
+        cut: answers that reached the longest length.
+        seconds: in which at least one request was under way.
+    """
+
+    requests: int = 0
+    repeated: int = 0
+    prompt_tokens: int = 0
+    written_tokens: int = 0
+    cut: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: "Costs") -> "Costs":
+        return Costs(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+    def __sub__(self, other: "Costs") -> "Costs":
+        return Costs(*(mine - theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A model that counts what it costs."""
+
+    @property
+    def costs(self) -> Costs:
+        """What it has cost since it was built."""
         ...
 
 

@@ -51,8 +51,7 @@ def compare_variants(
         seed: Seed of the run; -1 leaves the recipe's, -2 takes the day of the run.
         overrides: Further fields to change, each as section.field=value.
     """
-    resolved = with_variants(resolve(recipe, profile, overrides, seed), variants)
-    check_ready(resolved)
+    resolved = check_ready(with_variants(resolve(recipe, profile, overrides, seed), variants))
     check_adapter_is_used(resolved, adapter)
     compared = resolve_variants(resolved)
     with recorded(resolved, "compare-variants") as recorder:

@@ -50,8 +50,7 @@ def finetune(
         overrides: Further fields to change, each as section.field=value.
     """
     steps = {"finetune__batch_size": batch_size, "finetune__learning_rate": learning_rate}
-    resolved = resolve(recipe, profile, overrides, seed, finetune__epochs=epochs, **steps)
-    check_ready(resolved)
+    resolved = check_ready(resolve(recipe, profile, overrides, seed, finetune__epochs=epochs, **steps))
     with recorded(resolved, "finetune") as recorder:
         made = Phases(resolved, dataset=chosen("dataset", dataset) if dataset else None)
         for phase in made.names:

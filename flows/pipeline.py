@@ -49,8 +49,7 @@ def pipeline(
         overrides: Further fields to change, each as section.field=value.
     """
     fields = {"scenes__count": scenes, "finetune__epochs": epochs, "finetune__learning_rate": learning_rate}
-    resolved = resolve(recipe, profile, overrides, seed, **fields)
-    check_ready(resolved)
+    resolved = check_ready(resolve(recipe, profile, overrides, seed, **fields))
     variants = resolve_variants(resolved)
     with recorded(resolved, WHOLE) as recorder:
         made = Phases(resolved)

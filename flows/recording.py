@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from prefect.runtime import flow_run
 
 from blip_core.recipes import Recipe
-from blip_core.reporting.words import epoch_words, stage_line
+from blip_core.reporting.words import cost_metrics, epoch_words, stage_line
 from blip_core.store import Artifact
 from blip_core.tracking import link_tags
 from blip_core.tracking.runs import JournalledRun
@@ -147,7 +147,7 @@ class Recorder:
         child = self.children[self._stage]
         told = {"rows": artifact.rows, **artifact.metadata}
         spent = {"stage/seconds": seconds, "stage/rows": artifact.rows, "stage/cached": float(self._cached)}
-        self._observe(self._stage, spent)
+        self._observe(self._stage, spent | cost_metrics(told))
         child.tags({"foundry.key": artifact.key, "foundry.digest": artifact.digest})
         child.note(stage_line(self._stage, seconds, self._cached, told))
         for screen in self._screens:

@@ -44,8 +44,7 @@ def regenerate_dataset(
         seed: Another seed grows another dataset; -1 leaves the recipe's, -2 takes the day of the run.
         overrides: Further fields to change, each as section.field=value.
     """
-    resolved = resolve(recipe, profile, overrides, seed, scenes__count=scenes)
-    check_ready(resolved)
+    resolved = check_ready(resolve(recipe, profile, overrides, seed, scenes__count=scenes))
     with recorded(resolved, "regenerate-dataset") as recorder:
         made = Phases(resolved)
         for phase in made.names:

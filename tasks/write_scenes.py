@@ -10,8 +10,9 @@ from blip_core import strict_json
 from blip_core.ports import TextWriter
 from blip_core.recipes import Recipe
 from blip_core.records import SCENE_SCHEMA
-from blip_core.store import ArtifactRef, write_rows
-from blip_core.wiring import build_writer, workplace, writer_identity
+from blip_core.store import Artifact, ArtifactRef, write_rows
+from blip_core.wiring import build_writer, forget_answers, workplace, writer_identity
+from tasks.costs import all_costs, as_metadata, costs_of
 from tasks.shards import on_first_use
 from tasks.stage import stage, watcher
 
@@ -40,11 +41,13 @@ def write_scenes(recipe: Recipe) -> ArtifactRef:
             kept = KeptAnswers(own_key, writer)
             scenes, counts = scene_room.write_scenes(kept, recipe.scenes, recipe.seed, watcher().progress)
         write_rows(folder / FILE, scenes, SCENE_SCHEMA)
+        forget_answers(recipe, "scenes")
         return {
             "rows": len(scenes),
             "asked": recipe.scenes.count,
             **asdict(counts),
             "model": writer_identity(recipe),
+            **all_costs(kept.batches),
             "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "scenes"}),
             "made_from": {},
         }
@@ -58,23 +61,30 @@ class KeptAnswers:
     Args:
         whole: key of what the answers are asked for.
         writer: gives the writer that is asked; not called for answers that rest already.
+
+    Attributes:
+        batches: that were answered, now or before.
     """
 
     def __init__(self, whole: str, writer: Callable[[], TextWriter]) -> None:
         self._whole = whole
         self._writer = writer
+        self.batches: list[Artifact] = []
 
     def write(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[str]:
         """Continue each prompt under its own seed; see `TextWriter`."""
 
         def build(folder: Path) -> dict[str, Any]:
-            texts = self._writer().write(prompts, seeds)
+            writer = self._writer()
+            before = costs_of(writer)
+            texts = writer.write(prompts, seeds)
             (folder / _TEXTS).write_text(strict_json.dumps(texts), encoding="utf-8")
-            return {"rows": len(texts)}
+            return {"rows": len(texts), **as_metadata(costs_of(writer) - before)}
 
         store = workplace().store
         shard = store.key("scenes-shard", {"whole": self._whole, "seeds": list(seeds)})
         answers = store.publish(shard, "scenes-shard", build)
+        self.batches.append(answers)
         texts: list[str] = strict_json.loads((answers.path / _TEXTS).read_text(encoding="utf-8"))
         return texts
 

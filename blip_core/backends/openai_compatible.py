@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from PIL.Image import Image
 
 from blip_core.backends.chat import ChatClient, Content
+from blip_core.ports import Costs
 
 IMAGE_MARK = "<image>"
+MOST_PICTURE_BYTES = 4_000_000  # below the 5 MB that the strictest services take, before they are encoded
+JPEG_QUALITY = 90  # no visible loss at the sizes that vision towers see
 
 
 class OpenAICompatibleWriter:
@@ -16,6 +19,11 @@ class OpenAICompatibleWriter:
 
     def __init__(self, client: ChatClient) -> None:
         self._client = client
+
+    @property
+    def costs(self) -> Costs:
+        """What it has cost; see `Metered`."""
+        return self._client.costs
 
     def write(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[str]:
         """Answer each prompt under its own seed; see `TextWriter`."""
@@ -27,15 +35,20 @@ class OpenAICompatibleWriter:
 
 
 class OpenAICompatibleLabeller:
-    """Labels through a `ChatClient`; pictures travel as PNG inside the message."""
+    """Labels through a `ChatClient`; pictures travel inside the message, see `small_picture_url`."""
 
     def __init__(self, client: ChatClient) -> None:
         self._client = client
 
+    @property
+    def costs(self) -> Costs:
+        """What it has cost; see `Metered`."""
+        return self._client.costs
+
     def label(self, pictures: Sequence[Image], prompts: Sequence[str], seeds: Sequence[int]) -> list[str]:
         """Answer each prompt about its picture under its own seed; see `Labeller`."""
         rows = zip(pictures, prompts, strict=True)
-        contents = [message(picture_url(picture), without_frame(prompt)) for picture, prompt in rows]
+        contents = [message(small_picture_url(picture), without_frame(prompt)) for picture, prompt in rows]
         return self._client.ask(contents, seeds)
 
     def close(self) -> None:
@@ -52,9 +65,27 @@ def message(picture: str, text: str) -> Content:
 
 def picture_url(picture: Image) -> str:
     """A picture as a data URL that holds it as PNG."""
+    return _data_url("png", _encoded(picture, "PNG"))
+
+
+def small_picture_url(picture: Image, most_bytes: int = MOST_PICTURE_BYTES) -> str:
+    """A picture as a data URL of bounded size: PNG, else JPEG, else that of a smaller picture."""
+    encoded = _encoded(picture, "PNG")
+    if len(encoded) <= most_bytes:
+        return _data_url("png", encoded)
+    while len(encoded := _encoded(picture, "JPEG", quality=JPEG_QUALITY)) > most_bytes:
+        picture = picture.resize((max(picture.width // 2, 1), max(picture.height // 2, 1)))
+    return _data_url("jpeg", encoded)
+
+
+def _encoded(picture: Image, form: str, **settings: int) -> bytes:
     buffer = io.BytesIO()
-    picture.convert("RGB").save(buffer, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    picture.convert("RGB").save(buffer, format=form, **settings)
+    return buffer.getvalue()
+
+
+def _data_url(form: str, encoded: bytes) -> str:
+    return f"data:image/{form};base64,{base64.b64encode(encoded).decode()}"
 
 
 def without_frame(prompt: str) -> str:

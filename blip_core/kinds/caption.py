@@ -20,6 +20,7 @@ class Caption(Kind):
     table_fields = ("image",)
     answer_field = "caption"
     passes_over = frozenset({"options", "question", "answer", "context", "description"})
+    label_fields = ("description",)
     learn = "whole"  # its prompt begins the sentence that the caption goes on with
 
     def empty_field(self, row: Example) -> str:

@@ -28,6 +28,8 @@ class Kind:
         table_fields: columns that a table of such rows cannot do without.
         answer_field: the one that holds what is right.
         passes_over: columns that are not looked for.
+        label_fields: parts of a label as its text names them, options by their letters; empty where
+            `parse_label` reads another form.
         learn: what a language model that reads prompt and answer as one text is taught: the answer (`target`)
             or both (`whole`). A model that reads them apart learns the answer.
     """
@@ -45,6 +47,7 @@ class Kind:
     table_fields: tuple[str, ...] = ("image", "question")
     answer_field: str = "answer"
     passes_over: frozenset[str] = frozenset({"options", "caption"})
+    label_fields: tuple[str, ...] = ()
     learn: Learn = "target"
 
     def columns_needed(self, answered: bool = True) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ class Mcq(Kind):
     judged_as = "mcq"
     table_fields = ("image", "question", "a", "b")
     passes_over = frozenset({"caption"})
+    label_fields = ("description", "question", "A", "B", "C", "D", "answer")
 
     def empty_field(self, row: Example) -> str:
         lettered = zip(OPTION_LETTERS, listed(row), strict=False)

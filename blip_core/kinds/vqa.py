@@ -8,6 +8,7 @@ class Vqa(Kind):
 
     name = "vqa"
     rows_are = "pictures with questions and free answers"
+    label_fields = ("description", "question", "answer")
     learn = "whole"  # where the answer alone is taught, small models forget how questions are put
 
 

@@ -17,7 +17,7 @@ from blip_core.reporting.gallery import Answers, Gallery, as_script_data, build_
 from blip_core.reporting.ladder import Ladder
 from blip_core.reporting.pictures import data_uri, picture_uri
 from blip_core.reporting.summary import Summary
-from blip_core.reporting.words import p_words, share_words
+from blip_core.reporting.words import cost_words, p_words, share_words
 from blip_core.scoring import BY_LETTER
 
 if TYPE_CHECKING:
@@ -186,6 +186,7 @@ def _template() -> "Template":
         "count": lambda number: f"{number:,}",
         "points": lambda value: f"{100 * value:+.1f}",
         "p": p_words,
+        "cost_words": lambda stage: cost_words({"costs": stage.costs}),
         "picture": lambda data: picture_uri(data, _SAMPLE_BYTES),
     }
     return environment.from_string(_part("report.html.j2"))

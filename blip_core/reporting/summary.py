@@ -87,10 +87,11 @@ class ChampionSummary:
 
 @dataclass(frozen=True, slots=True)
 class StageSummary:
-    """Wall time of a stage, and whether its result lay there already."""
+    """Wall time of a stage, whether its result lay there already, and what servers were asked for it."""
 
     seconds: float
     cached: bool
+    costs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,22 @@ def loss_words(told: Told) -> str:
     return f"loss {told['first_loss']:.2f} to {told['last_loss']:.2f} in {told['steps']:,} steps"
 
 
+def cost_words(told: Told) -> str:
+    """What a server was asked: `120 requests (3 repeated), 9,000 + 4,100 tokens`; empty without one."""
+    costs = told.get("costs")
+    if not costs:
+        return ""
+    repeated = f" ({costs['repeated']:,} repeated)" if costs["repeated"] else ""
+    cut = f", {costs['cut']:,} answers cut" if costs["cut"] else ""
+    tokens = f"{costs['prompt_tokens']:,} + {costs['written_tokens']:,} tokens"
+    return f"{costs['requests']:,} requests{repeated}, {tokens}{cut}"
+
+
+def cost_metrics(told: Told) -> dict[str, float]:
+    """What a server was asked, under the names that runs are compared by; empty without one."""
+    return {f"stage/server_{name}": float(value) for name, value in (told.get("costs") or {}).items()}
+
+
 def progress_unit(stage: str) -> str:
     """What a stage counts while it runs; empty where it counts a handful of dissimilar things."""
     return _UNITS.get(stage.split(maxsplit=1)[0], "")
@@ -64,7 +80,9 @@ def _rows(told: Told) -> str:
 def _of_asked(noun: str) -> Callable[[Told], str]:
     def words(told: Told) -> str:
         asked = told.get("asked", told["rows"])
-        return f"{told['rows']:,} {noun} of {asked:,} asked{_refused(told)}{_noted(told)}"
+        costs = cost_words(told)
+        paid = f"; {costs}" if costs else ""
+        return f"{told['rows']:,} {noun} of {asked:,} asked{_refused(told)}{_noted(told)}{paid}"
 
     return words
 

@@ -6,7 +6,7 @@ Environment variables are read here and nowhere else:
     FOUNDRY_MODELS        snapshots of hub checkpoints, as owner/name; HOME/models by default
     MLFLOW_TRACKING_URI   another MLflow than the database below the home
     PREFECT_API_URL       another Prefect server than the embedded one
-    key_variable          of a variant behind a server: the one that the recipe names holds its key
+    key_variable          of a model behind a server: the one that the recipe names holds its key
 """
 
 from blip_core.wiring.asking import asked_as, kind_for, table_of
@@ -33,6 +33,7 @@ from blip_core.wiring.generators import (
 )
 from blip_core.wiring.places import DEFAULT_HOME, Workplace, workplace
 from blip_core.wiring.readiness import check_can_run, check_ready
+from blip_core.wiring.served import ask_server, forget_answers
 from blip_core.wiring.tuning import load_base, tuning_job, vision_states
 from blip_core.wiring.variants import (
     adapter_folder,
@@ -52,6 +53,7 @@ __all__ = [
     "Workplace",
     "adapter_folder",
     "adapter_identity",
+    "ask_server",
     "asked_as",
     "build_labeller",
     "build_painter",
@@ -64,6 +66,7 @@ __all__ = [
     "evaluation_answers",
     "evaluation_examples",
     "evaluation_identity",
+    "forget_answers",
     "gate_identities",
     "gate_models",
     "git_commit",

@@ -39,6 +39,11 @@ class Workplace:
         return self.home / "training"
 
     @property
+    def answers(self) -> Path:
+        """Answers of servers to stages that are not finished."""
+        return self.home / "answers"
+
+    @property
     def journal(self) -> Path:
         return self.home / "journal"
 

@@ -17,16 +17,21 @@ from blip_core.wiring.checkpoints import check_checkpoints, folder_of
 from blip_core.wiring.environment import prepare_environment
 from blip_core.wiring.evaluation import evaluation_examples
 from blip_core.wiring.places import workplace
+from blip_core.wiring.served import with_server_facts
 from blip_core.wiring.tuning import check_adapter
 from blip_core.wiring.variants import server_key
 
 
-def check_ready(recipe: Recipe) -> None:
+def check_ready(recipe: Recipe) -> Recipe:
     """Make sure, before any work is begun, that a recipe can be run here.
+
+    Returns:
+        The recipe, with what servers tell of the models that they work.
 
     Raises:
         UserMistake: See `check_can_run` and `check_checkpoints`, the adapter does not fit its base,
             or a variant is no BLIP-2 that sees pictures.
+        StageFailure: A server of a text step is away, refuses, or does not serve the model.
     """
     check_can_run(recipe)
     check_checkpoints(recipe)
@@ -38,6 +43,7 @@ def check_ready(recipe: Recipe) -> None:
             server_key(variant)
         else:
             _check_answers(variant.model)
+    return with_server_facts(recipe)
 
 
 def _check_answers(checkpoint: Checkpoint) -> None:

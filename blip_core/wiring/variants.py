@@ -1,15 +1,14 @@
 """Variants as they are judged: loaded here, or behind a server."""
 
-import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blip_core.errors import RecipeError
 from blip_core.recipes import Inference, Recipe, ServerVariant, Variant
 from blip_core.wiring.checkpoints import checkpoint_identity, folder_digest, locate_checkpoint
 from blip_core.wiring.devices import device_of, use_threads
 from blip_core.wiring.places import workplace
+from blip_core.wiring.served import secret_of
 
 if TYPE_CHECKING:
     from blip_core.backends.chat import ChatClient, Dialect
@@ -134,12 +133,4 @@ def server_key(variant: ServerVariant) -> str:
     Raises:
         RecipeError: The variable is empty or not set.
     """
-    if not variant.key_variable:
-        return ""
-    key = os.environ.get(variant.key_variable, "")
-    if not key:
-        raise RecipeError(
-            f"variant {variant.name}: key_variable is {variant.key_variable}, but the environment has "
-            f"nothing under that name; set it to the key of {variant.url}"
-        )
-    return key
+    return secret_of(variant, f"variant {variant.name}: key_variable")

@@ -24,6 +24,7 @@ CHECKS: tuple[Check, ...] = (
     models.checkpoints,
     records.mlflow,
     records.waiting_journals,
+    serving.models,
     serving.prefect,
     serving.ports,
 )

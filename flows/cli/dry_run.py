@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def show_plan(recipe: Recipe, as_json: bool, until: str, dataset: str = "", adapter: str = "") -> None:
     """Print the stages of a run up to what would be made, see `planned`, and work none of them."""
-    check_ready(recipe)
+    recipe = check_ready(recipe)
     if as_json:
         with only_json() as output:
             output.write(

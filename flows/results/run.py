@@ -304,7 +304,9 @@ def summarise(
         comparisons=summarise_comparisons(ladder),
         adapter=summarise_adapter(adapter) if adapter else None,
         stages={
-            name: StageSummary(round(record.seconds, 3), record.cached)
+            name: StageSummary(
+                round(record.seconds, 3), record.cached, record.artifact.metadata.get("costs", {})
+            )
             for name, record in recorder.stages.items()
         },
         mlflow=MlflowSummary(recorder.tracking_uri, recorder.run.mlflow_id),

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 IMAGE_PX = 16
+POLL_S = 0.01  # how soon a server hears that it is over
 
 
 def tiny_tokenizer(**options):
@@ -245,7 +246,7 @@ def serving_chat():
     server.requests, server.reply = [], echo
     server.models = lambda: (404, "not here")
     server.url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=[POLL_S], daemon=True)
     thread.start()
     try:
         yield server

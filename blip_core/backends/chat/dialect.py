@@ -4,7 +4,7 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,11 +12,19 @@ TOP_LOGPROBS = 20  # as many as the protocol allows
 FEWER_LOGPROBS = 5  # as many as servers allow that allow fewer
 _LIMIT, _OTHER_LIMIT = "max_tokens", "max_completion_tokens"
 _CHANCES = ("logprobs", "top_logprobs")
+FORMAT = "response_format"
+THINKING = "chat_template_kwargs"  # how vLLM, SGLang and `transformers serve` are told not to think
 _TOO_MANY = re.compile(
     r"\b(?:max|maximum|most|greater|less|exceeds?|between|range|limit)\b|<=|≤", re.IGNORECASE
 )
 # What is least missed is left out first, where a refusal names several.
-_LEAST_FIRST = ("stream", "top_p", "seed", "top_logprobs", "logprobs", "temperature", _LIMIT)
+_LEAST_FIRST = (
+    *("stream", "top_p", THINKING, "seed", "top_logprobs", "logprobs", FORMAT, "temperature"),
+    _LIMIT,
+)
+# What may be meant by a refusal that names nothing, what is least missed first.
+_UNNAMED: Sequence[tuple[str, ...]] = (_CHANCES, (THINKING,), (FORMAT,))
+_FORMAT_WORDS = re.compile(r"json.?schema|response.?format|structured|guided|grammar", re.IGNORECASE)
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +113,10 @@ def next_change(change: Change, body: Mapping[str, Any], refusal: str) -> Change
         changed = _without(name, change, refusal)
         if changed != change:
             return changed
-    return change.drop(*_CHANCES) if "logprobs" in sent else None
+    for names in _UNNAMED:
+        if names[0] in sent:
+            return change.drop(*names)
+    return None
 
 
 def _without(name: str, change: Change, refusal: str) -> Change:
@@ -121,6 +132,8 @@ def _without(name: str, change: Change, refusal: str) -> Change:
 def _refused(refusal: str, sent: Mapping[str, Any]) -> Iterable[str]:
     """Parameters that a refusal names, the one first that it names as the cause."""
     named = [name for name in _LEAST_FIRST if re.search(rf"(?<![a-z_]){name}(?![a-z_])", refusal)]
+    if FORMAT in sent and FORMAT not in named and _FORMAT_WORDS.search(refusal):
+        named.append(FORMAT)
     cause = _cause(refusal)
     ordered = [cause, *named] if cause in _LEAST_FIRST else named
     return [name for name in ordered if name in sent or (name == "stream" and "stream" not in sent)]
@@ -140,7 +153,11 @@ def _told(before: Change, after: Change) -> Iterable[str]:
     left_out = sorted(after.without - before.without)
     if "logprobs" in left_out:
         yield "tells no probabilities: its answers are scored by their texts alone."
-    others = [name for name in left_out if name not in _CHANCES]
+    if FORMAT in left_out:
+        yield "does not answer by a JSON schema: answers are asked for as text."
+    if THINKING in left_out:
+        yield "cannot be told not to think: what it thinks is parted from its answers."
+    others = [name for name in left_out if name not in (*_CHANCES, FORMAT, THINKING)]
     if others:
         words = f"does not take {' and '.join(others)}: requests are sent without"
         yield words + (", so that answers may be sampled." if "temperature" in others else ".")

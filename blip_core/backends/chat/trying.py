@@ -36,10 +36,10 @@ class Busy(Exception):
         self.asked_wait_s = asked_wait_s
 
 
-def tries(pause: Pause = time.sleep) -> Retrying:
+def tries(pause: Pause = time.sleep, attempts: int = ATTEMPTS) -> Retrying:
     """Call something again while it raises `Busy`; the last one is raised."""
     return Retrying(
-        stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(BUDGET_S),
+        stop=stop_after_attempt(attempts) | stop_before_delay(BUDGET_S),
         wait=_wait,
         retry=retry_if_exception_type(Busy),
         sleep=pause,

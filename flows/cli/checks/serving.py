@@ -1,12 +1,30 @@
-"""Prefect's server, and the ports of both pages."""
+"""Servers of models, Prefect's server, and the ports of both pages."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from blip_core.errors import PlaceError
-from blip_core.wiring import prefect_api_url
+from blip_core.errors import FoundryError, PlaceError
+from blip_core.prefetching import served_models
+from blip_core.recipes import ServerVariant
+from blip_core.wiring import ask_server, prefect_api_url
 from blip_core.wiring.servers import answers, check_port, running_servers
 from flows.cli.checks.finding import Case, Finding
+
+
+def models(case: Case) -> Iterator[Finding]:
+    """Whether the servers answer that work models of the recipe."""
+    if case.recipe is None:
+        return
+    variants = [one for one in case.recipe.variants if isinstance(one, ServerVariant)]
+    asked = [*served_models(case.recipe), *((f"variants.{one.name}", one) for one in variants)]
+    for field, model in asked:
+        try:
+            told = ask_server(model, field)
+        except FoundryError as error:
+            yield Finding("servers", "problem", f"{field}: {error}", "see above")
+            continue
+        words = f"tells {told}" if told else "tells nothing of it"
+        yield Finding("servers", "ok", f"{field}: {model.url} serves {model.served_model} and {words}")
 
 
 def prefect(case: Case) -> Iterator[Finding]:

@@ -40,7 +40,7 @@ def test_the_object_has_the_promised_keys(summary):
         "p_value": 0.0004,
         "p_adjusted": 0.0004,
     }
-    assert values["stages"]["pictures"] == {"seconds": 0.1, "cached": True}
+    assert values["stages"]["pictures"] == {"seconds": 0.1, "cached": True, "costs": {}}
 
 
 def test_free_generation_that_was_off_is_null(summary):

@@ -27,6 +27,21 @@ from blip_core.reporting import stage_words
         ("pictures", {"rows": 8, "flagged": {}, "left_out": {}}, "8 pictures of 8 asked"),
         ("labels", {"rows": 5, "asked": 5, "refused": 0}, "5 labels of 5 asked"),
         (
+            "labels",
+            {
+                "rows": 5,
+                "costs": {
+                    "requests": 1_207,
+                    "repeated": 2,
+                    "prompt_tokens": 9_000,
+                    "written_tokens": 410,
+                    "cut": 3,
+                    "seconds": 1.5,
+                },
+            },
+            "5 labels of 5 asked; 1,207 requests (2 repeated), 9,000 + 410 tokens, 3 answers cut",
+        ),
+        (
             "dataset",
             {"rows": 360, "splits": {"train": 300, "test": 60}, "rejected": {"a": 1, "b": 2, "c": 3, "d": 4}},
             "train 300, test 60; refused 4 d, 3 c, 2 b, 1 other",
