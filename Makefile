@@ -181,6 +181,10 @@ campaign-training: $(READY) ## kill a tuning at every step, damage every file of
 bench-finetune: $(READY) ## tuning against the sources' loop, into docs/benchmarks/finetune.json and .md (ARGS=--gpu): twenty minutes
 	@$(BIN)/python -m tests.benchmarks.finetune $(ARGS)
 
+.PHONY: bench-dataset
+bench-dataset: $(READY) ## scenes, labels and pictures in batches against the row-by-row way, into docs/benchmarks/dataset.json and .md: ten minutes
+	@$(BIN)/python -m tests.benchmarks.dataset $(ARGS)
+
 .PHONY: bench-inference
 bench-inference: $(READY) ## answering against the row-by-row way, into docs/benchmarks/inference.json and .md (ARGS=--gpu): half an hour
 	@$(BIN)/python -m tests.benchmarks.inference $(ARGS)

@@ -1,0 +1,54 @@
+"""What makes a dataset is timed only where both sides make the same rows."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.benchmarks import dataset, dataset_page
+from tests.benchmarks.dataset_texts import Texts, labels, scenes
+from tests.benchmarks.dataset_work import Work
+from tests.benchmarks.processors import ENTRIES
+from tests.layouts import llava15, qwen2
+
+SMALL = {
+    "scenes": partial(scenes, Texts(3, 2, 8, qwen2.build, "a small Qwen2")),
+    "labels": partial(labels, Texts(3, 2, 8, llava15.build, "a small LLaVA")),
+}
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, Any]:
+    return dataset.measure(SMALL, {}, pairs=1)
+
+
+def test_each_stage_has_a_ratio_and_its_rates(results: dict[str, Any]) -> None:
+    assert results["equal_rows"]
+    assert results["ratio_cpu"].keys() == {"scenes", "labels"}
+    for one in results["ratio_cpu"].values():
+        assert (one["pairs"], one["rows"]) == (1, 3)
+        assert one["median"] > 0
+        assert all(rate > 0 for rate in one["rows_per_cpu_second"].values())
+
+
+def test_the_page_shows_every_ratio(results: dict[str, Any]) -> None:
+    page = dataset_page.page({ENTRIES: [results], "gpu": None})
+    for name, one in results["ratio_cpu"].items():
+        assert f"| {name} | **{one['median']}** |" in page
+        assert one["method"] in page
+
+
+@pytest.mark.parametrize("other", [["a", "c"], ["a"], ["b", "a"]])
+def test_rows_that_differ_are_not_timed(other: list[str]) -> None:
+    work = Work(2, lambda: ["a", "b"], lambda: other, lambda one, two: one == two, "letters")
+    with pytest.raises(SystemExit, match="made other rows"):
+        dataset.measure_part("letters", work, 1)
+
+
+@pytest.mark.parametrize("build", SMALL.values())
+def test_both_sides_write_texts_that_differ_from_row_to_row(build: Any, tmp_path: Path) -> None:
+    work = build(tmp_path)
+    batched, alone = work.batched(), work.one_by_one()
+    assert batched == alone
+    assert len(set(batched)) == work.rows
