@@ -177,3 +177,20 @@ def test_columns_are_told_in_one_line():
 def test_a_recipe_can_map_every_field():
     assert tuple(TableColumns.model_fields) == FIELDS
     assert TableColumns(answer="label", id="").given() == {"answer": "label", "id": ""}
+
+
+@pytest.mark.parametrize(
+    ("names", "is_told"),
+    [
+        (["image", "question"], True),
+        (["image", "question", "b", "c", "d"], True),
+        (["question"], True),
+        (["file", "img", "question", *OPTIONS], False),
+        (["image", *OPTIONS], False),
+        (["question", *OPTIONS], False),
+    ],
+)
+def test_a_column_for_all_options_is_advised_where_the_first_is_missing(names: list[str], is_told: bool):
+    with pytest.raises(TableError, match="Say which is which") as refusal:
+        found(names)
+    assert ("options=NAME is one column that holds all options" in str(refusal.value)) == is_told

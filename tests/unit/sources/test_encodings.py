@@ -70,6 +70,34 @@ def test_a_row_in_another_encoding_does_not_flip_a_table_of_utf_8(broken, tmp_pa
     assert "1 of 6 lines are no UTF-8" in table_facts(tmp_path / "t.csv").describe()
 
 
+@pytest.mark.parametrize(
+    ("sound", "broken"),
+    [
+        (["café"] * 3, 3),
+        (["noël", "año", "maçã"], 2),
+        ([KOREAN[0]], 10),
+        (["déjà levé"], 10),
+        ([GREEK[1]] * 2, 20),
+    ],
+    ids=["as many", "more", "three bytes", "three characters", "twice as certain"],
+)
+def test_broken_lines_outweigh_neither_as_many_sound_ones_nor_a_tenth_of_certain_ones(
+    sound, broken, tmp_path
+):
+    content = table(sound, "utf-8") + b"".join(b"q%d,p.png,caf\xe9\r\n" % number for number in range(broken))
+
+    assert questions(tmp_path / "t.csv", content)[: len(sound)] == sound
+    told = table_facts(tmp_path / "t.csv").describe()
+    assert told.endswith(f"; {broken} of {1 + len(sound) + broken} lines are no UTF-8")
+
+
+@pytest.mark.parametrize(("sound", "broken"), [(["café"] * 3, 4), ([KOREAN[0]], 11), (["déjà levé"], 11)])
+def test_what_more_lines_say_against_than_for_is_no_utf_8_without_doubt(sound, broken, tmp_path):
+    content = table(sound, "utf-8") + b"".join(b"q%d,p.png,caf\xe9\r\n" % number for number in range(broken))
+    with pytest.raises(TableError, match="is no UTF-8, and "):
+        questions(tmp_path / "t.csv", content)
+
+
 def test_two_tables_in_one_file_keep_the_part_that_is_utf_8(tmp_path):
     content = table(KOREAN, "utf-8") + b"".join(table(KOREAN, "cp949").splitlines(keepends=True)[1:])
     assert questions(tmp_path / "t.csv", content)[:4] == KOREAN
