@@ -26,7 +26,7 @@ BUILD = Path("build/mutants")
 ACROSS = ("tests/contract", "tests/hostile", "tests/tasks", "tests/docs/test_pages.py")
 OUTCOMES = ("killed", "timeout", "survived", "gone")
 COLLECTING = 3600.0  # seconds for the tests of one folder, watched and on a busy machine
-TIME = 10 * MOST_SECONDS  # that a mutant's tests may take: machines are busy, and the tests ran alone
+TIME = 4 * MOST_SECONDS  # that the tests of a mutant may take, on a machine that does other work too
 
 
 @dataclass

@@ -106,7 +106,7 @@ def tests_of(reaches: Sequence[Reach], tree: Path, path: str, line: int) -> list
         usable = {test: taken for test, taken in reach.seconds.items() if test not in reach.failed}
         seconds |= usable
         passed = reach.lines.get(path, {})
-        numbers = [line] if line in passed and statement else statement or passed
+        numbers = [line] if line in passed and line in statement else statement or passed
         contexts = {context for number in numbers for context in passed.get(number, ())}
         found |= {test for test in usable if test in contexts or _file(test) in contexts}
         if not statement:
@@ -125,18 +125,33 @@ def _distance(test: str, room: str, stem: str) -> tuple[bool, bool]:
 
 
 def _statement(file: Path, line: int) -> list[int]:
-    """Lines of the statement of a function in which the line stands; empty for what runs at import."""
+    """Lines of the statement of a function in which the line stands; empty for what runs at import.
+
+    What stands above a function's body, decorators and defaults, is felt wherever the body runs.
+    """
+    functions = [
+        node
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    ]
     statements = [
         (statement.lineno, _last_line(statement))
-        for function in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for function in functions
         for statement in _body(function)
         if statement.lineno <= line <= (statement.end_lineno or 0)
     ]
-    if not statements:
-        return []
-    first, last = max(statements)
-    return [line, *range(first, last + 1)]
+    if statements:
+        first, last = max(statements)
+        return [line, *range(first, last + 1)]
+    for function in functions:
+        if not isinstance(function, ast.Lambda):
+            first, body = (
+                min([function.lineno, *(one.lineno for one in function.decorator_list)]),
+                function.body,
+            )
+            if first <= line < body[0].lineno:
+                return list(range(body[0].lineno, (body[-1].end_lineno or 0) + 1))
+    return []
 
 
 def _body(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> Iterator[ast.stmt | ast.expr]:

@@ -194,3 +194,17 @@ def test_a_column_for_all_options_is_advised_where_the_first_is_missing(names: l
     with pytest.raises(TableError, match="Say which is which") as refusal:
         found(names)
     assert ("options=NAME is one column that holds all options" in str(refusal.value)) == is_told
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        (Columns(question="q", a="x", b="y", answer="right", caption="c"), ("mcq", "answer", "right")),
+        (Columns(question="q", options="all", answer="right"), ("mcq", "answer", "right")),
+        (Columns(question="q", answer="right", caption="c"), ("vqa", "answer", "right")),
+        (Columns(answer="right", caption="c"), ("caption", "caption", "c")),
+        (Columns(), ("caption", "caption", "")),
+    ],
+)
+def test_what_is_right_stands_where_the_kind_of_row_has_it(columns: Columns, told: tuple[str, str, str]):
+    assert (columns.task, columns.told_field, columns.told) == told

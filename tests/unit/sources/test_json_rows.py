@@ -54,6 +54,26 @@ def test_a_single_row_is_a_row_and_no_document(tmp_path):
     assert read(tmp_path / "t.json", json.dumps(ROWS[0], indent=1)) == ROWS[:1]
 
 
+@pytest.mark.parametrize("ending", [".json", ".jsonl"])
+@pytest.mark.parametrize(
+    ("text", "names", "rows"),
+    [
+        ("{}", [], [{}]),
+        ("[{}]", [], [{}]),
+        ("[]", [], []),
+        ('{"a": []}', ["a"], [{"a": []}]),
+        ('{"a": [1, 2]}', ["a"], [{"a": [1, 2]}]),
+        ('{"a": [], "b": []}', [], []),
+        ('{"a": [1], "b": [2]}', ["a", "b"], [{"a": 1, "b": 2}]),
+        ('{"a": {}}', [], []),
+        ('{"a": {"0": 1}}', ["a"], [{"a": 1}]),
+    ],
+)
+def test_small_and_empty_documents_are_what_they_say(text, names, rows, ending, tmp_path):
+    assert read(tmp_path / f"t{ending}", text) == rows
+    assert column_names(tmp_path / f"t{ending}") == names
+
+
 def test_what_the_library_datasets_writes_is_read(tmp_path):
     Dataset.from_list(ROWS).to_json(str(tmp_path / "t.json"))
     assert list(raw_rows(tmp_path / "t.json", ["id"])) == ROWS

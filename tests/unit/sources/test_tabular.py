@@ -185,3 +185,12 @@ def test_a_folder_without_a_dataset_is_no_table(tmp_path):
     (tmp_path / "t.csv").mkdir()
     with pytest.raises(TableError, match="is a folder, but no dataset"):
         column_names(tmp_path / "t.csv")
+
+
+def test_a_thousand_columns_are_read_and_not_one_more(csv_file):
+    names = [f"c{number}" for number in range(1_001)]
+    csv_file.write_text(",".join(names[:-1]) + "\n")
+    assert column_names(csv_file) == names[:-1]
+    csv_file.write_text(",".join(names) + "\n")
+    with pytest.raises(TableError, match="has 1,001 columns; at most 1,000 are read"):
+        column_names(csv_file)
