@@ -16,7 +16,7 @@ from blip_core.errors import CheckpointError
 from blip_core.modeling.checkpoints import read_json
 from blip_core.recipes.checkpoint import POCKET_PREFIX, Checkpoint
 
-Kind = Literal["language", "llava", "blip-2", "diffusion"]
+Kind = Literal["language", "llava", "image-text", "blip-2", "diffusion"]
 
 PUBLISHED = "published"
 PARTS = ("unet", "vae", "text_encoder", "safety_checker")
@@ -24,8 +24,13 @@ _MODEL_INDEX = "model_index.json"
 _KIND_WORDS: Mapping[Kind, str] = {
     "language": "a language model",
     "llava": "a LLaVA",
+    "image-text": "a model that answers about pictures",
     "blip-2": "a BLIP-2",
     "diffusion": "a Stable Diffusion pipeline",
+}
+_ALLOWED: Mapping[Kind, tuple[Kind, ...]] = {
+    "language": ("language", "image-text"),
+    "image-text": ("image-text", "llava"),
 }
 _WEIGHTS = (".safetensors", ".gguf")
 
@@ -41,6 +46,7 @@ class Architecture:
         origin: where this is known from, in words.
         stored_dtype: type that its files hold weights in.
         disk_bytes: of its weights on this machine; None where it is still to be downloaded.
+        note: what else is known of it and changes the figures; mostly empty.
     """
 
     id: str
@@ -49,6 +55,7 @@ class Architecture:
     origin: str
     stored_dtype: str
     disk_bytes: int | None
+    note: str = ""
 
 
 def architecture_of(
@@ -75,7 +82,8 @@ def architecture_of(
     config = _from_published(content)
     _check_kind(config, kind, field, checkpoint.id)
     origin = f"as published, {content['source']}"
-    return Architecture(checkpoint.id, kind, config, origin, content["stored_dtype"], None)
+    note = content.get("before", {}).get("words", "")
+    return Architecture(checkpoint.id, kind_of(config), config, origin, content["stored_dtype"], None, note)
 
 
 def published_ids() -> tuple[str, ...]:
@@ -140,7 +148,7 @@ def _from_folder(checkpoint: Checkpoint, kind: Kind, field: str, folder: Path) -
         config = _read_config(checkpoint, folder)
         stored = str(config.dtype or checkpoint.dtype).removeprefix("torch.")
     _check_kind(config, kind, field, checkpoint.id)
-    return Architecture(checkpoint.id, kind, config, "its own config", stored, size)
+    return Architecture(checkpoint.id, kind_of(config), config, "its own config", stored, size)
 
 
 def _read_config(checkpoint: Checkpoint, folder: Path) -> Any:
@@ -156,14 +164,26 @@ def _read_config(checkpoint: Checkpoint, folder: Path) -> Any:
 
 
 def _check_kind(config: Any, kind: Kind, field: str, name: str) -> None:
-    found: Kind
-    if isinstance(config, Mapping):
-        found = "diffusion"
-    elif config.model_type in ("blip-2", "llava"):
-        found = config.model_type
-    else:
-        found = "language"
-    if found != kind:
+    found = kind_of(config)
+    if found not in _ALLOWED.get(kind, (kind,)):
         raise CheckpointError(
             f"{field} is {name}, which is {_KIND_WORDS[found]}; allowed here: {_KIND_WORDS[kind]}"
         )
+
+
+def kind_of(config: Any) -> Kind:
+    """What a config is that of."""
+    if isinstance(config, Mapping):
+        return "diffusion"
+    if config.model_type == "blip-2":
+        return "blip-2"
+    if config.model_type == "llava":
+        return "llava"
+    return "image-text" if is_image_text(config) else "language"
+
+
+def is_image_text(config: Any) -> bool:
+    """Whether a config is that of a model that answers about pictures."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as KNOWN
+
+    return config.model_type in KNOWN

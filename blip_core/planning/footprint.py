@@ -18,6 +18,7 @@ class Footprint:
         working: the most that one batch allocates besides.
         work: of one batch.
         forward: of tuning, the part of the work that a validation does as well.
+        is_coarse: whether all but the weights is bounded, and not traced.
     """
 
     weights: int
@@ -25,6 +26,7 @@ class Footprint:
     working: int
     work: Work = field(default_factory=Work)
     forward: Work = field(default_factory=Work)
+    is_coarse: bool = False
 
     @property
     def total(self) -> int:

@@ -29,6 +29,7 @@ from blip_core.prefetching import served_models
 from blip_core.recipes import Recipe
 
 DERIVED = "derived"
+UNKNOWN = "not known"
 SECONDS_AN_HOUR = 3600
 
 
@@ -39,10 +40,10 @@ class Timing:
     Attributes:
         stage: its name.
         rows: that it works; of tuning, in all epochs.
-        seconds: of wall time.
-        device_hours: of all processes together.
-        origin: `derived`, `measured here` or `measured elsewhere`.
-        date: of the measurement; empty where the time is derived.
+        seconds: of wall time; 0 where it is not known.
+        device_hours: of all processes together; 0 where the time is not known.
+        origin: `derived`, `measured here`, `measured elsewhere` or `not known`.
+        date: of the measurement; empty where there is none.
         device: what it holds for; empty where nobody wrote it down.
     """
 
@@ -53,6 +54,14 @@ class Timing:
     origin: str
     date: str
     device: str
+
+    @property
+    def is_known(self) -> bool:
+        return self.origin != UNKNOWN
+
+    def to_dict(self) -> dict[str, Any]:
+        """The timing as programs read it: what is not known is null."""
+        return asdict(self) if self.is_known else {**asdict(self), "seconds": None, "device_hours": None}
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,7 @@ class Plan:
                 name: {
                     "id": one.id,
                     "known_from": one.origin,
+                    "note": one.note,
                     "is_here": one.disk_bytes is not None,
                     "download_bytes": self.downloads.get(one.id, 0),
                 }
@@ -151,12 +161,12 @@ class Plan:
             "context_bytes": CONTEXT_BYTES if on_gpu else 0,
             "disk_bytes": asdict(self.disk) | {"total": self.disk.total},
             "card": {**asdict(self.card), "is_default": self.card.memory_gb == 0 or self.card.name in CARDS},
-            "times": [asdict(timing) for timing in self.timings],
+            "times": [timing.to_dict() for timing in self.timings],
             "device_hours": self.device_hours,
             "phases": {
                 one.recipe.phase: {
                     "rows": asdict(one.counts),
-                    "times": [asdict(timing) for timing in one.of_rows_and_tuning],
+                    "times": [timing.to_dict() for timing in one.of_rows_and_tuning],
                 }
                 for one in self.before
             },
@@ -177,6 +187,7 @@ def _stage_told(stage: Stage) -> dict[str, Any]:
         "kept_bytes": footprint.kept,
         "working_bytes": footprint.working,
         "peak_bytes": footprint.total,
+        "is_coarse": footprint.is_coarse,
         "rows": stage.rows,
         "flops": stage.work.flops,
     }
@@ -306,12 +317,18 @@ def choose_card(
 def time_stage(
     stage: Stage, recipe: Recipe, rates: Sequence[Rate], card: Card, elsewhere: Sequence[Rate] = ()
 ) -> Timing:
-    """How long a stage takes: as it was measured where it was, else derived from its operations."""
+    """How long a stage takes: as it was measured where it was, else derived from its operations.
+
+    Of a CPU nothing is derived: how much of its peak it reaches differs fifty-fold by model and machine. Nor
+    is it of a stage whose operations nobody traced.
+    """
     known = known_rate(stage.name, recipe, rates, elsewhere)
     if known is not None:
         seconds = stage.rows / known.rows_per_second
         hours = seconds * stage.processes / SECONDS_AN_HOUR
         return Timing(stage.name, stage.rows, seconds, hours, known.origin, known.date, known.device)
+    if card.memory_gb == 0 or stage.footprint.is_coarse:
+        return Timing(stage.name, stage.rows, 0.0, 0.0, UNKNOWN, "", card.name)
     seconds = card.seconds(stage.work)
     hours = seconds / SECONDS_AN_HOUR
     return Timing(stage.name, stage.rows, seconds / stage.processes, hours, DERIVED, "", card.name)

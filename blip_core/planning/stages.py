@@ -3,15 +3,17 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from blip_core import strict_json
 from blip_core.backends.sampling import Sampling
 from blip_core.modeling.stored_features import TOWER_BATCH
 from blip_core.planning.answering import answer
-from blip_core.planning.architectures import Architecture, Kind, architecture_of
+from blip_core.planning.architectures import Architecture, Kind, architecture_of, is_image_text
+from blip_core.planning.coarse import NOT_TRACEABLE, bound, picture_tokens_bound
 from blip_core.planning.counting import Counts
 from blip_core.planning.footprint import Footprint
-from blip_core.planning.generating import label, picture_tokens, write
+from blip_core.planning.generating import Texts, label, picture_tokens, write
 from blip_core.planning.lengths import label_texts, questions, scene_texts, training_rows
 from blip_core.planning.live_bytes import Where, Work
 from blip_core.planning.painting import paint
@@ -24,8 +26,11 @@ VARIANTS = "variants."
 _KINDS: Mapping[str, Kind] = {
     "scenes.model": "language",
     "pictures.model": "diffusion",
-    "labels.model": "llava",
+    "labels.model": "image-text",
 }
+
+
+PICTURE_PX = 1024  # side of a picture from outside, whose size nobody looked at; an assumption
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ class StageSizes:
         settings, model = recipe.scenes, loaded_here(recipe.scenes.model)
         config = self.architectures["scenes.model"].config
         sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
-        footprint = write(config, model.dtype, scene_texts(recipe), sampling, self.where)
+        footprint = _written(config, model.dtype, scene_texts(recipe), sampling, self.where)
         lists = self.counts.scenes / settings.per_call
         batches = lists / settings.batch_size
         return [
@@ -129,8 +134,7 @@ class StageSizes:
         settings, model = recipe.labels, loaded_here(recipe.labels.model)
         config = self.architectures["labels.model"].config
         sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
-        texts = label_texts(recipe, picture_tokens(config))
-        footprint = label(config, model.dtype, texts, sampling, self.where)
+        footprint = _labelled(config, model.dtype, recipe, sampling, self.where)
         rows, size = self.counts.labels, settings.batch_size
         return [self._stage("labels", model.id, f"{size} pictures", footprint, rows, rows / size)]
 
@@ -188,6 +192,29 @@ class StageSizes:
 
     def _with_workspace(self, footprint: Footprint) -> Footprint:
         return footprint.keeping(CUBLAS_WORKSPACE_BYTES) if self.where == "cuda" else footprint
+
+
+def _written(config: Any, dtype: str, texts: Texts, sampling: Sampling, where: Where) -> Footprint:
+    """Traced where the model's own code can be, else bounded."""
+    if is_image_text(config):
+        return bound(config, dtype, texts)
+    try:
+        return write(config, dtype, texts, sampling, where)
+    except NOT_TRACEABLE:
+        return bound(config, dtype, texts)
+
+
+def _labelled(config: Any, dtype: str, recipe: Recipe, sampling: Sampling, where: Where) -> Footprint:
+    """Traced for LLaVA 1.5, whose pictures all take as many tokens, else bounded."""
+    if config.model_type == "llava":
+        try:
+            return label(config, dtype, label_texts(recipe, picture_tokens(config)), sampling, where)
+        except NOT_TRACEABLE:  # another language model or tower than the published ones have
+            pass
+    made = recipe.source.is_made_here
+    side = max(recipe.pictures.width_px, recipe.pictures.height_px) if made else PICTURE_PX
+    texts = label_texts(recipe, picture_tokens_bound(config, side))
+    return bound(config, dtype, texts, side)
 
 
 def _settings(group: str, recipe: Recipe) -> str:

@@ -16,7 +16,7 @@ from blip_core.planning.cards import (
     LAUNCH_SECONDS,
     PEAK_SHARE,
 )
-from blip_core.planning.plan import DERIVED, Plan, Timing
+from blip_core.planning.plan import DERIVED, UNKNOWN, Plan, Timing
 from blip_core.planning.rates import MEASURED_ELSEWHERE
 from blip_core.prefetching import served_models
 
@@ -90,6 +90,8 @@ def _head(console: Console, plan: Plan) -> None:
     )
     if plan.where == "cpu":
         _line(console, "Models run on the CPU: what they hold is main memory, and no GPU is used.")
+    for name, note in {one.id: one.note for one in plan.architectures.values() if one.note}.items():
+        _line(console, f"{name}: {note}.")
     console.print()
 
 
@@ -131,11 +133,18 @@ def _memory(console: Console, plan: Plan) -> None:
         sizes = [size_words(size) for size in (one.weights, one.kept, one.working, one.total)]
         table.add_row(
             escape(stage.name),
-            escape(stage.batch),
+            escape(stage.batch) + (", coarse" if stage.footprint.is_coarse else ""),
             *sizes,
             *([size_words(plan.host[stage.group])] if on_gpu else []),
         )
     console.print(table)
+    coarse = [stage.name for stage in plan.stages if stage.footprint.is_coarse]
+    if coarse:
+        _line(
+            console,
+            f"Coarse: {', '.join(coarse)}. Its weights are exact; kept and working memory are not traced but "
+            "bounded from above, and real peaks are lower.",
+        )
     for field, model in served_models(plan.recipe):
         words = (
             f"{field} is {model.served_model} at {model.url}: a server works it, nothing of it is held here."
@@ -236,18 +245,18 @@ def _times(console: Console, plan: Plan, timings: Sequence[Timing]) -> None:
         ("where the rate is from",),
     )
     for timing in timings:
-        rate = f"{timing.rows / timing.seconds:,.1f}" if timing.seconds else ""
+        rate = _rate_words(timing.rows / timing.seconds) if timing.seconds else ""
         table.add_row(
             escape(timing.stage),
             f"{timing.rows:,.0f}",
             rate,
             time_words(timing.seconds) if timing.seconds else "",
-            f"{timing.device_hours:.2f}",
+            f"{timing.device_hours:.2f}" if timing.is_known else "",
             escape(origin_words(timing)),
         )
     whole = sum(timing.seconds for timing in timings)
     table.add_row(
-        "[bold]in all[/bold]",
+        f"[bold]{'in all' if all(timing.is_known for timing in timings) else 'what is known'}[/bold]",
         "",
         "",
         f"[bold]{time_words(whole)}[/bold]",
@@ -265,8 +274,14 @@ def _times(console: Console, plan: Plan, timings: Sequence[Timing]) -> None:
         )
 
 
+def _rate_words(rate: float) -> str:
+    return f"{rate:,.1f}" if rate >= 1 else f"{rate:.2g}"
+
+
 def origin_words(timing: Timing) -> str:
     """Where a rate is from: measured here on 2026-11-30, on a card by somebody, or derived for a card."""
+    if timing.origin == UNKNOWN:
+        return "not known until it has run here"
     if timing.origin == DERIVED:
         return f"derived for {timing.device}"
     if timing.origin == MEASURED_ELSEWHERE:

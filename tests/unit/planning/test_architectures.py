@@ -1,5 +1,6 @@
 """Published architectures have the parameters that their checkpoints are known for."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,12 @@ import torch
 
 from blip_core.errors import CheckpointError
 from blip_core.modeling import account_parameters
-from blip_core.planning.architectures import architecture_of, published_ids, published_parameters
+from blip_core.planning.architectures import (
+    _published,
+    architecture_of,
+    published_ids,
+    published_parameters,
+)
 from blip_core.planning.painting import pipeline_modules
 from blip_core.recipes.checkpoint import Checkpoint
 
@@ -27,6 +33,26 @@ def counted(config, maker):
 def test_blip2(hub_id):
     account = account_parameters(published(hub_id, "blip-2").config, None, "none")
     assert account.base == published_parameters(hub_id)
+
+
+def test_both_configs_of_opt_are_known_and_the_plan_says_which_is_counted():
+    """The hub's vocabulary grew by 32 tokens; what the sources print was counted before."""
+    hub_id = "Salesforce/blip2-opt-2.7b"
+    found = published(hub_id, "blip-2")
+    before = _published()[hub_id]["before"]
+    earlier = copy.deepcopy(found.config)
+    earlier.text_config.vocab_size = before["text_config"]["vocab_size"]
+    counts = [account_parameters(config, None, "none").base for config in (found.config, earlier)]
+    assert counts == [published_parameters(hub_id), before["parameters"]] == [3_744_761_856, 3_744_679_936]
+    assert all(words in found.note for words in ("50,304", "50,272", "81,920"))
+
+
+@pytest.mark.parametrize(
+    "hub_id", ["Salesforce/blip2-flan-t5-xl", "llava-hf/llava-1.5-7b-hf", "Qwen/Qwen1.5-1.8B-Chat"]
+)
+def test_of_a_checkpoint_with_one_config_nothing_more_is_said(hub_id):
+    kind = {"Salesforce": "blip-2", "llava-hf": "llava", "Qwen": "language"}[hub_id.split("/")[0]]
+    assert published(hub_id, kind).note == ""
 
 
 def test_llava():
@@ -87,5 +113,7 @@ def test_a_folder_that_is_not_there_is_named():
 
 
 def test_another_kind_than_the_stage_needs_is_refused(tiny_blip2):
-    with pytest.raises(CheckpointError, match=r"labels\.model is .*which is a BLIP-2; allowed here: a LLaVA"):
-        architecture_of(Checkpoint(id=str(tiny_blip2("t5"))), "llava", "labels.model", NOWHERE, NOWHERE)
+    with pytest.raises(
+        CheckpointError, match=r"labels\.model is .*which is a BLIP-2; allowed here: a model that"
+    ):
+        architecture_of(Checkpoint(id=str(tiny_blip2("t5"))), "image-text", "labels.model", NOWHERE, NOWHERE)

@@ -2,9 +2,11 @@
 
 import json
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from blip_core.errors import RecipeError, TableError
 from blip_core.planning import Rate, make_plan
@@ -81,7 +83,7 @@ def test_each_phase_is_counted_and_a_mixture_by_its_weights():
 
 
 def test_a_plan_counts_the_time_of_every_phase(pocket):
-    planned = pocket_plan(PHASES, bundled=2080)
+    planned = pocket_plan(PHASES, "device.kind=cuda", bundled=2080)
     told = planned.to_dict()
     assert [one.recipe.phase for one in planned.before] == ["wide", "own-half"] == list(told["phases"])
     assert all(not one["stage"].startswith("predict") for one in told["phases"]["wide"]["times"])
@@ -139,13 +141,19 @@ class TestRates:
         made = Rate(stage, per_second, "measured here", "2026-11-20", "some card", wanted)
         return replace(made, **changes)
 
-    def test_a_measured_rate_goes_before_a_derived_one(self):
+    def test_on_a_cpu_a_rate_is_measured_or_none_is_told(self):
         recipe = load_recipe("gallery-vqa", "pocket")
         plan = pocket_plan(rates=[self.rate(recipe, "scenes", 5.0)], bundled=8)
         scenes, pictures = plan.timings[:2]
         assert (scenes.origin, scenes.date, scenes.seconds) == ("measured here", "2026-11-20", 100.0)
         assert scenes.device == "some card"
-        assert (pictures.origin, pictures.date) == ("derived", "")
+        assert (pictures.origin, pictures.date, pictures.seconds) == ("not known", "", 0.0)
+        told = {one["stage"]: one for one in plan.to_dict()["times"]}
+        assert [told[stage]["seconds"] for stage in STAGES[:5]] == [100.0, None, None, None, None]
+        console = Console(file=StringIO(), width=100)
+        show(console, plan)
+        assert "not known until it has run here" in console.file.getvalue()
+        assert "Assumptions, not measurements" not in console.file.getvalue()
 
     def test_of_several_the_slowest_is_promised(self):
         recipe = load_recipe("gallery-vqa", "pocket")
