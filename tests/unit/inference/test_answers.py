@@ -101,6 +101,18 @@ def test_where_nothing_was_written_freely_no_letter_is_missed() -> None:
     assert flags_of(silent, wrote_freely=False, is_cut=False) == ""
 
 
+@pytest.mark.parametrize(("text", "cut"), [("a dog", False), ("a dog", True), ("", False), ("", True)])
+@pytest.mark.parametrize("task", ["vqa", "caption"])
+def test_a_free_answer_is_odd_where_it_is_empty_or_its_prompt_was_cut(
+    task: str, text: str, cut: bool
+) -> None:
+    written = replace(to_prediction(example(), "x", "", [0.7, 0.1, 0.1, 0.1], text), task=task)
+
+    flags = flags_of(written, wrote_freely=True, is_cut=cut).split()
+
+    assert flags == ["no-text"] * (not text) + ["cut-prompt"] * cut
+
+
 def test_without_a_description_its_line_is_left_out() -> None:
     settings = Inference(answer_prompt="Choose.\nDescription: {description}\n{question} {a} {b} {c} {d}")
 

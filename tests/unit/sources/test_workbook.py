@@ -72,6 +72,13 @@ def test_a_title_above_the_header_is_no_header(tmp_path):
     assert "header in row 3" in table_facts(path).describe()
 
 
+@pytest.mark.parametrize("above", [[], [[]], [[], [None, None]]], ids=["first", "second", "third"])
+def test_where_all_rows_have_one_cell_the_first_is_the_header(above, tmp_path):
+    path = saved(tmp_path / "t.xlsx", *above, ["question"], ["What?"], ["Where?"])
+    assert column_names(path) == ["question"]
+    assert read(path) == [["What?"], ["Where?"]]
+
+
 def test_the_first_visible_sheet_with_a_header_is_read_and_the_others_are_named(tmp_path):
     def add(book: Workbook) -> None:
         book.create_sheet("Cover", 0)
@@ -138,6 +145,13 @@ def test_an_archive_that_unpacks_to_more_than_is_read_is_not_unpacked(tmp_path, 
     path = saved(tmp_path / "t.xlsx", HEADER, ["x" * 1_000] * 5)
     monkeypatch.setattr(room, "MAX_TEXT_TABLE_BYTES", 1_000)
     with pytest.raises(TableError, match="unpacks to 0 MiB in"):
+        column_names(path)
+
+
+def test_an_archive_of_too_many_parts_is_told_with_what_is_read(tmp_path, monkeypatch):
+    path = saved(tmp_path / "t.xlsx", HEADER, *ROWS)
+    monkeypatch.setattr(room, "MAX_PARTS", 2)
+    with pytest.raises(TableError, match=r"in \d+ parts; at most 256 MiB in 2 are read"):
         column_names(path)
 
 
