@@ -27,18 +27,22 @@ def quantise_blocks(model: nn.Module, quantisation: Literal["int8", "nf4"], dtyp
     Returns:
         Names of the layers that were replaced.
     """
-    chosen = [
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and _IN_A_BLOCK.search(name) and not _WHOLE.search(name)
-    ]
-    for name in chosen:
+    chosen = block_linears(model)
+    for name, plain in chosen:
         parent, _, own = name.rpartition(".")
-        plain = model.get_submodule(name)
         setattr(model.get_submodule(parent), own, _quantised(plain, quantisation, dtype))
     keep_weights_unpacked(model)
     quieten_int8()
-    return chosen
+    return [name for name, _ in chosen]
+
+
+def block_linears(model: nn.Module) -> list[tuple[str, nn.Linear]]:
+    """The linears of a model's blocks that are quantised, by name."""
+    return [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and _IN_A_BLOCK.search(name) and not _WHOLE.search(name)
+    ]
 
 
 def _quantised(plain: Any, quantisation: Literal["int8", "nf4"], dtype: torch.dtype) -> nn.Module:

@@ -14,19 +14,19 @@ from typing import Any, Literal
 
 from blip_core.errors import CheckpointError
 from blip_core.modeling.checkpoints import read_json
+from blip_core.prefetching.selecting import component_folders
 from blip_core.recipes.checkpoint import POCKET_PREFIX, Checkpoint
 
 Kind = Literal["language", "llava", "image-text", "blip-2", "diffusion"]
 
 PUBLISHED = "published"
-PARTS = ("unet", "vae", "text_encoder", "safety_checker")
 _MODEL_INDEX = "model_index.json"
 _KIND_WORDS: Mapping[Kind, str] = {
     "language": "a language model",
     "llava": "a LLaVA",
     "image-text": "a model that answers about pictures",
     "blip-2": "a BLIP-2",
-    "diffusion": "a Stable Diffusion pipeline",
+    "diffusion": "a text-to-image pipeline",
 }
 _ALLOWED: Mapping[Kind, tuple[Kind, ...]] = {
     "language": ("language", "image-text"),
@@ -140,8 +140,8 @@ def _from_folder(checkpoint: Checkpoint, kind: Kind, field: str, folder: Path) -
     if (folder / _MODEL_INDEX).is_file():
         config: Any = {
             part: read_json(folder / part / "config.json", "diffusion")
-            for part in PARTS
-            if (folder / part).is_dir()
+            for part in sorted(component_folders((folder / _MODEL_INDEX).read_bytes(), str(folder)))
+            if (folder / part / "config.json").is_file()  # others have no weights
         }
         stored: str = checkpoint.dtype
     else:

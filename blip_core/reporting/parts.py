@@ -13,7 +13,7 @@ from blip_core.scoring.measures import MEASURES
 
 _CHECKPOINT = {
     "writers": "a language model, see `scenes.model`",
-    "painters": "a Stable Diffusion pipeline, see `pictures.model`",
+    "painters": "a text-to-image pipeline of diffusers, see `pictures.model`",
     "labellers": "a vision-language model, see `labels.model`",
 }
 
