@@ -154,7 +154,8 @@ def _complete(merged: dict[str, Any], profile: str) -> dict[str, Any]:
         "baseline": merged.get("baseline", Recipe.model_fields["baseline"].default.model_dump()),
     }
     phases = _each_laid(merged)
-    names = [phase.get("name") for phase in phases if isinstance(phase, Mapping)]
+    told = [phase.get("name") for phase in phases if isinstance(phase, Mapping)]
+    names = [name for name in told if isinstance(name, str)]  # others are refused as names, not in variants
     if isinstance(variants, list):
         merged["variants"] = [_with_phase(_with_model(variant, models), names) for variant in variants]
     return merged | {"profile": profile} | ({"phases": phases} if phases else {})
@@ -173,7 +174,7 @@ def _laid(phase: Mapping[str, Any], merged: Mapping[str, Any]) -> dict[str, Any]
     return {**phase, **{name: merge(own or {}, phase[name]) for name, own in tables.items()}}
 
 
-def _with_phase(variant: Any, names: Sequence[Any]) -> Any:
+def _with_phase(variant: Any, names: Sequence[str]) -> Any:
     """Let a variant that names a phase, or carries the last one's adapter, say so in its own field."""
     if not names or not isinstance(variant, Mapping) or "phase" in variant:
         return variant

@@ -106,6 +106,11 @@ def test_a_digest_depends_on_the_named_sections_alone():
     assert plain.digest("finetune") != changed.digest("finetune")
 
 
+def test_a_digest_does_not_depend_on_the_order_of_sections():
+    recipe = load_recipe("gallery-vqa")
+    assert recipe.digest("scenes", "labels") == recipe.digest("labels", "scenes") != recipe.digest("labels")
+
+
 def test_a_recipe_cannot_be_changed_after_it_was_loaded():
     with pytest.raises(ValueError, match="frozen"):
         load_recipe("gallery-vqa").scenes.count = 3

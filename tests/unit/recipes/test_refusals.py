@@ -92,6 +92,31 @@ def test_fields_that_contradict_each_other_are_both_named(overrides, fields):
     assert [field for field in fields if field not in refusal] == []
 
 
+@pytest.mark.parametrize("field", ["variants", "findings", "phases"])
+@pytest.mark.parametrize(
+    "value", ["5", "true", "'text'", "['text']", "[3]", "{name='x'}", "[{}, 'text']", "[[]]"]
+)
+def test_a_list_of_tables_that_is_none_is_named(field, value):
+    assert _refusal(f"{field}={value}").startswith(field)
+
+
+@pytest.mark.parametrize("phase", ["{}", "{seed=3}", "{name=3}", "{name=[]}"])
+def test_a_phase_without_a_name_is_told_as_that_alone(phase):
+    refusal = _refusal(f"phases=[{phase}]")
+    assert [line for line in refusal.splitlines() if not line.startswith("phases[0].")] == []
+    assert "phases[0].name is " in refusal
+
+
+@pytest.mark.parametrize("field", ["variants", "phases"])
+@pytest.mark.parametrize("value", ["5", "'text'", "['text']", "{name='x'}"])
+def test_findings_wait_for_lists_that_hold(field, value):
+    shipped = load_recipe("gallery-vqa", "pocket")
+    assert shipped.findings
+    assert _refusal(f"{field}={value}", "inference.ablations=5").startswith(
+        ("variants", "phases", "inference")
+    )
+
+
 def test_a_picture_may_be_described_without_its_question():
     recipe = load_recipe("gallery-vqa", "pocket", ["inference.describe_prompt='Describe the picture.'"])
     assert recipe.inference.describe_prompt == "Describe the picture."

@@ -176,6 +176,10 @@ class TestAdvice:
 
         assert "it lies in 'images'" in str(refusal(tmp_path, "p0.png"))
 
+    @pytest.mark.parametrize("names", [["a/p0.png", "b/p0.png"], ["a/p0.png", "b/p0.png", "c/p0.png"]])
+    def test_no_folder_is_told_where_several_hold_the_file(self, names: list[str], tmp_path: Path):
+        assert str(refusal(lay(tmp_path, *names), "p0.png")).endswith(f"no file below {tmp_path}")
+
     def test_nothing_is_told_where_nothing_is_near(self, tmp_path: Path):
         assert str(refusal(lay(tmp_path, "a.png"), "b.png")).endswith(f"no file below {tmp_path}")
 
