@@ -1,15 +1,45 @@
-"""What all tests share: a home of their own, and no line out of this machine."""
+"""What all tests share: a home of their own, no line out of this machine, and the order of their files."""
 
+import gc
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 
+# Whole files are shared out among workers: what takes longest comes first, or one worker ends alone with it.
+LONGEST_FIRST = (
+    "flows/test_phases",
+    "flows/test_predict",
+    "flows/test_stages_alone",
+    "flows/test_pipeline",
+    "flows/test_compare_variants",
+    "flows/test_plan",
+    "tracking_server/test_server",
+    "unit/pocket/test_painter",
+    "gpu/test_pack",
+    "gpu/test_report",
+    "unit/training/test_launching",
+    "unit/training/test_stepping",
+    "unit/training/test_resuming",
+    "unit/training/test_finetuning",
+    "golden/test_losses",
+    "flows/test_foreign_machine",
+    "flows/test_free_tasks",
+    "flows/test_own_tables",
+    "deployments/test_server",
+    "faults/test_run_kills",
+)
+
 _HOME = tempfile.mkdtemp(prefix="foundry-tests-")
+
+# Collecting loads every library. None of that is ever given back, so that looking for garbage in it, now and
+# in each test, would take a fifth of loading it and much of what is short.
+gc.disable()
 
 # Read by libraries when they are imported, hence before any test module is.
 os.environ["FOUNDRY_HOME"] = _HOME
@@ -26,6 +56,21 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 pytest_plugins = ["tests.tiny_blip2"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    tests = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        return places.get(item.path.relative_to(tests).with_suffix("").as_posix(), len(places))
+
+    items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
