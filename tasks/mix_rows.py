@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from blip_core.curation.near_duplicates import LooksAlike
 from blip_core.dataset import mix, read_split, write_dataset
+from blip_core.dataset.mixing import Sets
 from blip_core.recipes import Recipe
 from blip_core.records import SPLITS
 from blip_core.store import ArtifactRef
 from blip_core.wiring import workplace
 from tasks.stage import path_of, stage, watcher
 
-VERSION = 1
+VERSION = 2
 
 
 def key(recipe: Recipe, sets: Mapping[str, ArtifactRef], weights: Mapping[str, float]) -> str:
@@ -20,6 +22,7 @@ def key(recipe: Recipe, sets: Mapping[str, ArtifactRef], weights: Mapping[str, f
         "recipe": recipe.digest("dataset", "task", "name", "seed"),
         "sets": {name: ref.digest for name, ref in sets.items()},
         "weights": dict(weights),
+        "near_duplicates": recipe.curation.near_duplicates.model_dump(mode="json"),
     }
     return workplace().store.key("dataset", inputs)
 
@@ -39,7 +42,7 @@ def mix_rows(recipe: Recipe, sets: dict[str, ArtifactRef], weights: dict[str, fl
             name: {split: read_split(path_of(ref), split) for split in SPLITS} for name, ref in sets.items()
         }
         watcher().progress(1, 2)
-        mixed = mix(rows, weights, recipe.seed)
+        mixed = mix(rows, weights, recipe.seed, _looks(recipe, rows))
         told = {
             name: {"weight": weights[name], "drawn": drawn, "of": {s: len(rows[name][s]) for s in SPLITS}}
             for name, drawn in mixed.drawn.items()
@@ -59,6 +62,13 @@ def mix_rows(recipe: Recipe, sets: dict[str, ArtifactRef], weights: dict[str, fl
         }
 
     return workplace().store.publish(key(recipe, sets, weights), "dataset", build).ref()
+
+
+def _looks(recipe: Recipe, rows: Sets) -> LooksAlike | None:
+    """Which pictures of different sets are alike: as the recipe's gate says, where it is on."""
+    gate = recipe.curation.near_duplicates
+    count = sum(len(found) for splits in rows.values() for found in splits.values())
+    return LooksAlike(gate, count) if gate.enabled else None
 
 
 def _words(told: Mapping[str, Any]) -> str:

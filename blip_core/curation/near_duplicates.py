@@ -41,7 +41,7 @@ def tie_near_duplicates(
             refused.append(refuse(row, "unreadable-picture", str(error)))
             continue
         alike = seen.alike(bits)
-        twin = next((old for old in alike if _says(old) == _says(row)), None)
+        twin = next((old for old in alike if says(old) == says(row)), None)
         if twin is not None:
             refused.append(refuse(row, "near-duplicate", f"looks like {twin.id} and asks the same"))
             continue
@@ -62,31 +62,79 @@ def perceptual_hash(row: Example) -> np.uint64:
     return np.uint64(np.packbits(bits.ravel()).view(np.uint64)[0])
 
 
-def _says(row: Example) -> tuple[str, str, str]:
+def says(row: Example) -> tuple[str, str, str]:
+    """What a row asks and answers."""
     return exact(row.question), exact(row.context), exact(row.target)
+
+
+class Hashes:
+    """Perceptual hashes in the order in which they came, and which of them are near to another.
+
+    Args:
+        max_distance_bits: of two that are alike.
+        capacity: how many there may be.
+    """
+
+    def __init__(self, max_distance_bits: int, capacity: int) -> None:
+        self._max_distance_bits = max_distance_bits
+        self._held: NDArray[np.uint64] = np.zeros(capacity, dtype=np.uint64)
+        self._count = 0
+
+    def add(self, bits: np.uint64) -> None:
+        """Keep one more."""
+        self._held[self._count] = bits
+        self._count += 1
+
+    def near(self, bits: np.uint64) -> list[int]:
+        """Places of those that are near to one, oldest first."""
+        distances = np.bitwise_count(self._held[: self._count] ^ bits)
+        return [int(place) for place in np.flatnonzero(distances <= self._max_distance_bits)]
+
+
+class LooksAlike:
+    """Takes pictures for alike as the gate does; each is decoded once.
+
+    Args:
+        settings: of the gate.
+        capacity: rows there may be.
+    """
+
+    def __init__(self, settings: NearDuplicates, capacity: int) -> None:
+        self._hashes = Hashes(settings.max_distance_bits, capacity)
+        self._bits: dict[bytes, np.uint64] = {}
+
+    def add(self, row: Example) -> None:
+        """Remember the picture of a row."""
+        self._hashes.add(self._of(row))
+
+    def like(self, row: Example) -> list[int]:
+        """Places of the remembered pictures that look like a row's, oldest first."""
+        return self._hashes.near(self._of(row))
+
+    def _of(self, row: Example) -> np.uint64:
+        if row.image not in self._bits:
+            self._bits[row.image] = perceptual_hash(row)
+        return self._bits[row.image]
 
 
 class _Seen:
     """The rows kept so far with their hashes, and the founder of each group's cluster."""
 
     def __init__(self, max_distance_bits: int, capacity: int) -> None:
-        self._max_distance_bits = max_distance_bits
-        self._hashes: NDArray[np.uint64] = np.zeros(capacity, dtype=np.uint64)
+        self._hashes = Hashes(max_distance_bits, capacity)
         self._rows: list[Example] = []
         self._founders: dict[str, str] = {}  # group -> the group that founded its cluster
         self._row_founder: dict[str, str] = {}
 
     def alike(self, bits: np.uint64) -> list[Example]:
         """Older rows whose pictures look like this one, oldest first."""
-        known = self._hashes[: len(self._rows)]
-        distances = np.bitwise_count(known ^ bits)
-        return [self._rows[index] for index in np.flatnonzero(distances <= self._max_distance_bits)]
+        return [self._rows[place] for place in self._hashes.near(bits)]
 
     def add(self, row: Example, bits: np.uint64, alike: Sequence[Example]) -> tuple[str, ...]:
         """Keep a row; gives the founders it is tied to: its group's first, then those of rows like it."""
         found = dict.fromkeys(self._row_founder[old.id] for old in alike)
         group_founder = self._founders.setdefault(row.group, next(iter(found), row.group))
-        self._hashes[len(self._rows)] = bits
+        self._hashes.add(bits)
         self._rows.append(row)
         self._row_founder[row.id] = group_founder
         return tuple(dict.fromkeys((group_founder, *found)))

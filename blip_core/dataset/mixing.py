@@ -1,10 +1,13 @@
 """Mixes datasets: rows of several sets in given shares, each in the split that it had."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import NamedTuple, Protocol
 
+from blip_core.curation.near_duplicates import says
 from blip_core.errors import EmptyDataset
 from blip_core.records import Example, Rejection, Split
 
@@ -14,6 +17,30 @@ _HELD_OUT_FIRST: tuple[Split, ...] = ("test", "validation", "train")  # what jud
 Sets = Mapping[str, Mapping[Split, Sequence[Example]]]
 
 
+class Looks(Protocol):
+    """Pictures that were seen, and which of them a further one is like."""
+
+    def add(self, row: Example) -> None: ...
+
+    def like(self, row: Example) -> Sequence[int]:
+        """Places of those that look like a row's, in the order in which they were added."""
+
+
+class SameBytes:
+    """Takes pictures for alike whose bytes are the same."""
+
+    def __init__(self) -> None:
+        self._places: dict[bytes, list[int]] = defaultdict(list)
+        self._count = 0
+
+    def add(self, row: Example) -> None:
+        self._places[row.image].append(self._count)
+        self._count += 1
+
+    def like(self, row: Example) -> Sequence[int]:
+        return self._places.get(row.image, [])
+
+
 @dataclass(frozen=True, slots=True)
 class Mixture:
     """Rows that were drawn of several sets.
@@ -21,7 +48,7 @@ class Mixture:
     Attributes:
         examples: the rows, in id order.
         splits: row id -> the split that it had in its set.
-        rejections: rows whose picture judges or watches elsewhere.
+        rejections: rows whose picture judges or watches elsewhere, or is there already and says the same.
         drawn: set -> split -> rows.
     """
 
@@ -31,7 +58,7 @@ class Mixture:
     drawn: dict[str, dict[Split, int]]
 
 
-def mix(sets: Sets, weights: Mapping[str, float], seed: int) -> Mixture:
+def mix(sets: Sets, weights: Mapping[str, float], seed: int, looks: Looks | None = None) -> Mixture:
     """Draw rows without replacement, so that the shares are those of the weights.
 
     Each split is as large as its scarcest set allows. A row that several sets hold is kept once; one whose
@@ -41,11 +68,12 @@ def mix(sets: Sets, weights: Mapping[str, float], seed: int) -> Mixture:
         sets: name -> split -> rows.
         weights: name -> weight, above 0.
         seed: of the draw.
+        looks: which pictures are alike; absent, those of the same bytes.
 
     Raises:
         EmptyDataset: A set has no row to learn that the others do not have.
     """
-    parted, rejections = _part(sets)
+    parted, rejections = _part(sets, looks or SameBytes())
     examples: list[Example] = []
     splits: dict[str, Split] = {}
     drawn: dict[str, dict[Split, int]] = {name: {} for name in sorted(sets)}
@@ -94,26 +122,48 @@ def _draw(row_id: str, seed: int) -> bytes:
     return hashlib.sha256(f"{seed} {row_id}".encode()).digest()
 
 
-def _part(sets: Sets) -> tuple[dict[str, dict[Split, list[Example]]], list[Rejection]]:
-    """Rows by set and split: each once, by a name of its own, none whose picture a stricter split holds."""
+class _Taken(NamedTuple):
+    row: Example
+    set: str
+    split: Split
+
+
+def _part(sets: Sets, looks: Looks) -> tuple[dict[str, dict[Split, list[Example]]], list[Rejection]]:
+    """Rows by set and split: each once, by a name of its own, none whose picture a stricter split holds.
+
+    As in one set, rows about pictures that look alike stay in one split and do not say the same twice.
+    """
     parted: dict[str, dict[Split, list[Example]]] = {name: {} for name in sets}
     rejections: list[Rejection] = []
     names = _Names()
-    held_out: set[bytes] = set()
+    taken: list[_Taken] = []
     for split in _HELD_OUT_FIRST:
         for name in sorted(sets):
             parted[name][split] = []
             for row in sorted(sets[name][split], key=lambda one: one.id):
-                if row.image in held_out:
-                    rejections.append(_bridge(row, name))
+                refused = _refusal(_Taken(row, name, split), [taken[place] for place in looks.like(row)])
+                if refused:
+                    rejections.append(refused)
                     continue
                 parted[name][split] += names.new(row, name)
-        held_out |= {row.image for name in sets for row in sets[name][split]}
+                looks.add(row)
+                taken.append(_Taken(row, name, split))
     return parted, rejections
 
 
-def _bridge(row: Example, name: str) -> Rejection:
-    return Rejection(row.id, STAGE, "bridges-splits", f"its picture is held out in another set than {name}")
+def _refusal(new: _Taken, alike: Sequence[_Taken]) -> Rejection | None:
+    """Why a row cannot join those whose pictures look like its own."""
+    elsewhere = next((one for one in alike if one.split != new.split), None)
+    if elsewhere:
+        where = f"held out in the {elsewhere.split} split of {elsewhere.set}"
+        seen = "its picture is" if elsewhere.row.image == new.row.image else "a picture like its own is"
+        return Rejection(new.row.id, STAGE, "bridges-splits", f"{seen} {where}")
+    others = [one for one in alike if one.set != new.set and one.row != new.row]
+    twin = next((one for one in others if says(one.row) == says(new.row)), None)
+    if twin:
+        told = f"looks like {twin.row.id} of {twin.set} and says the same"
+        return Rejection(new.row.id, STAGE, "near-duplicate", told)
+    return None
 
 
 class _Names:

@@ -2,16 +2,20 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import count
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blip_core.curation.near_duplicates import LooksAlike
 from blip_core.dataset.mixing import mix, shares
 from blip_core.errors import EmptyDataset
+from blip_core.recipes.curation import NearDuplicates
 from blip_core.records import SPLITS
-from tests.unit.examples import example
+from tests.unit.examples import example, png
 
 NAMES = ("alpha", "beta", "gamma")
 
@@ -126,3 +130,52 @@ def test_a_set_without_a_row_to_learn_is_named():
     sets = {"alpha": one_set("alpha", 5), "beta": one_set("beta", 0)}
     with pytest.raises(EmptyDataset, match="the set beta has no row to learn"):
         mix(sets, {"alpha": 1.0, "beta": 1.0}, 0)
+
+
+def look(number: int, *, shade: int = 0) -> bytes:
+    """A picture of blocks; with another shade it looks the same and has other bytes."""
+    blocks = np.random.default_rng(number).integers(0, 200, (8, 8, 3)).repeat(8, 0).repeat(8, 1)
+    return png((blocks + shade).astype(np.uint8))
+
+
+def pictured(sets):
+    """The sets with a picture of its own for every row."""
+    numbers = count()
+    return {
+        name: {
+            split: [replace(row, image=look(next(numbers)), question=f"What is {row.id}?") for row in found]
+            for split, found in splits.items()
+        }
+        for name, splits in sets.items()
+    }
+
+
+@pytest.mark.parametrize("held_out", ["test", "validation"])
+def test_a_picture_that_looks_like_one_held_out_elsewhere_is_learnt_in_none(held_out):
+    sets = pictured({"alpha": one_set("alpha", 4), "beta": one_set("beta", 4)})
+    sets["beta"][held_out][0] = replace(sets["beta"][held_out][0], image=look(99))
+    sets["alpha"]["train"][0] = replace(sets["alpha"]["train"][0], image=look(99, shade=3))
+    mixture = mix(sets, {"alpha": 1.0, "beta": 1.0}, 0, LooksAlike(NearDuplicates(), 20))
+    (refused,) = mixture.rejections
+    assert (refused.id, refused.reason) == ("alpha-train-0", "bridges-splits")
+    assert f"a picture like its own is held out in the {held_out} split of beta" in refused.detail
+
+
+def test_the_same_question_about_pictures_that_look_alike_is_kept_once():
+    sets = pictured({"alpha": one_set("alpha", 4), "beta": one_set("beta", 4)})
+    first, second = sets["alpha"]["train"][0], sets["beta"]["train"][0]
+    sets["alpha"]["train"][0] = replace(first, image=look(99), question="What is it?", target="a dog")
+    sets["beta"]["train"][0] = replace(
+        second, image=look(99, shade=3), question="What is it?", target="a dog"
+    )
+    sets["beta"]["train"][1] = replace(sets["beta"]["train"][1], image=look(99, shade=2))
+    mixture = mix(sets, {"alpha": 1.0, "beta": 1.0}, 0, LooksAlike(NearDuplicates(), 20))
+    assert [(one.id, one.reason) for one in mixture.rejections] == [("beta-train-0", "near-duplicate")]
+    assert "beta-train-1" in {row.id for row in mixture.examples}
+
+
+def test_pictures_that_look_otherwise_are_all_kept():
+    sets = pictured({"alpha": one_set("alpha", 6), "beta": one_set("beta", 6)})
+    mixture = mix(sets, {"alpha": 1.0, "beta": 1.0}, 0, LooksAlike(NearDuplicates(), 20))
+    assert not mixture.rejections
+    assert len(ids(mixture, "train")) == 12
