@@ -16,52 +16,24 @@ from blip_core.planning.cards import (
     card_named,
     card_of_device,
     fits,
-    processor,
 )
 from blip_core.planning.counting import Counts, count_phases
 from blip_core.planning.dense import Dense, plan_dense
 from blip_core.planning.live_bytes import Where
 from blip_core.planning.parameters import Parameters, count_parameters
-from blip_core.planning.rates import Rate, known_rate
+from blip_core.planning.rates import Rate
 from blip_core.planning.stages import Stage, StageSizes, known_architectures
-from blip_core.planning.storage import Disk, disk_of, download_bytes, host_bytes, rows_held
+from blip_core.planning.storage import (
+    Disk,
+    disk_of,
+    disk_of_phases,
+    download_bytes,
+    host_bytes,
+    rows_held,
+)
+from blip_core.planning.timing import Timing, choose_card, time_plugged, time_stage
 from blip_core.prefetching import served_models
 from blip_core.recipes import Recipe
-
-DERIVED = "derived"
-UNKNOWN = "not known"
-SECONDS_AN_HOUR = 3600
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """How long a stage takes.
-
-    Attributes:
-        stage: its name.
-        rows: that it works; of tuning, in all epochs.
-        seconds: of wall time; 0 where it is not known.
-        device_hours: of all processes together; 0 where the time is not known.
-        origin: `derived`, `measured here`, `measured elsewhere` or `not known`.
-        date: of the measurement; empty where there is none.
-        device: what it holds for; empty where nobody wrote it down.
-    """
-
-    stage: str
-    rows: float
-    seconds: float
-    device_hours: float
-    origin: str
-    date: str
-    device: str
-
-    @property
-    def is_known(self) -> bool:
-        return self.origin != UNKNOWN
-
-    def to_dict(self) -> dict[str, Any]:
-        """The timing as programs read it: what is not known is null."""
-        return asdict(self) if self.is_known else {**asdict(self), "seconds": None, "device_hours": None}
 
 
 @dataclass(frozen=True)
@@ -230,7 +202,41 @@ def make_plan(
         )
         for phase in recipe.each_phase()
     ]
-    return replace(plans[-1], before=tuple(plans[:-1]))
+    return _joined(recipe, plans)
+
+
+def _joined(recipe: Recipe, plans: Sequence[Plan]) -> Plan:
+    """The plan of the last phase, with what the others take besides."""
+    *before, last = plans
+    if not before:
+        return last
+    downloads = {name: size for plan in plans for name, size in plan.downloads.items()}
+    known = {
+        f"phases.{plan.recipe.phase}.{name}": one
+        for plan in before
+        for name, one in plan.architectures.items()
+        if one.id not in last.downloads
+    }
+    views, disks = [plan.recipe for plan in plans], [plan.disk for plan in plans]
+    return replace(
+        last,
+        before=tuple(before),
+        architectures={**last.architectures, **known},
+        downloads=downloads,
+        disk=disk_of_phases(views, disks, sum(downloads.values())),
+        timings=[*last.timings, *_judged_elsewhere(recipe, plans)],
+    )
+
+
+def _judged_elsewhere(recipe: Recipe, plans: Sequence[Plan]) -> list[Timing]:
+    """Times of the variants that answer the rows of a phase besides the recipe's own."""
+    return [
+        replace(timing, stage=f"{timing.stage} {plan.recipe.phase}")
+        for plan in plans
+        for name in recipe.further_sets.get(plan.recipe.phase, ())
+        for timing in plan.timings
+        if timing.stage == f"predict {name}"
+    ]
 
 
 def _plan_phase(
@@ -265,7 +271,10 @@ def _plan_phase(
         host=host_bytes({name: largest[name] for name in peaks}, held, where == "cuda"),
         disk=disk_of(recipe, counts, base, parameters.trainable, sum(downloads.values())),
         downloads=downloads,
-        timings=[time_stage(stage, recipe, rates, planned, there) for stage in stages],
+        timings=[
+            *time_plugged(recipe, counts),
+            *(time_stage(stage, recipe, rates, planned, there) for stage in stages),
+        ],
         card=planned,
         dense=plan_dense(recipe, sizes, planned),
         advice=_advise(recipe, sizes, peaks) if where == "cuda" else (),
@@ -287,51 +296,6 @@ def place_of(recipe: Recipe) -> Where:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def choose_card(
-    name: str,
-    recipe: Recipe,
-    where: Where,
-    peaks: Mapping[str, int],
-    elsewhere: Sequence[Rate] = (),
-) -> Card:
-    """What times hold for that were not measured here.
-
-    Raises:
-        RecipeError: There is no card of that name.
-    """
-    if name:
-        return card_named(name)
-    if where == "cpu":
-        return processor(recipe.device.threads)
-    import torch
-
-    own = card_of_device(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else None
-    holding = [one for one in CARDS.values() if all(fits(peak, one.memory_gb) for peak in peaks.values())]
-    measured = {card_of_device(rate.device) for rate in elsewhere}
-    known = next((one for one in holding if one in measured), None)
-    return own or known or next(iter(holding), list(CARDS.values())[-1])
-
-
-def time_stage(
-    stage: Stage, recipe: Recipe, rates: Sequence[Rate], card: Card, elsewhere: Sequence[Rate] = ()
-) -> Timing:
-    """How long a stage takes: as it was measured where it was, else derived from its operations.
-
-    Of a CPU nothing is derived: how much of its peak it reaches differs fifty-fold by model and machine. Nor
-    is it of a stage whose operations nobody traced.
-    """
-    known = known_rate(stage.name, recipe, rates, elsewhere)
-    if known is not None:
-        seconds = stage.rows / known.rows_per_second
-        hours = seconds * stage.processes / SECONDS_AN_HOUR
-        return Timing(stage.name, stage.rows, seconds, hours, known.origin, known.date, known.device)
-    if card.memory_gb == 0 or stage.footprint.is_coarse:
-        return Timing(stage.name, stage.rows, 0.0, 0.0, UNKNOWN, "", card.name)
-    seconds = card.seconds(stage.work)
-    hours = seconds / SECONDS_AN_HOUR
-    return Timing(stage.name, stage.rows, seconds / stage.processes, hours, DERIVED, "", card.name)
 
 
 def _download(architecture: Architecture) -> int:

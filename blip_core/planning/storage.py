@@ -20,6 +20,7 @@ LIBRARIES_BYTES = (
     600_000_000  # resident with torch, transformers, peft and diffusers imported: 0.51 GB seen here
 )
 CUDA_LIBRARIES_BYTES = 2_000_000_000  # what CUDA's own libraries add to a process; an allowance, not measured
+_SECTIONS_OF_PICTURES = ("source", "scenes", "pictures", "seed", "name")
 _BITS = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 
@@ -64,6 +65,24 @@ def disk_of(recipe: Recipe, counts: Counts, base: Any, trainable: int, downloads
         features=feature_bytes(base, counts.pictures, recipe.finetune.base.dtype) if cached else 0,
         checkpoints=trainable * FLOAT32_BYTES * STATE_COPIES * CHECKPOINTS_KEPT,
         rows=counts.labels * TEXT_BYTES,
+    )
+
+
+def disk_of_phases(recipes: Sequence[Recipe], each: Sequence[Disk], downloads: int) -> Disk:
+    """What all phases of a run add to the disk; pictures that two of them share rest there once.
+
+    Args:
+        recipes: of the phases.
+        each: what each would add by itself.
+        downloads: of all checkpoints, each once.
+    """
+    by_pictures = {one.digest(*_SECTIONS_OF_PICTURES): disk for one, disk in zip(recipes, each, strict=True)}
+    return Disk(
+        downloads=downloads,
+        pictures=sum(disk.pictures for disk in by_pictures.values()),
+        features=sum(disk.features for disk in by_pictures.values()),
+        checkpoints=max(disk.checkpoints for disk in each),  # those of a tuning go when it is over
+        rows=sum(disk.rows for disk in each),
     )
 
 

@@ -16,8 +16,9 @@ from blip_core.planning.cards import (
     LAUNCH_SECONDS,
     PEAK_SHARE,
 )
-from blip_core.planning.plan import DERIVED, UNKNOWN, Plan, Timing
+from blip_core.planning.plan import Plan
 from blip_core.planning.rates import MEASURED_ELSEWHERE
+from blip_core.planning.timing import DERIVED, UNKNOWN, Timing
 from blip_core.prefetching import served_models
 
 _MINUTE, _HOUR = 60, 3600

@@ -95,6 +95,30 @@ def test_a_plan_counts_the_time_of_every_phase(pocket):
     assert pocket.to_dict()["phases"] == {}
 
 
+def test_a_plan_counts_the_disk_of_every_phase_and_shared_pictures_once(pocket):
+    shared = pocket_plan('phases=[{name = "one"}, {name = "two", start = "one"}]', bundled=2080)
+    other = pocket_plan('phases=[{name = "one"}, {name = "two", seed = 7}]', bundled=2080)
+    assert shared.disk.pictures == pocket.disk.pictures
+    assert other.disk.pictures == 2 * pocket.disk.pictures
+    assert other.disk.features == 2 * pocket.disk.features
+    assert other.disk.rows == 2 * pocket.disk.rows
+    assert other.disk.checkpoints == pocket.disk.checkpoints
+
+
+JUDGED_ELSEWHERE = (
+    'findings=[{name = "first-kept", set = "wide", a = "flan-t5", b = "finetuned"}]',
+    'phases=[{name = "wide", dataset = {test_share = 0.5}, evaluation = {kind = "split"}}, {name = "last"}]',
+)
+
+
+def test_a_plan_counts_the_answers_to_the_rows_of_a_phase():
+    planned = pocket_plan(*JUDGED_ELSEWHERE, bundled=2080)
+    rows = {timing.stage: timing.rows for timing in planned.timings}
+    assert rows["predict flan-t5 wide"] == rows["predict finetuned wide"] == 500
+    assert rows["predict flan-t5"] == 2080
+    assert "predict baseline wide" not in rows
+
+
 def test_a_table_is_counted_without_its_pictures(tmp_path):
     table = tmp_path / "rows.csv"
     table.write_text('image,question\na.png,"one\ntwo"\nb.png,three\n', encoding="utf-8")
