@@ -136,10 +136,11 @@ class Example(Row):
     clustering. For the tasks `caption` and `vqa` the options are empty and `target` is the text to learn;
     for `mcq` `answer` is the letter and `target` the text of the right option. A question has two options at
     least: places after the last one are empty, and `more` holds those from E on, where a table has them.
-    `context` is a text that belongs to the question, where a table has one.
+    `context` is a text that belongs to the question, where a table has one. `references` are all right texts,
+    `target` among them, where several people were asked; else it is empty.
     """
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"context"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"context", "references"})
 
     id: str
     picture_id: str
@@ -159,10 +160,12 @@ class Example(Row):
     kind: str = ""
     more: tuple[str, ...] = ()
     context: str = ""
+    references: tuple[str, ...] = ()
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
-        return cls(**{**row, "image": row["image"]["bytes"], "more": tuple(row.get("more") or ())})
+        many = {name: tuple(row.get(name) or ()) for name in ("more", "references")}
+        return cls(**{**row, **many, "image": row["image"]["bytes"]})
 
     def to_row(self) -> dict[str, Any]:
         """The picture goes out as Hugging Face's `Image` rests: bytes and no path."""
@@ -200,13 +203,14 @@ class Prediction(Row):
     the letters of the unrotated question.
     `flags` holds slugs of what is odd about the row, parted by spaces.
     `task` is the kind of the row. One without options has neither probabilities nor letters: its text stands
-    in `generated`, and the right one, where it is known, in `target`.
+    in `generated`, and the right one, where it is known, in `target`; where there are several, all of them in
+    `references`.
 
     Raises:
         NotANumber: A probability is none: the largest of such would be the first letter's.
     """
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"task", "target"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"task", "target", "references"})
 
     id: str
     picture_id: str
@@ -234,6 +238,7 @@ class Prediction(Row):
     mean_more: tuple[float, ...] = ()
     task: str = WITH_OPTIONS
     target: str = ""
+    references: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not all(map(isfinite, (*self.probabilities, *(self.means or ())))):
@@ -244,7 +249,7 @@ class Prediction(Row):
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
-        many = {name: tuple(row.get(name) or ()) for name in ("p_more", "mean_more")}
+        many = {name: tuple(row.get(name) or ()) for name in ("p_more", "mean_more", "references")}
         return cls(**{**row, **many})
 
     @property
@@ -281,14 +286,14 @@ def most_offered(examples: Iterable[Example]) -> int:
 
 
 def example_schema(examples: Iterable[Example]) -> pa.Schema:
-    """Schema of a file of examples: without `context` where none has one, as before there were any."""
-    if any(example.context for example in examples):
-        return EXAMPLE_SCHEMA
-    return EXAMPLE_SCHEMA.remove(EXAMPLE_SCHEMA.get_field_index("context"))
+    """Schema of a file of examples: without what none of them has, as before there was any."""
+    rows = list(examples)
+    lacking = [name for name in sorted(Example.LATER) if not any(getattr(row, name) for row in rows)]
+    return pa.schema([field for field in EXAMPLE_SCHEMA if field.name not in lacking])
 
 
 def prediction_schema(tasks: Iterable[str]) -> pa.Schema:
-    """Schema of a file of predictions: without kind and target where all rows have options, as it was."""
+    """Schema of a file of predictions: without what texts need where all rows have options, as it was."""
     return PREDICTION_SCHEMA if set(tasks) <= {WITH_OPTIONS} else TEXT_PREDICTION_SCHEMA
 
 
@@ -332,7 +337,7 @@ REJECTION_SCHEMA = _ordered(Rejection, _schema("id stage reason detail"))
 EXAMPLE_SCHEMA = _ordered(
     Example,
     _schema("id picture_id group category task description question a b c d answer target scene kind context")
-    | {"image": _IMAGE, "more": pa.list_(pa.string())},
+    | {"image": _IMAGE, "more": pa.list_(pa.string()), "references": pa.list_(pa.string())},
 )
 TEXT_PREDICTION_SCHEMA = _ordered(
     Prediction,
@@ -342,7 +347,10 @@ TEXT_PREDICTION_SCHEMA = _ordered(
         integers="rotations_right offered",
         floats="p_a p_b p_c p_d mean_a mean_b mean_c mean_d",
     )
-    | {"p_more": pa.list_(pa.float64()), "mean_more": pa.list_(pa.float64())},
+    | {
+        **{name: pa.list_(pa.float64()) for name in ("p_more", "mean_more")},
+        "references": pa.list_(pa.string()),
+    },
 )
 PREDICTION_SCHEMA = pa.schema(
     [field for field in TEXT_PREDICTION_SCHEMA if field.name not in Prediction.LATER]

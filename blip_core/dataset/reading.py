@@ -1,12 +1,16 @@
 """Reads datasets back."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from blip_core.errors import TableError
 from blip_core.records import Example, Split
 from blip_core.store import read_rows
 
 DATA = "data"
+
+References = Literal["first", "each"]
 
 
 def read_split(folder: Path, split: Split) -> list[Example]:
@@ -22,6 +26,30 @@ def read_split(folder: Path, split: Split) -> list[Example]:
     if [path.name for path in paths] != expected:
         raise TableError(f"{folder}: files of the split {split} are missing or surplus; found {len(paths)}")
     return [example for path in paths for example in read_examples(path)]
+
+
+def read_taught(folder: Path, references: References) -> list[Example]:
+    """The rows to learn of a dataset folder.
+
+    Args:
+        folder: of the dataset.
+        references: `first`: as it stands; `each`: one with several right texts comes as often, each time
+            with another of them for its target, under `ID-rN` but for the first.
+
+    Raises:
+        TableError: See `read_split`.
+    """
+    rows = read_split(folder, "train")
+    return rows if references == "first" else [taught for row in rows for taught in _each_reference(row)]
+
+
+def _each_reference(row: Example) -> list[Example]:
+    texts = list(dict.fromkeys([row.target, *row.references]))
+    further = [
+        replace(row, id=f"{row.id}-r{number}", target=text, references=())
+        for number, text in enumerate(texts[1:], start=1)
+    ]
+    return [row, *further]
 
 
 def read_examples(path: Path) -> list[Example]:

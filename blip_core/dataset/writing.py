@@ -77,7 +77,8 @@ def shown_schema(examples: Sequence[Example]) -> pa.Schema:
 
     schema = example_schema(examples)
     texts = {name: Value("string") for name in schema.names}
-    features = Features(texts | {"image": Image(), "more": List(Value("string"))})
+    lists = {name: List(Value("string")) for name in ("more", "references") if name in texts}
+    features = Features(texts | {"image": Image()} | lists)
     return schema.with_metadata(features.arrow_schema.metadata)
 
 

@@ -78,6 +78,7 @@ def to_text_prediction(example: Example, variant: str, description: str, text: s
         offered=0,
         task=example.task,
         target=example.target,
+        references=example.references,
     )
 
 

@@ -81,18 +81,21 @@ def answers_of(predictions: Rows) -> list[Answer]:
     """What was written of each row, and the right texts that are known of it.
 
     Rows of which nothing is asked share the right texts of their picture: of one with five captions each is
-    right.
+    right. A question has those of its own row, as often as people gave them.
     """
     shared: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for row in predictions:
-        if row.target:
-            shared[_shares(row)][row.target] = None
-    return [Answer(row, row.task, row.generated, tuple(shared[_shares(row)])) for row in predictions]
+        shared[row.task, row.picture_id] |= dict.fromkeys(_told(row))
+    return [Answer(row, row.task, row.generated, _references(row, shared)) for row in predictions]
 
 
-def _shares(row: Prediction) -> tuple[str, str]:
-    """What rows have in common that share their right texts."""
-    return row.task, row.id if kind_of(row.task).asks else row.picture_id
+def _references(row: Prediction, shared: Mapping[tuple[str, str], Iterable[str]]) -> tuple[str, ...]:
+    return _told(row) if kind_of(row.task).asks else tuple(shared[row.task, row.picture_id])
+
+
+def _told(row: Prediction) -> tuple[str, ...]:
+    """The right texts that its own row knows."""
+    return row.references or ((row.target,) if row.target else ())
 
 
 def measure_all(

@@ -51,7 +51,7 @@ from blip_core.sources.columns import (
 from blip_core.sources.counted import Opened, table_content
 from blip_core.sources.digests import content_digest, picture_digest
 from blip_core.sources.forms import answer_text
-from blip_core.sources.free_texts import is_untold, read_told
+from blip_core.sources.free_texts import agreed, is_untold, read_told
 from blip_core.sources.opening import TableInput
 from blip_core.sources.options import Options, read_options
 from blip_core.sources.pictures import outside_picture
@@ -73,6 +73,7 @@ MAX_PICTURES_BYTES = 4 * 1024**3  # of one table: its pictures are held in memor
 REPEATED_PICTURE = "repeated-picture"
 
 READER_VERSION = 2  # of what rows mean: raised where the same table would make other examples
+TEXTS_VERSION = 2  # the same of tables whose answers are texts: a cell may hold several
 _ID_HEX = 16  # of a picture's sha256: enough to tell the pictures of one table apart
 
 _NO_OPTIONS = Options(("", "", "", ""))
@@ -372,6 +373,7 @@ def table_digest(
         {
             "reader": READER_VERSION,
             "answers": answers,
+            **({} if columns.has_options or not columns.told else {"texts": TEXTS_VERSION}),
             "form": [facts.form, facts.encoding, facts.delimiter],
             "table": {ascii(name): digest for name, digest in content.files.items()},
             "columns": {field: name for field, name in asdict(columns).items() if name},
@@ -503,7 +505,8 @@ class _RowReader:
         question = _asked(row, columns)
         context = _read_context(row, columns)
         options = read_options(row, columns) if columns.has_options else _NO_OPTIONS
-        answer = self._answer(row, options)
+        told = self._told(row)
+        answer = self._letter(row, options) if columns.has_options else agreed(told)
         description = read_text(row, columns.description, "description", MAX_DESCRIPTION_CHARACTERS)
         labels = {
             field: read_text(row, getattr(columns, field), field, MAX_ID_CHARACTERS)
@@ -531,12 +534,17 @@ class _RowReader:
             kind=labels["kind"],
             more=tuple(more),
             context=context,
+            references=tuple(told) if len(told) > 1 else (),
         )
 
-    def _answer(self, row: Row, options: Options) -> str:
-        """The right letter, or a free text; empty where there is none and none is needed."""
-        if not self.columns.has_options:
-            return read_told(row.get(self.columns.told), self.columns.told_field, self.needs_answer)
+    def _told(self, row: Row) -> list[str]:
+        """What is right, in words, as often as people said it; none where options are chosen from."""
+        if self.columns.has_options:
+            return []
+        return read_told(row.get(self.columns.told), self.columns.told_field, self.needs_answer)
+
+    def _letter(self, row: Row, options: Options) -> str:
+        """The right letter; empty where there is none and none is needed."""
         said = answer_text(row.get(self.columns.answer)) if self.columns.answer else ""
         letter = self.reading.letter(said, options) if said else ""
         if self.needs_answer and not letter:

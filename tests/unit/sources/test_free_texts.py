@@ -1,13 +1,18 @@
 """Answers in words and captions, as cells hold them."""
 
+import csv
+import json
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from blip_core.errors import TableError
 from blip_core.kinds import KINDS
 from blip_core.sources import find_columns, guess_columns, read_table
 from blip_core.sources.cells import RowRefused
-from blip_core.sources.free_texts import is_untold, read_told
+from blip_core.sources.free_texts import agreed, is_untold, read_told
 from tests.unit.examples import png, world_pixels
 
 CAPTION, VQA = KINDS["caption"], KINDS["vqa"]
@@ -32,14 +37,34 @@ def album(tmp_path):
     ],
 )
 def test_a_cell_tells_one_text(cell, text):
-    assert read_told(cell, "answer", is_needed=True) == text
+    assert agreed(read_told(cell, "answer", is_needed=True)) == text
     assert not is_untold(cell)
 
 
-@pytest.mark.parametrize("cell", [None, "", "  ", np.nan, [], ["", None], {"other": "x"}, "nan"])
+@pytest.mark.parametrize(
+    ("cell", "texts"),
+    [
+        (["a bus", "a red bus"], ["a bus", "a red bus"]),
+        ('["a bus", "a red bus"]', ["a bus", "a red bus"]),
+        ("['a bus', 'a red bus']", ["a bus", "a red bus"]),
+        ("a bus || a red bus ||", ["a bus", "a red bus"]),
+        (np.array(["a bus", "a red bus"]).tolist(), ["a bus", "a red bus"]),
+        (["yes", "no", "yes"], ["yes", "no", "yes"]),
+        ('[{"caption": "a bus"}, {"caption": "a red bus"}]', ["a bus", "a red bus"]),
+        ("[a bus] | [a tram]", ["[a bus] | [a tram]"]),
+        ("[a bus at a stop]", ["[a bus at a stop]"]),
+    ],
+)
+def test_the_texts_of_several_people_are_told_apart(cell, texts):
+    assert read_told(cell, "caption", is_needed=True) == texts
+
+
+@pytest.mark.parametrize(
+    "cell", [None, "", "  ", np.nan, [], ["", None], {"other": "x"}, "nan", "[]", '[""]', "||"]
+)
 def test_an_empty_cell_tells_none_and_is_refused_where_one_is_needed(cell):
     assert is_untold(cell)
-    assert read_told(cell, "caption", is_needed=False) == ""
+    assert read_told(cell, "caption", is_needed=False) == []
     with pytest.raises(RowRefused, match="caption is empty"):
         read_told(cell, "caption", is_needed=True)
 
@@ -107,3 +132,25 @@ def test_captions_of_which_most_are_missing_are_refused_together(album):
     columns = find_columns(path, None, CAPTION.columns_needed(), "", CAPTION.passes_over)
     with pytest.raises(TableError, match="empty-text 3"):
         read_table(path, columns=columns)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parted", "parquet"])
+def test_several_captions_of_a_picture_are_all_kept_and_one_is_learnt_or_each(album, form):
+    told = [["a bus", "a red bus", "a bus"], ["a tram", "a tram on rails"], ["a van"]]
+    names = [f"{number}.png" for number in range(3)]
+    path = album / f"t.{form.replace('parted', 'csv')}"
+    if form == "parquet":
+        pq.write_table(pa.table({"image": names, "captions": told}), path)
+    elif form == "jsonl":
+        rows = [{"image": name, "captions": texts} for name, texts in zip(names, told, strict=True)]
+        path.write_text("\n".join(map(json.dumps, rows)))
+    else:
+        write = json.dumps if form == "csv" else "||".join
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([("image", "captions"), *zip(names, map(write, told), strict=True)])
+    columns = find_columns(path, None, CAPTION.columns_needed(), "", CAPTION.passes_over)
+
+    rows, refused = read_table(path, columns=columns)
+    assert not refused
+    assert [row.target for row in rows] == ["a bus", "a tram", "a van"]
+    assert [list(row.references) for row in rows] == [told[0], told[1], []]
