@@ -156,6 +156,7 @@ def answer_table(
             "refused": len(rejections),
             "flagged": dict(sorted(Counter(flags.values()).items())),
             "variant": variant.name,
+            "task": recipe.task,
             "model": variant_identity(variant, server_facts),
             **predict_variant.what_it_took(shards),
             "table": table.path.name,

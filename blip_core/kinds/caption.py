@@ -10,6 +10,7 @@ class Caption(Kind):
 
     name = "caption"
     rows_are = "pictures with captions"
+    done = "captions written"
     hub_category = "image-to-text"
     asks = False
     places = frozenset()

@@ -17,6 +17,7 @@ class Kind:
     Attributes:
         name: as rows and recipes write it.
         rows_are: what a dataset of such rows holds, in words.
+        done: what a model has done with such rows, after their number.
         hub_category: the hub's name of the task, for the card.
         has_options: whether a row is answered by the letter of one of its options.
         asks: whether something is asked about the picture; where nothing is, there is one stage.
@@ -36,6 +37,7 @@ class Kind:
 
     name: str
     rows_are: str
+    done: str = "questions answered"
     hub_category: str = "visual-question-answering"
     has_options: bool = False
     asks: bool = True

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from blip_core.kinds import kind_of
+from blip_core.records import WITH_OPTIONS
+
 _SHOWN_REASONS = 3
 
 Told = Mapping[str, Any]
@@ -108,7 +111,8 @@ def _predict(told: Told) -> str:
     seconds = told.get("seconds")
     rate = f", {told['rows'] / seconds:.0f} a second" if seconds and not told.get("cached") else ""
     odd = reasons_words(told.get("oddities", {}))
-    answered = f"{told['rows']:,} questions answered{rate}{_noted(told)}"
+    done = kind_of(told.get("task", WITH_OPTIONS)).done
+    answered = f"{told['rows']:,} {done}{rate}{_noted(told)}"
     remarks = [f"the server {remark.rstrip('.')}" for remark in told.get("remarks", ())]
     return "; ".join([answered, *([odd] if odd else []), *remarks])
 

@@ -1,5 +1,6 @@
 """Variants as they are judged: loaded here, or behind a server."""
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,7 +97,7 @@ def connect_served(recipe: Recipe, variant: ServerVariant) -> "ServedModel":
     from blip_core.inference.served import ServedModel
 
     where = f"{variant.served_model} at {variant.url}"
-    dialect = Dialect(where)
+    dialect = Dialect(where, remarks=list(_not_kept(recipe)))
     connect = partial(
         _chat_client,
         variant,
@@ -105,6 +106,14 @@ def connect_served(recipe: Recipe, variant: ServerVariant) -> "ServedModel":
         dialect,
     )
     return ServedModel(connect, where, variant.answer_tokens + variant.thinking_tokens, dialect)
+
+
+def _not_kept(recipe: Recipe) -> Iterator[str]:
+    """What a recipe asks of texts, and servers have no common parameter for, in words."""
+    asked = {"min_new_tokens": recipe.inference.min_new_tokens > 0, "beams": recipe.inference.beams > 1}
+    named = [f"inference.{name}" for name, is_asked in asked.items() if is_asked]
+    if named:
+        yield f"is not told of {' and '.join(named)}, for which the protocol has no parameter"
 
 
 def _chat_client(

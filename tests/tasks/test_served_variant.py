@@ -13,7 +13,7 @@ from blip_core.recipes import ServerVariant, load_recipe
 from blip_core.records import Prediction
 from blip_core.reporting import stage_words
 from blip_core.store import read_rows
-from blip_core.wiring import server_facts
+from blip_core.wiring import connect_served, server_facts
 from tasks.predict_variant import FILE, answer_in_shards, key, rows_a_shard, what_it_took
 from tests.contract.conftest import serving_chat
 from tests.tasks.test_keys import UPSTREAM
@@ -105,3 +105,21 @@ def test_a_server_has_smaller_shards_than_a_model_that_is_loaded_here(inference_
     recipe = load_recipe("gallery-vqa", "pocket", ())
     far = ServerVariant(name="far", role="server", url="http://127.0.0.1:1/v1", served_model="m")
     assert rows_a_shard(far, inference_settings) < rows_a_shard(recipe.variants[0], inference_settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ((), []),
+        (("inference.beams=3",), ["inference.beams"]),
+        (("inference.min_new_tokens=5",), ["inference.min_new_tokens"]),
+        (
+            ("inference.beams=2", "inference.min_new_tokens=1"),
+            ["inference.min_new_tokens and inference.beams"],
+        ),
+    ],
+)
+def test_bounds_that_a_server_cannot_keep_are_told_with_its_stage(settings, told):
+    far = ServerVariant(name="far", role="server", url="http://127.0.0.1:1/v1", served_model="m")
+    remarks = connect_served(load_recipe("gallery-vqa", "pocket", settings), far).remarks
+    assert list(remarks) == [f"is not told of {one}, for which the protocol has no parameter" for one in told]

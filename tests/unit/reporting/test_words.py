@@ -75,6 +75,8 @@ from blip_core.reporting import stage_words
         ),
         ("predict finetuned", {"rows": 2000, "seconds": 10.0}, "2,000 questions answered, 200 a second"),
         ("predict finetuned", {"rows": 2000, "seconds": 0.1, "cached": True}, "2,000 questions answered"),
+        ("predict finetuned", {"rows": 20, "task": "vqa"}, "20 questions answered"),
+        ("predict finetuned", {"rows": 20, "task": "caption"}, "20 captions written"),
         (
             "predict far",
             {"rows": 90, "oddities": {"no-probabilities": 80, "refused": 2}},
