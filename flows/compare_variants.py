@@ -57,7 +57,7 @@ def compare_variants(
     with recorded(resolved, "compare-variants") as recorder:
         made = Phases(resolved, *chosen_pair(dataset, adapter))
         make_compared(resolved, made)
-        scores = judge(resolved, made.datasets.get(made.last), made.adapters, compared)
+        scores = judge(resolved, made.datasets, made.adapters, compared)
         keep_variants(recorder, compared)
         return keep_results(recorder, made, scores)
 
@@ -67,25 +67,37 @@ def make_compared(recipe: Recipe, made: Phases) -> None:
     for phase in made.names:
         if any(recipe.phase_of(variant) == phase for variant in recipe.variants):
             made.tune(phase)
-    if recipe.evaluation.kind == "split":
-        made.grow(made.last)
+    for phase, judged in {
+        made.last: recipe,
+        **{name: recipe.of_set(name) for name in recipe.further_sets},
+    }.items():
+        if judged.evaluation.kind == "split":
+            made.grow(phase)
 
 
 @flow(name="judge", flow_run_name="judge {recipe.name}")
 def judge(
     recipe: Recipe,
-    dataset: ArtifactRef | None,
+    datasets: Mapping[str, ArtifactRef],
     adapters: Mapping[str, ArtifactRef],
     variants: Sequence[ResolvedVariant],
 ) -> ArtifactRef:
-    """Let every variant answer the same rows and compare them.
+    """Let every variant answer the same rows and compare them; those of a phase, where findings name it.
 
     Args:
         recipe: the resolved recipe.
-        dataset: where the rows come from, if the recipe judges by its test split.
+        datasets: by phase, where the rows come from that are a test split's.
         adapters: those of this run that variants carry, by phase.
         variants: the variants, as they were looked up when the run began.
     """
-    inputs = [one.inputs(adapters) for one in variants]
-    predictions = [predict_variant(recipe=recipe, dataset=dataset, **one) for one in inputs]
-    return compare(recipe=recipe, predictions=predictions)
+    inputs = {one.variant.name: one.inputs(adapters) for one in variants}
+    own = datasets.get(recipe.last_phase)
+    predictions = [predict_variant(recipe=recipe, dataset=own, **one) for one in inputs.values()]
+    further = {
+        phase: [
+            predict_variant(recipe=recipe.of_set(phase), dataset=datasets.get(phase), **inputs[name])
+            for name in names
+        ]
+        for phase, names in recipe.further_sets.items()
+    }
+    return compare(recipe=recipe, predictions=predictions, further=further)

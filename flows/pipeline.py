@@ -56,6 +56,6 @@ def pipeline(
         for phase in made.names:
             made.grow(phase)
             made.tune(phase)
-        scores = judge(resolved, made.datasets[made.last], made.adapters, variants)
+        scores = judge(resolved, made.datasets, made.adapters, variants)
         keep_variants(recorder, variants)
         return keep_results(recorder, made, scores)

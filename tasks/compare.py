@@ -1,6 +1,6 @@
 """Stage 7: the variants' answers become a ladder of scores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,9 @@ from blip_core.dataset import read_split
 from blip_core.errors import TableError
 from blip_core.recipes import AnyVariant, Recipe
 from blip_core.recipes.variants import CHAMPION, REGISTRY_SCHEME
-from blip_core.scoring.judging import asked_measures
+from blip_core.records import Prediction
+from blip_core.scoring.judging import measures_taken
 from blip_core.scoring.measurement import MEASUREMENT_SCHEMA
-from blip_core.scoring.measures import measures_of
 from blip_core.store import ArtifactRef, write_rows
 from blip_core.wiring import evaluation_answers, workplace
 from tasks.predict_variant import read_ablations, read_predictions
@@ -24,46 +24,83 @@ ROWS_PER_GROUP = 10_000  # of measurements, which hold no pictures
 _SHOWN_CHARS = 18  # of an identity: enough to tell two apart
 
 
-def key(recipe: Recipe, predictions: Sequence[ArtifactRef]) -> str:
+NO_FURTHER_SETS: Mapping[str, Sequence[ArtifactRef]] = {}
+
+
+def key(
+    recipe: Recipe,
+    predictions: Sequence[ArtifactRef],
+    further: Mapping[str, Sequence[ArtifactRef]] = NO_FURTHER_SETS,
+) -> str:
     inputs = {
         "version": VERSION,
         "seed": recipe.seed,
         "free_generation": recipe.inference.free_generation,
         "candidates": candidates(recipe),
         "findings": [finding.model_dump(mode="json") for finding in recipe.findings],
-        "measures": {
-            measure.name: measure.version for measure in (*measures_of(recipe.task), *asked_measures(recipe))
-        },
+        "measures": {measure.name: measure.version for measure in measures_taken(recipe)},
         "set": recipe.evaluation.kind,
         "predictions": [ref.digest for ref in predictions],
+        **_digests(further),
         **_answers(recipe),
     }
     return workplace().store.key("scores", inputs)
 
 
 @stage("compare", key)
-def compare(recipe: Recipe, predictions: Sequence[ArtifactRef]) -> ArtifactRef:
+def compare(
+    recipe: Recipe,
+    predictions: Sequence[ArtifactRef],
+    further: Mapping[str, Sequence[ArtifactRef]] = NO_FURTHER_SETS,
+) -> ArtifactRef:
     """Score every variant; compare each with the one before it and the first, the tuned with their bases.
+
+    Args:
+        recipe: what is compared, and what is expected of it.
+        predictions: of every variant, on the recipe's own rows.
+        further: of those variants that findings name on the rows of phases, by phase.
 
     Raises:
         TableError: The variants were not judged on the same rows.
     """
-    check_same_evaluation(predictions)
+    for answered in (predictions, *further.values()):
+        check_same_evaluation(answered)
 
     def build(folder: Path) -> dict[str, Any]:
-        answers = {rows[0].variant: rows for rows in map(read_predictions, predictions)}
-        ablations = dict(zip(answers, map(read_ablations, predictions), strict=True))
+        answers, ablations = _answers_and_ablations(predictions)
         described = labelled_descriptions(predictions[0])
         judged = scoring.judge_run(
-            recipe, answers, ablations, candidates(recipe), described, watcher().progress
+            recipe,
+            answers,
+            ablations,
+            candidates(recipe),
+            described,
+            watcher().progress,
+            further={name: _answers_and_ablations(refs) for name, refs in further.items()},
         )
         write_rows(folder / MEASUREMENTS, judged.measurements, MEASUREMENT_SCHEMA, ROWS_PER_GROUP)
         scores = {**judged.scores, "candidates": candidates(recipe), **_answers(recipe)}
         (folder / FILE).write_text(strict_json.dumps(scores, indent=1), encoding="utf-8")
-        answered = {name: ref.key for name, ref in zip(answers, predictions, strict=True)}
-        return {"rows": len(answers), "recipe": recipe.name, "made_from": answered}
+        made_from = {name: ref.key for name, ref in zip(answers, predictions, strict=True)}
+        for phase, refs in further.items():
+            made_from |= {f"{metadata_of(ref)['variant']} {phase}": ref.key for ref in refs}
+        return {"rows": len(answers), "recipe": recipe.name, "made_from": made_from}
 
-    return workplace().store.publish(key(recipe, predictions), "scores", build).ref()
+    return workplace().store.publish(key(recipe, predictions, further), "scores", build).ref()
+
+
+def _digests(further: Mapping[str, Sequence[ArtifactRef]]) -> dict[str, Any]:
+    """Answers to the rows of phases, for a key; nothing where there are none."""
+    told = {name: [ref.digest for ref in refs] for name, refs in further.items()}
+    return {"further": told} if told else {}
+
+
+def _answers_and_ablations(
+    predictions: Sequence[ArtifactRef],
+) -> tuple[dict[str, list[Prediction]], dict[str, list[Prediction]]]:
+    """What each variant said, everything shown and in the other modes."""
+    answers = {rows[0].variant: rows for rows in map(read_predictions, predictions)}
+    return answers, dict(zip(answers, map(read_ablations, predictions), strict=True))
 
 
 def _answers(recipe: Recipe) -> dict[str, Any]:

@@ -124,6 +124,7 @@ def predict_variant(
         return {
             "rows": answered,
             "variant": variant.name,
+            "task": recipe.task,
             "evaluation": recipe.evaluation.kind,
             "evaluation_identity": _judged_on(recipe, dataset),
             "model": variant_identity(variant, server_facts),

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blip_core.dataset import read_split
+from blip_core.dataset import read_split, read_taught
 from blip_core.recipes import Recipe
 from blip_core.records import Example
 from blip_core.reporting.curves import CURVE, SAMPLES, write_curve, write_samples
@@ -42,6 +42,7 @@ def key(recipe: Recipe, dataset: ArtifactRef, start: ArtifactRef | None = None) 
         "version": VERSION,
         "recipe": recipe.digest("finetune", "seed", "task", "stages"),
         "prompts": [prompts.describe_prompt, prompts.answer_prompt],
+        **({"further_prompts": prompts.further_prompts} if prompts.further_prompts else {}),
         "dataset": dataset.digest,
         "base": checkpoint_identity(recipe.finetune.base),
         **recipe.device.arithmetic(),
@@ -65,7 +66,7 @@ def tune_adapter(recipe: Recipe, dataset: ArtifactRef, start: ArtifactRef | None
     def build(folder: Path) -> dict[str, Any]:
         _forget_finished(place)
         rows = path_of(dataset)
-        train = read_split(rows, "train")
+        train = read_taught(rows, recipe.finetune.references)
         report = Report(recipe, len(train))
         work = Folders(folder / ADAPTER, checkpoints, path_of(start) / ADAPTER if start else None)
         if recipe.device.processes > 1:

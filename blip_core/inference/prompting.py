@@ -66,7 +66,7 @@ def answer_prompt(settings: Inference, example: Example, description: str) -> st
         RecipeError: The question has more than four options, and the prompt does not show how to list them.
     """
     options = dict(zip(_PLACES, example.options, strict=False))
-    prompt = _for_context(settings.answer_prompt, example.context)
+    prompt = _for_context(settings.prompt_of(example.task), example.context)
     return _listing(prompt, example.offered).format(
         description=description,
         question=example.question,
@@ -109,7 +109,9 @@ def undescribed(settings: Inference) -> Inference:
 
     Lines with the description's place and no other are left out; in any other line the place stays empty.
     """
-    return settings.model_copy(update={"answer_prompt": _without(settings.answer_prompt, _DESCRIPTION)})
+    further = {task: _without(prompt, _DESCRIPTION) for task, prompt in settings.further_prompts.items()}
+    answer = _without(settings.answer_prompt, _DESCRIPTION)
+    return settings.model_copy(update={"answer_prompt": answer, "further_prompts": further})
 
 
 def without_question(prompt: str) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from blip_core.kinds import kind_of
 from blip_core.recipes.base import check_placeholders
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.findings import check_findings
-from blip_core.recipes.phases import BASE, Phase, check_order, check_start
+from blip_core.recipes.phases import BASE, check_order, check_start
 from blip_core.recipes.variants import ALIASES, ServerVariant, Variant
 
 if TYPE_CHECKING:
@@ -21,36 +22,43 @@ def check_recipe(recipe: "Recipe") -> None:
         ValueError: They do; the message names the fields, and the phase where there are several.
     """
     if recipe.phase:  # judging and comparing are the whole recipe's
-        _check_sections(recipe)
+        _check_rows(recipe)
+        _check_tuning(recipe)
         return
     check_order(recipe.phases)
     for phase in recipe.each_phase():
-        with _told_of(phase):
-            _check_sections(recipe.in_phase(phase), is_judged=phase.name == recipe.last_phase)
+        with _told_of(phase.name):
+            _check_rows(recipe.in_phase(phase))
+    _check_judged(recipe)
+    for phase in recipe.each_phase():
+        with _told_of(phase.name):
+            _check_tuning(recipe.in_phase(phase))
     _check_phases(recipe)
     _check_inference(recipe)
     _check_variants(recipe)
     _check_findings(recipe)
 
 
-def _check_sections(recipe: "Recipe", *, is_judged: bool = False) -> None:
-    """Refuse what cannot work together in one phase; the test rows of the last one may judge."""
+def _check_rows(recipe: "Recipe") -> None:
+    """Refuse what cannot work together where the rows of one phase are grown and asked."""
     _check_source(recipe)
     _check_labels(recipe)
     _check_inference(recipe)
-    if is_judged:
-        _check_evaluation(recipe)
+
+
+def _check_tuning(recipe: "Recipe") -> None:
+    """Refuse what cannot work together where one phase tunes on its rows."""
     _check_finetune(recipe)
     _check_second_judge(recipe)
     _check_gguf(recipe)
 
 
 @contextmanager
-def _told_of(phase: Phase) -> Iterator[None]:
+def _told_of(phase: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"phase {phase.name}: {error}" if phase.name else str(error)) from error
+        raise ValueError(f"phase {phase}: {error}" if phase else str(error)) from error
 
 
 def _check_phases(recipe: "Recipe") -> None:
@@ -65,6 +73,22 @@ def _check_phases(recipe: "Recipe") -> None:
             )
         if phase.start != BASE:
             check_start(phase.name, settings, phase.start, tuned[phase.start])
+
+
+def _check_judged(recipe: "Recipe") -> None:
+    """Refuse rows that would not judge: they have the recipe's task, and a split is the last phase's."""
+    last = recipe.in_phase(recipe.each_phase()[-1])
+    if recipe.evaluation.kind == "split" and last.task != recipe.task:
+        raise ValueError(
+            f"task is {recipe.task} and evaluation.kind is split, but the last phase, {last.phase}, learns "
+            f"{last.task}: its test rows would not judge; let the last phase have the recipe's task, or "
+            "judge by a table"
+        )
+    _check_evaluation(last.model_copy(update={"evaluation": recipe.evaluation, "task": recipe.task}))
+    for name in recipe.further_sets:
+        phase = recipe.of_set(name)
+        with _told_of(phase.phase):
+            _check_evaluation(phase)
 
 
 def _check_source(recipe: "Recipe") -> None:
@@ -127,6 +151,8 @@ def _check_inference(recipe: "Recipe") -> None:
     check_placeholders(
         "inference.answer_prompt", inference.answer_prompt, kind.places | described, kind.further_places
     )
+    for task, prompt in inference.further_prompts.items():
+        _check_further_prompt(recipe, task, prompt, described)
     _refuse_twice("inference.ablations", list(inference.ablations))
     told = [mode for mode in ("one-stage", "description-only") if mode in inference.ablations]
     if recipe.stages == 1 and told:
@@ -139,6 +165,14 @@ def _check_inference(recipe: "Recipe") -> None:
             f"task is {recipe.task}, and inference.circular or inference.ablations is set: they ask again "
             "about options, and there are none; leave them out"
         )
+
+
+def _check_further_prompt(recipe: "Recipe", task: str, prompt: str, described: set[str]) -> None:
+    field, kind = f"inference.further_prompts.{task}", kind_of(task)
+    if task == recipe.task:
+        raise ValueError(f"{field} asks rows of the recipe's own task: write inference.answer_prompt instead")
+    may = kind.further_places | described if kind.asks else kind.further_places
+    check_placeholders(field, prompt, kind.places, may)
 
 
 def _check_evaluation(recipe: "Recipe") -> None:
@@ -187,7 +221,8 @@ def _check_second_judge(recipe: "Recipe") -> None:
     if judge.enabled and judge.variant not in allowed:
         raise ValueError(
             f"curation.second_judge.variant is {judge.variant!r}; allowed: {', '.join(allowed) or 'none'} "
-            "(variants that are loaded here, without an adapter or with that of a folder)"
+            "(variants that are loaded here, without an adapter or with that of a folder: an adapter of this "
+            "run is not there yet, and a server judges no rows)"
         )
 
 
@@ -213,7 +248,9 @@ def _check_server(recipe: "Recipe", variant: ServerVariant) -> None:
 def _check_findings(recipe: "Recipe") -> None:
     _refuse_twice("findings", [finding.name for finding in recipe.findings])
     variants = [variant.name for variant in recipe.variants]
-    check_findings(recipe.findings, variants, recipe.inference.ablations, recipe.evaluation.kind)
+    views = {phase.name: recipe.in_phase(phase) for phase in recipe.phases}
+    sets = {recipe.evaluation.kind: recipe, **views}
+    check_findings(recipe.findings, variants, {name: one.inference.ablations for name, one in sets.items()})
 
 
 def _check_gguf(recipe: "Recipe") -> None:

@@ -43,4 +43,5 @@ class SplitEvaluation(Section):
     """The test split, labelled by the labeller."""
 
 
+EVALUATION_KINDS = ("bundled", "table", "split")
 Evaluation = Annotated[BundledEvaluation | TableEvaluation | SplitEvaluation, Field(discriminator="kind")]

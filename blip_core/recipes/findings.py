@@ -23,7 +23,7 @@ class Finding(Section):
     measure: Slug = "letter-right"
     """Which measure is compared."""
     set: str = Field(default="", max_length=64)
-    """Which evaluation rows, by `evaluation.kind`; empty takes the recipe's own."""
+    """Which evaluation rows: `evaluation.kind`, or a phase for its own; empty takes the recipe's."""
     a: str = Field(min_length=1, max_length=_MAX_NAME_CHARS)
     """Variant that is measured against; NAME@MODE is one in a mode of `inference.ablations`."""
     b: str = Field(min_length=1, max_length=_MAX_NAME_CHARS)
@@ -48,27 +48,30 @@ class Finding(Section):
 
 
 def check_findings(
-    findings: Sequence[Finding], variants: Collection[str], modes: Collection[str], own_set: str
+    findings: Sequence[Finding], variants: Collection[str], sets: Mapping[str, Collection[str]]
 ) -> None:
     """Refuse findings over what a recipe does not compare.
 
     Args:
         findings: of the recipe.
         variants: names of those that are compared.
-        modes: in which they are asked besides the usual way.
-        own_set: name of the rows that they are judged on.
+        sets: names of the rows that they are judged on, the recipe's own first, each with the modes in which
+            these are asked besides the usual way.
 
     Raises:
         ValueError: One names a variant, mode or set that is not there.
     """
+    own_set, *phases = sets
     for finding in findings:
-        for side in (finding.a, finding.b):
-            _check_side(finding.name, side, variants, modes)
-        if finding.set not in ("", own_set):
+        rows = finding.set or own_set
+        if rows not in sets:
+            others = f", or the phase whose rows are meant ({', '.join(phases)})" if phases else ""
             raise ValueError(
                 f"finding {finding.name}: set is {finding.set!r}, but the variants are judged on {own_set} "
-                "(evaluation.kind); name that, or leave set out"
+                f"(evaluation.kind); name that{others}, or leave set out"
             )
+        for side in (finding.a, finding.b):
+            _check_side(finding.name, side, variants, sets[rows])
 
 
 def _check_side(finding: str, side: str, variants: Collection[str], modes: Collection[str]) -> None:
@@ -109,11 +112,12 @@ def _fits(finding: Any, recipe: Mapping[str, Any]) -> bool:
     names, modes = _names(recipe.get("variants")), _modes(recipe.get("inference"))
     sides = [str(finding.get(side, "")).partition(ASKED) for side in ("a", "b")]
     compared = all(name in names and (not asked or mode in modes) for name, asked, mode in sides)
-    return compared and finding.get("set", "") in ("", _kind(recipe.get("evaluation")))
+    sets = ["", _kind(recipe.get("evaluation")), *_names(recipe.get("phases"))]
+    return compared and finding.get("set", "") in sets
 
 
-def _names(variants: Any) -> list[Any]:
-    return [one.get("name") for one in _listed(variants) if isinstance(one, Mapping)]
+def _names(tables: Any) -> list[Any]:
+    return [one.get("name") for one in _listed(tables) if isinstance(one, Mapping)]
 
 
 def _modes(inference: Any) -> list[Any]:

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from blip_core.recipes.base import BatchSize, NewTokens, Quantisation, Section
+from blip_core.recipes.base import BatchSize, NewTokens, Quantisation, Section, Task
 
 
 class Inference(Section):
@@ -14,6 +14,8 @@ class Inference(Section):
     """Stage one: {question} and, where a table has it, {context}; without, a picture is described once."""
     answer_prompt: str = ""
     """Stage two: {description}, {question}, {a} to {d}, {letters} as A, B, C or D, a table's {context}."""
+    further_prompts: dict[Task, str] = Field(default_factory=dict, exclude_if=lambda prompts: not prompts)
+    """How rows of other tasks are asked that are mixed in, by task; empty, as their own phases ask them."""
     max_new_tokens: NewTokens = 64
     """Longest description, caption or answer in free words, in tokens."""
     min_new_tokens: int = Field(default=0, ge=0, le=4096, exclude_if=lambda tokens: not tokens)
@@ -43,6 +45,10 @@ class Inference(Section):
                 "text could end; lower the one or raise the other"
             )
         return self
+
+    def prompt_of(self, task: str) -> str:
+        """How rows of a task are asked; `answer_prompt` but for those that are mixed in."""
+        return self.further_prompts.get(task, self.answer_prompt)
 
     @property
     def reads_context(self) -> bool:

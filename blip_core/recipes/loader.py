@@ -171,7 +171,7 @@ def _each_laid(merged: Mapping[str, Any]) -> list[Any]:
 
 def _laid(phase: Mapping[str, Any], merged: Mapping[str, Any]) -> dict[str, Any]:
     tables = {name: merged.get(name) for name in PHASE_SECTIONS if isinstance(phase.get(name), Mapping)}
-    return {**phase, **{name: merge(own or {}, phase[name]) for name, own in tables.items()}}
+    return {**phase, **{name: merge({name: own}, {name: phase[name]})[name] for name, own in tables.items()}}
 
 
 def _with_phase(variant: Any, names: Sequence[str]) -> Any:

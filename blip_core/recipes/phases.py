@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from blip_core.recipes.base import MAX_SEED, Section, Slug, Task
 from blip_core.recipes.curation import Curation
 from blip_core.recipes.dataset import Dataset
+from blip_core.recipes.evaluation import EVALUATION_KINDS, Evaluation
 from blip_core.recipes.finetune import Finetune
 from blip_core.recipes.inference import Inference
 from blip_core.recipes.labels import Labels
@@ -53,6 +54,8 @@ class Phase(Section):
     """What is tuned, and how."""
     inference: Inference | None = None
     """The prompts it trains with."""
+    evaluation: Evaluation | None = None
+    """Rows that findings whose `set` is this phase are judged on."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -90,7 +93,7 @@ class Phase(Section):
 
 
 PHASE_SECTIONS = tuple(name for name in Phase.model_fields if name not in ("name", "start", "rows"))
-RESERVED = (BASE, OWN, *ALIASES)
+RESERVED = (BASE, OWN, *ALIASES, *EVALUATION_KINDS)
 WHOLE = Phase.model_construct(name="")
 """The one phase of a recipe that names none: all of its own sections."""
 

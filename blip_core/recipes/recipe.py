@@ -116,7 +116,35 @@ class Recipe(Section):
         """The recipe as one of its phases has it: a recipe of one tuning, which goes by the phase's name."""
         if phase is WHOLE:
             return self
-        return self.model_copy(update={**phase.sections, "phases": (), "phase": phase.name})
+        view = self.model_copy(update={**phase.sections, "phases": (), "phase": phase.name})
+        prompts = {**self._prompts_mixed_in(phase), **view.inference.further_prompts}
+        prompts.pop(view.task, None)
+        asking = view.inference.model_copy(update={"further_prompts": prompts})
+        return view.model_copy(update={"inference": asking})
+
+    def _prompts_mixed_in(self, phase: Phase) -> dict[str, str]:
+        """How the phases whose rows one mixes in ask them, by task."""
+        prompts: dict[str, str] = {}
+        for view in (self.in_phase(one) for one in self.phases if one.name in phase.weights):
+            prompts |= {**view.inference.further_prompts, view.task: view.inference.answer_prompt}
+        return prompts
+
+    @property
+    def further_sets(self) -> dict[str, tuple[str, ...]]:
+        """Phases whose evaluation rows findings are about, each with the variants that answer them."""
+        asked: dict[str, frozenset[str]] = {}
+        for finding in self.findings:
+            asked[finding.set] = asked.get(finding.set, frozenset()) | finding.about
+        names = [variant.name for variant in self.variants]
+        return {
+            phase.name: tuple(name for name in names if name in asked[phase.name])
+            for phase in self.phases
+            if phase.name in asked
+        }
+
+    def of_set(self, name: str) -> Self:
+        """The recipe by which the rows of a set are judged: its own, or that of the phase of that name."""
+        return next((self.in_phase(one) for one in self.phases if one.name == name), self)
 
     def phase_of(self, variant: AnyVariant) -> str | None:
         """The phase whose adapter a variant carries, the last unless it names one; None, none of this run."""

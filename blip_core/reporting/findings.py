@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.markup import escape
 
+from blip_core.recipes.evaluation import EVALUATION_KINDS
 from blip_core.reporting.words import p_words
 from blip_core.scoring import Finding
 from blip_core.scoring.measures import measure_named
@@ -35,7 +36,8 @@ def expectation_of(finding: Finding) -> str:
     phrases = _WITH_MARGIN if finding.margin else _EXPECTED
     margin = amount(finding, finding.margin).lstrip("+")
     told = phrases[finding.expect].format(a=finding.a, b=finding.b, margin=margin)
-    return f"{told}: {finding.words or finding.measure}"
+    rows = "" if finding.set in EVALUATION_KINDS else f", on the rows of {finding.set}"
+    return f"{told}{rows}: {finding.words or finding.measure}"
 
 
 def difference_of(finding: Finding) -> str:

@@ -145,6 +145,10 @@ def _facts(summary: Summary) -> list[str]:
         facts.append(
             f"adapter: {told}<br>{_code(summary.adapter.path)}" if told else _code(summary.adapter.path)
         )
+    facts += [
+        f"adapter of {name}: {adapter_words(adapter)}<br>{_code(adapter.path)}"
+        for name, adapter in summary.earlier_adapters.items()
+    ]
     if summary.report:
         facts.append(f"report: {_code(summary.report)}")
     return facts

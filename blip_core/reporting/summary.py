@@ -120,6 +120,12 @@ class Summary:
     findings: tuple[Finding, ...] = ()
     phases: Mapping[str, PhaseSummary] = field(default_factory=dict)
 
+    @property
+    def earlier_adapters(self) -> dict[str, AdapterSummary]:
+        """Adapters of the phases before the last one, by phase."""
+        made = {name: phase.adapter for name, phase in list(self.phases.items())[:-1]}
+        return {name: adapter for name, adapter in made.items() if adapter}
+
     def to_dict(self) -> dict[str, Any]:
         """The object as JSON values."""
         values: dict[str, Any] = strict_json.loads(self.to_json())

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
@@ -26,6 +26,7 @@ class Places:
     pictures: str
     pages: str = "foundry ui"
     report: str = ""
+    earlier_adapters: Mapping[str, str] = field(default_factory=dict)
 
 
 class StageLines:
@@ -104,6 +105,7 @@ def show_places(console: Console, places: Places) -> None:
         named["dataset"] = f'{places.dataset}   (datasets.load_dataset("{places.dataset}"))'
     if places.adapter:
         named["adapter"] = f"{places.adapter}   (peft.PeftModel.from_pretrained)"
+    named |= {f"adapter of {name}": path for name, path in places.earlier_adapters.items()}
     if places.pictures:
         named["pictures"] = places.pictures
     if places.report:

@@ -85,6 +85,7 @@ def check_measures(recipe: Recipe) -> None:
 
 def _check_measure(recipe: Recipe, finding: Declared) -> None:
     measure = measure_named(finding.measure)
+    recipe = recipe.of_set(finding.set)
     if not measure.judges(recipe.task):
         allowed = ", ".join(one.name for one in measures_of(recipe.task))
         raise RecipeError(f"{measure.name} does not judge rows of the task {recipe.task}; allowed: {allowed}")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from blip_core.recipes.recipe import Recipe
@@ -12,7 +13,7 @@ from blip_core.scoring.findings import find
 from blip_core.scoring.guessing import guessing
 from blip_core.scoring.main_measure import main_measure, ranking
 from blip_core.scoring.measurement import Measurement, measure_run
-from blip_core.scoring.measures import Measure, further_measures
+from blip_core.scoring.measures import Measure, further_measures, measures_of
 from blip_core.scoring.summary import (
     Pair,
     compare_ablations,
@@ -21,9 +22,11 @@ from blip_core.scoring.summary import (
     score_captions,
     unwatched,
 )
-from blip_core.scoring.texts import compare_measured, score_texts
+from blip_core.scoring.texts import compare_measured, means, score_texts
 
 Answers = Mapping[str, Sequence[Prediction]]
+
+NO_FURTHER_SETS: Mapping[str, tuple[Answers, Answers]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class Judgement:
 
     Attributes:
         measurements: one a row, variant and measure.
-        scores: JSON values: `variants`, `comparisons`, `findings` and more.
+        scores: JSON values: `variants`, `comparisons`, `findings` and more; of the rows of phases the mean of
+            each measure, by phase and variant (`sets`).
     """
 
     measurements: Sequence[Measurement]
@@ -40,12 +44,25 @@ class Judgement:
 
 
 def asked_measures(recipe: Recipe) -> tuple[Measure, ...]:
-    """Measures of installed packages that a recipe's findings, or its kind, name.
+    """Measures of installed packages that a recipe's findings, or the kinds of its rows, name.
 
     Raises:
         RecipeError: There is none of a name.
     """
-    return further_measures([recipe.kind.main_measure, *(one.measure for one in recipe.findings)])
+    kinds = [recipe.kind, *(recipe.of_set(name).kind for name in recipe.further_sets)]
+    mains = [kind.main_measure for kind in kinds]
+    return further_measures([*mains, *(one.measure for one in recipe.findings)])
+
+
+def measures_taken(recipe: Recipe) -> tuple[Measure, ...]:
+    """All measures that its rows are judged by, each once.
+
+    Raises:
+        RecipeError: There is none of a name.
+    """
+    tasks = [recipe.task, *(recipe.of_set(name).task for name in recipe.further_sets)]
+    taken = chain(*(measures_of(task) for task in tasks), asked_measures(recipe))
+    return tuple(dict.fromkeys(taken))
 
 
 def judge_run(
@@ -56,6 +73,7 @@ def judge_run(
     described: Mapping[str, str] | None = None,
     on_progress: Callable[[int, int], None] = unwatched,
     draws: int = RESAMPLES,
+    further: Mapping[str, tuple[Answers, Answers]] = NO_FURTHER_SETS,
 ) -> Judgement:
     """Measure, score and compare the variants of a run, and decide its findings.
 
@@ -67,6 +85,7 @@ def judge_run(
         described: the right descriptions by row, where they are known.
         on_progress: told how many comparisons are done, of how many.
         draws: resamples of each interval of a measurement.
+        further: by phase, `answers` and `ablations` about its own rows.
 
     Raises:
         EmptyDataset: There are no rows, or of none is it known what is right.
@@ -74,19 +93,29 @@ def judge_run(
         RecipeError: A finding's measure has no values on these rows.
     """
     rows = recipe.evaluation.kind
-    measured = measure_run(answers, ablations, rows, asked_measures(recipe))
+    asked = asked_measures(recipe)
+    measured = measure_run(answers, ablations, rows, asked)
+    elsewhere = {name: measure_run(*said, name, asked) for name, said in further.items()}
     has_options = all(row.offered for said in answers.values() for row in said)
     if has_options:
         scores = _with_options(recipe, answers, ablations, wanted, described or {}, on_progress)
     else:
         scores = _texts(recipe, answers, measured, wanted, on_progress, draws)
-    findings = find(recipe.findings, measured, rows, recipe.seed, draws)
+    everything = [*measured, *chain(*elsewhere.values())]
+    findings = find(recipe.findings, everything, rows, recipe.seed, draws)
     told = {
         "measure": asdict(ranking(recipe.task)),
         "set": rows,
         "findings": [asdict(one) for one in findings],
+        **({"sets": {name: _means(said) for name, said in elsewhere.items()}} if elsewhere else {}),
     }
-    return Judgement(measured, scores | told)
+    return Judgement(everything, scores | told)
+
+
+def _means(measured: Sequence[Measurement]) -> dict[str, dict[str, float]]:
+    """Mean of each measure, by variant."""
+    names = dict.fromkeys(one.variant for one in measured)
+    return {name: means(one for one in measured if one.variant == name) for name in names}
 
 
 def _with_options(

@@ -48,7 +48,11 @@ def fingerprint(
         "version": VERSION,
         "finetune": settings.model_dump(mode="json"),
         # Lengths and batches of inference act on own descriptions and samples alone, which are kept.
-        "prompts": {"describe": prompts.describe_prompt, "answer": prompts.answer_prompt},
+        "prompts": {
+            "describe": prompts.describe_prompt,
+            "answer": prompts.answer_prompt,
+            **prompts.further_prompts,
+        },
         "seed": seed,
         "train": _rows_digest(train),
         "validation": _rows_digest(validation),

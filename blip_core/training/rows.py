@@ -151,9 +151,13 @@ def draw_examples(examples: Sequence[Example], share: float, seed: int) -> list[
 
 
 def draw_own_descriptions(examples: Sequence[Example], share: float, seed: int) -> list[Example]:
-    """The examples that the base describes itself: a seeded share, and all that nobody described."""
-    drawn = {example.id for example in draw_examples(examples, share, seed)}
-    return [example for example in examples if example.id in drawn or not example.description]
+    """The examples that the base describes itself: a seeded share, and all that nobody described.
+
+    Rows of which nothing is asked read no description.
+    """
+    asked = [example for example in examples if kind_of(example.task).asks]
+    drawn = {example.id for example in draw_examples(asked, share, seed)}
+    return [example for example in asked if example.id in drawn or not example.description]
 
 
 def steps_per_epoch(rows: int, batch_size: int) -> int:

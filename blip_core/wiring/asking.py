@@ -45,7 +45,7 @@ def kind_for(recipe: Recipe, path: Path, given: Mapping[str, str], encoding: str
 def asked_as(recipe: Recipe, kind: Kind) -> Recipe:
     """A recipe that asks rows of a kind: its own words where it has any for that, else the kind's.
 
-    Where nothing is asked, a recipe that describes has words for it.
+    Its own are those of a phase that learns such rows; where nothing is asked, also those that describe.
     """
     if kind.name == recipe.task:
         return recipe
@@ -54,7 +54,8 @@ def asked_as(recipe: Recipe, kind: Kind) -> Recipe:
     own = "" if kind.asks else without_question(recipe.inference.describe_prompt)
     inference = recipe.inference.model_copy(
         update={
-            "answer_prompt": own or kind.prompt,
+            "answer_prompt": _learnt_prompt(recipe, kind) or own or kind.prompt,
+            "further_prompts": {},
             "describe_prompt": "",
             "free_generation": True,
             "circular": False,
@@ -62,6 +63,13 @@ def asked_as(recipe: Recipe, kind: Kind) -> Recipe:
         }
     )
     return recipe.model_copy(update={"task": kind.name, "stages": 1, "inference": inference})
+
+
+def _learnt_prompt(recipe: Recipe, kind: Kind) -> str:
+    """How a phase of a recipe asks such rows in one stage; the last of several."""
+    views = [recipe.in_phase(phase) for phase in recipe.phases]
+    asking = [view.inference.answer_prompt for view in views if view.task == kind.name and view.stages == 1]
+    return asking[-1] if asking else ""
 
 
 def table_of(path: Path) -> tuple[Path, Path | None]:

@@ -19,7 +19,8 @@ def evaluation_examples(recipe: Recipe, dataset: Path | None = None) -> list[Exa
 
     Args:
         recipe: which rows these are.
-        dataset: the dataset whose test split they are, if they are one's.
+        dataset: the dataset whose test split they are, if they are one's; of its rows those of the recipe's
+            task.
 
     Raises:
         TableError: A table cannot be read, or one of its rows cannot be used; or there is no dataset.
@@ -30,7 +31,7 @@ def evaluation_examples(recipe: Recipe, dataset: Path | None = None) -> list[Exa
 
         if dataset is None:
             raise TableError("evaluation.kind is split, but no dataset was given whose test rows judge")
-        return list(read_split(dataset, "test"))
+        return [row for row in read_split(dataset, "test") if row.task == recipe.task]
     if settings.kind == "table":
         from blip_core.sources import files_of_kind, read_examples
 

@@ -1,6 +1,7 @@
 """Whether a recipe can be run here, told before any work is begun."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from blip_core.curation import gates_on
@@ -82,18 +83,21 @@ def check_can_run(recipe: Recipe) -> None:
         TableError: A table or folder that it names is not there, lacks a column or holds too little of use.
     """
     check_measures(recipe)
-    if recipe.evaluation.kind == "table":
-        evaluation_examples(recipe)
+    judged = [recipe, *(recipe.of_set(name) for name in recipe.further_sets)]
+    for one in judged:
+        if one.evaluation.kind == "table":
+            evaluation_examples(one)
     for phase in recipe.each_phase():
         check_parts(recipe.in_phase(phase))
         if phase.grows_own:
-            _check_rows(recipe.in_phase(phase), recipe)
+            _check_rows(recipe.in_phase(phase), judged)
 
 
-def _check_rows(phase: Recipe, whole: Recipe) -> None:
+def _check_rows(phase: Recipe, judged: Sequence[Recipe]) -> None:
     _check_source(phase.source, phase.kind)
-    if whole.evaluation.kind == "table" and phase.task == whole.task:
-        _check_held_out(phase.source, whole.evaluation, whole.kind)
+    for one in judged:
+        if one.evaluation.kind == "table" and phase.task == one.task:
+            _check_held_out(phase.source, one.evaluation, one.kind)
 
 
 def check_parts(recipe: Recipe) -> None:

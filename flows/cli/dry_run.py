@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tasks.stage import PlannedStage
 
 
+_NAME_WIDTH = 20
+
+
 def show_plan(recipe: Recipe, as_json: bool, until: str, dataset: str = "", adapter: str = "") -> None:
     """Print the stages of a run up to what would be made, see `planned`, and work none of them."""
     recipe = check_ready(recipe)
@@ -27,9 +30,12 @@ def show_plan(recipe: Recipe, as_json: bool, until: str, dataset: str = "", adap
         return
     console = Console(file=sys.stdout)
     show_tables(console, recipe)
-    for stage in planned(recipe, until, dataset, adapter):
+    stages = planned(recipe, until, dataset, adapter)
+    width = max(_NAME_WIDTH, *(len(stage.name) for stage in stages))
+    for stage in stages:
         state = "there already" if stage.cached else "to be made"
-        console.print(f"{stage.name:<20} {state}", highlight=False, style="dim" if stage.cached else None)
+        style = "dim" if stage.cached else None
+        console.print(f"{stage.name:<{width}} {state}", highlight=False, style=style, soft_wrap=True)
 
 
 def planned(recipe: Recipe, until: str, dataset: str = "", adapter: str = "") -> list["PlannedStage"]:
@@ -57,5 +63,5 @@ def planned(recipe: Recipe, until: str, dataset: str = "", adapter: str = "") ->
                 made.grow(phase) if until == "dataset" else made.tune(phase)
         if until in ("dataset", "adapter"):
             return stages
-        judge.fn(recipe, made.datasets.get(made.last), made.adapters, resolve_variants(recipe, work=False))
+        judge.fn(recipe, made.datasets, made.adapters, resolve_variants(recipe, work=False))
         return stages

@@ -29,9 +29,9 @@ from blip_core.wiring import (
     workplace,
 )
 from blip_core.wiring.servers import answers, running_servers
+from blip_core.wiring.tables import table_warnings, tables_of
 from flows.cli.commands.options import only_json
 from flows.cli.embedded import EmbeddedServer
-from flows.tables import table_warnings, tables_of
 
 Flow = Callable[[], dict[str, Any]]
 
@@ -118,6 +118,7 @@ def show_results(console: Console, recipe: Recipe, summary: Summary) -> None:
         adapter=summary.adapter.path if summary.adapter else "",
         pictures=str(Path(summary.report).with_name(SHEET)) if summary.report and summary.dataset else "",
         report=summary.report,
+        earlier_adapters={name: one.path for name, one in summary.earlier_adapters.items()},
     )
     if summary.report:
         scores = strict_json.loads(Path(summary.report).with_name(SCORES).read_text(encoding="utf-8"))

@@ -6,15 +6,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from blip_core import figures, strict_json
-from blip_core.dataset import read_split
+from blip_core import strict_json
 from blip_core.recipes import Recipe
 from blip_core.records import Example, Prediction
 from blip_core.reporting import (
     POCKET_NOTE,
-    AdapterSummary,
     ChampionSummary,
-    DatasetSummary,
     Ladder,
     MlflowSummary,
     PhaseSummary,
@@ -33,8 +30,6 @@ from blip_core.scoring import (
     Decision,
     Finding,
     decide,
-    main_score,
-    ranking_of,
 )
 from blip_core.store import ArtifactRef
 from blip_core.tracking.runs import JournalledRun
@@ -44,7 +39,17 @@ from flows.recording import ANSWERING, Recorder
 from flows.result_pages import REPORT, show_results
 from flows.results.adapter_cards import stored_card
 from flows.results.metrics import finding_metrics, finding_row, gain_metrics, headline, variant_metrics
-from flows.results.training import TUNING, Learning, keep_learning, training_summary
+from flows.results.phases import (
+    SHEET,
+    keep_adapter,
+    keep_dataset,
+    keep_earlier,
+    keep_sets,
+    summarise_adapter,
+    summarise_dataset,
+    summarise_phase,
+)
+from flows.results.training import TUNING, Learning
 from flows.variants.named_adapter import NamedAdapter
 from tasks.compare import read_scores
 from tasks.predict_variant import FILE as PREDICTIONS
@@ -54,10 +59,8 @@ from tasks.tune_adapter import ADAPTER
 
 SCORES = "scores.json"
 NO_PHASES: Mapping[str, PhaseSummary] = {}
-SHEET = "pictures.png"
 CHAMPION = "champion.json"
 ADAPTER_CARD = "adapter-card.md"
-SHEET_PICTURES = 20
 SHOWN_SAMPLES = 6
 TABLE_ROWS = 200  # what MLflow's table view shows at ease; all rows are in the Parquet file beside it
 _PROMPT_CHARS = 200  # longer settings are read in recipe.toml
@@ -68,12 +71,13 @@ def keep_results(recorder: Recorder, made: Phases, scores: ArtifactRef | None = 
     folder = recorder.place.reports / recorder.run.id
     folder.mkdir(parents=True, exist_ok=True)
     keep_recipe(recorder.recipe, recorder.run)
-    keep_earlier(recorder, folder, made)
+    told = read_scores(scores) if scores else {"variants": {}, "comparisons": []}
+    keep_earlier(recorder, folder, made, told)
     dataset, adapter = made.datasets.get(made.last), made.adapters.get(made.last)
     samples = keep_dataset(recorder, folder, dataset, made.last) if dataset else []
-    told = read_scores(scores) if scores else {"variants": {}, "comparisons": []}
     decision = decide(recorder.recipe.champion, told) if scores and adapter else None
-    learning = keep_adapter(recorder, folder, adapter, told, decision) if adapter else Learning()
+    won = decision is not None and decision.won
+    learning = keep_adapter(recorder, folder, made.last, adapter, told, won) if adapter else Learning()
     if decision:
         keep_decision(recorder, folder, decision)
     ladder = from_scores(told)
@@ -91,16 +95,6 @@ def keep_results(recorder: Recorder, made: Phases, scores: ArtifactRef | None = 
     return summary.to_dict()
 
 
-def keep_earlier(recorder: Recorder, folder: Path, made: Phases) -> None:
-    """Keep what the phases before the last one made, each in a folder and a run of its own."""
-    for name in made.names[:-1]:
-        (folder / name).mkdir(exist_ok=True)
-        if name in made.datasets:
-            keep_dataset(recorder, folder / name, made.datasets[name], name)
-        if name in made.adapters:
-            keep_learning(recorder, folder / name, made.adapters[name], in_phase(TUNING, name))
-
-
 def counts(dataset: ArtifactRef | None, adapter: ArtifactRef | None) -> dict[str, float]:
     """What a run counted besides its scores; after them, as MLflow compares runs by what they told first."""
     told: dict[str, float] = {}
@@ -110,24 +104,6 @@ def counts(dataset: ArtifactRef | None, adapter: ArtifactRef | None) -> dict[str
     return told if best is None else told | {"eval/loss": best}
 
 
-def one_a_picture(rows: Sequence[Example]) -> list[Example]:
-    """The first question of every picture."""
-    return list({row.picture_id: row for row in reversed(rows)}.values())[::-1]
-
-
-def keep_dataset(recorder: Recorder, folder: Path, dataset: ArtifactRef, phase: str) -> list[Example]:
-    """Log a phase's dataset as the run's input, with a sheet of its pictures; gives the rows shown."""
-    name = "-".join(filter(None, (recorder.recipe.name, phase)))
-    recorder.run.dataset(name, dataset.digest, path_of(dataset), dataset.rows)
-    recorder.run.tags({"foundry.dataset_digest": dataset.digest})
-    samples = one_a_picture(read_split(path_of(dataset), "train"))[:SHEET_PICTURES]
-    sheet = figures.contact_sheet([row.image for row in samples], [_caption(row) for row in samples])
-    sheet.save(folder / SHEET)
-    for run in recorder.runs_of(in_phase("labels", phase)):
-        run.artifact(folder / SHEET)
-    return samples
-
-
 def keep_scores(recorder: Recorder, folder: Path, told: Mapping[str, Any], ladder: Ladder) -> list[Path]:
     """Keep every variant's answers and scores, and their figures; gives these."""
     (folder / SCORES).write_text(strict_json.dumps(told, indent=1), encoding="utf-8")
@@ -135,6 +111,7 @@ def keep_scores(recorder: Recorder, folder: Path, told: Mapping[str, Any], ladde
         gain = gain_metrics(ladder.comparison_for(name))
         keep_variant(recorder, name, variant_metrics(values, ladder.ranking) | gain)
     recorder.run.metrics(headline(ladder))
+    keep_sets(recorder, told)
     keep_findings(recorder, findings_of(told))
     drawn = draw_scores(ladder, told, folder)
     for picture in drawn:
@@ -156,10 +133,6 @@ def keep_card(recorder: Recorder, folder: Path, adapter: ArtifactRef, told: Mapp
     card = stored_card(held, folder, told, ADAPTER_CARD)
     if card:
         recorder.run.artifact(card)
-
-
-def _caption(row: Example) -> str:
-    return f"{row.question}\n{row.answer}: {row.target}\n{row.description}"
 
 
 def write_page(
@@ -243,37 +216,6 @@ def answers_of(recorder: Recorder, variant: str) -> list[Prediction]:
     return read_predictions(recorder.stages[f"{ANSWERING}{variant}"].artifact.ref())
 
 
-def keep_adapter(
-    recorder: Recorder,
-    folder: Path,
-    adapter: ArtifactRef,
-    scores: Mapping[str, Any],
-    decision: Decision | None,
-) -> Learning:
-    """Register the adapter and draw how it learnt; gives what shows it.
-
-    `champion` is an adapter whose variant beats the same model without it by the recipe's rule.
-    """
-    rests = path_of(adapter)
-    phase = recorder.recipe.last_phase
-    tuning = in_phase(TUNING, phase)
-    child = recorder.children.get(tuning, recorder.run)
-    learning = keep_learning(recorder, folder, adapter, tuning)
-    recipe = recorder.recipe
-    tuned = [variant.name for variant in recipe.variants if recipe.phase_of(variant) == phase]
-    judged = [name for name in tuned if name in scores["variants"]]
-    measure = ranking_of(scores).metric
-    metrics = {f"{measure}_{name}": main_score(scores["variants"][name])["value"] for name in judged}
-    child.adapter(
-        rests / ADAPTER,
-        f"{recorder.recipe.name}-adapter",
-        metrics,
-        digest=adapter.digest,
-        champion=decision is not None and decision.won,
-    )
-    return learning
-
-
 def keep_decision(recorder: Recorder, folder: Path, decision: Decision) -> None:
     """Say in MLflow whether the adapter of this run earned the alias `champion`, and why or why not."""
     path = folder / CHAMPION
@@ -315,24 +257,3 @@ def summarise(
         findings=tuple(findings),
         phases=phases,
     )
-
-
-def summarise_phase(made: Phases, name: str) -> PhaseSummary:
-    """A phase as programs see it."""
-    dataset, adapter = made.datasets.get(name), made.adapters.get(name)
-    return PhaseSummary(
-        dataset=summarise_dataset(dataset) if dataset else None,
-        adapter=summarise_adapter(adapter) if adapter else None,
-    )
-
-
-def summarise_dataset(dataset: ArtifactRef) -> DatasetSummary:
-    """The dataset as programs see it."""
-    made = metadata_of(dataset)
-    return DatasetSummary(str(path_of(dataset)), dataset.digest, made["splits"], made["rejected"])
-
-
-def summarise_adapter(adapter: ArtifactRef) -> AdapterSummary:
-    """The adapter as programs see it."""
-    told = training_summary(metadata_of(adapter))
-    return AdapterSummary(str(path_of(adapter) / ADAPTER), adapter.digest, told)

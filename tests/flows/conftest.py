@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from blip_core.backends.scripted import ScriptedLabeller, ScriptedWriter
 from blip_core.tracking import sqlite
@@ -83,6 +85,9 @@ def scripted_labeller(recipe) -> ScriptedLabeller:
 def doubles(tiny_blip2, tmp_path_factory) -> list[str]:
     """Overrides that stand tiny models and composed pictures in for the pocket family."""
     unused = tmp_path_factory.mktemp("scripted")
+    for name in ("config.json", "tokenizer.json"):  # nothing is loaded, but a checkpoint has to be whole
+        (unused / name).write_text("{}")
+    save_file({"weight": np.zeros(1, dtype=np.float32)}, unused / "model.safetensors")
     return [
         f"scenes.count={SCENES}",
         f"scenes.model={unused}",

@@ -13,9 +13,10 @@ import typer
 from blip_core import strict_json
 from blip_core.recipes import DEFAULT_PROFILE, load_recipe
 from blip_core.recipes.columns import AnswersRead
+from blip_core.wiring.tables import table_warnings
 from flows.cli.commands.options import AsJson, DryRun, Overrides, ProfileName, only_json
 from flows.forms import DEFAULT_RECIPE
-from flows.tables import DEFAULT_VARIANT, absolute_paths, column_mapping, table_warnings
+from flows.tables import DEFAULT_VARIANT, absolute_paths, column_mapping
 
 if TYPE_CHECKING:
     from blip_core.sources import TableFiles, TableView

@@ -77,6 +77,13 @@ def test_a_source_of_another_kind_replaces_the_recipes(written):
     assert [recipe.in_phase(phase).source.kind for phase in recipe.phases] == ["prompts", "folder"]
 
 
+def test_nothing_of_a_source_clings_to_one_of_another_kind(written):
+    table = 'source={kind="table", path="t.csv", images="photos", questions="table"}'
+    phases = TWO + 'source = {kind = "folder", path = "pictures"}\n'
+    recipe = written(phases, LADDER, table)
+    assert recipe.in_phase(recipe.phases[1]).source.path == "pictures"
+
+
 def test_a_recipe_of_phases_is_written_and_read_again(written, tmp_path):
     recipe = written(TWO + "rows = {own = 1, wide = 0.5}\nfinetune = {epochs = 7}\n")
     path = tmp_path / "resolved.toml"
