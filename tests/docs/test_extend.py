@@ -7,6 +7,7 @@ import pytest
 
 from blip_core.curation import curate
 from blip_core.kinds import kind_of
+from blip_core.planning.stages import plugged
 from blip_core.plugins import GROUPS
 from blip_core.recipes import Curation, load_recipe
 from blip_core.recipes.overrides import parse_override
@@ -18,7 +19,7 @@ from blip_core.wiring import check_can_run
 from tasks import build_dataset, compare, label_pictures, paint_pictures, read_pictures, write_scenes
 from tasks.stage import metadata_of, path_of
 from tests.docs.documents import ROOT, blocks
-from tests.packages import install
+from tests.packages import install_by_pip
 from tests.unit.examples import example, png, world_pixels
 
 PAGE = ROOT / "docs/how-to/extend.md"
@@ -34,12 +35,19 @@ def page():
     return "\n\n".join(blocks(PAGE, "python")), parts, {next(iter(taken)): taken for taken in snippets}
 
 
-@pytest.fixture(autouse=True)
-def package(page, monkeypatch, tmp_path):
-    monkeypatch.setenv("FOUNDRY_HOME", str(tmp_path / "home"))
+@pytest.fixture(scope="module")
+def site(page, tmp_path_factory):
+    """Where pip has installed the package."""
     code, parts, _ = page
-    install(tmp_path / "site", "blip-shadows", {"blip_shadows.py": code}, parts)
-    monkeypatch.syspath_prepend(tmp_path / "site")
+    folder = tmp_path_factory.mktemp("installed") / "site"
+    install_by_pip(folder, "blip-shadows", {"blip_shadows.py": code}, parts)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def package(site, monkeypatch, tmp_path):
+    monkeypatch.setenv("FOUNDRY_HOME", str(tmp_path / "home"))
+    monkeypatch.syspath_prepend(site)
     yield
     kind_cache_clear()
 
@@ -85,6 +93,8 @@ def test_a_dataset_grows_without_one_part_of_ours(page, tmp_path):
     assert {row.question for row in rows} == {"How bright is it?"}
     assert all("owl" in row.scene or "bear" in row.scene for row in rows)
     assert metadata_of(labels)["model"] == "the labeller brightness of blip-shadows 1.0"
+    parts = {"labels": "brightness", "scenes": "drawn", "pictures": "plain"}
+    assert dict(plugged(recipe)) == parts  # a plan cannot know what they take
 
 
 def test_its_gate_refuses_and_is_counted(page, tmp_path):

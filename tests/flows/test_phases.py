@@ -212,7 +212,7 @@ def test_a_plan_names_each_phase_and_works_nothing(home, doubles):
     assert not list(Store(home / "store").artifacts())
 
 
-def test_a_comparison_makes_what_its_variants_carry_and_no_more(run, doubles):
+def test_a_comparison_makes_what_its_variants_carry_and_no_more(worked, doubles):
     from flows.cli.dry_run import planned
     from flows.variants.choosing import with_variants
 

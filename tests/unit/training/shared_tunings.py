@@ -55,6 +55,7 @@ def tune_job(job: Job, together: ProcessGroup, end_at: int = 0) -> TrainingResul
         job.seed,
         job.out_dir,
         on_step,
+        start=job.start,
         checkpoints=job.checkpoints,
         together=together,
     )

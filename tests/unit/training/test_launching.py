@@ -78,6 +78,7 @@ def make_job(
 def test_two_processes_take_the_steps_of_one(make_job: MakeJob, tmp_path: Path) -> None:
     jobs = {
         "t5": make_job("t5", own_description_share=0.5),
+        "begun": dataclasses.replace(make_job("begun"), start=tmp_path / "t5"),  # from the one before it
         "opt": make_job("opt", "opt", weight_decay=0.1),
         "full": make_job(
             "full", adapter=Adapter(preset="projection-queries"), quantisation="nf4", micro_batch_size=1
@@ -95,7 +96,7 @@ def test_two_processes_take_the_steps_of_one(make_job: MakeJob, tmp_path: Path) 
         print,
     )
 
-    for name in ("t5", "opt", "full"):
+    for name in ("t5", "begun", "opt", "full"):
         alone = tune_job(dataclasses.replace(jobs[name], out_dir=tmp_path / "alone" / name), ALONE)
         assert losses(shared[name]["curve"]) == pytest.approx(losses(alone.curve), abs=1e-4)
         assert norms(shared[name]["curve"]) == pytest.approx(norms(alone.curve), rel=1e-3)
@@ -106,6 +107,9 @@ def test_two_processes_take_the_steps_of_one(make_job: MakeJob, tmp_path: Path) 
         tuned, expected = (weights(folder) for folder in (shared[name]["adapter"], alone.adapter))
         assert tuned.keys() == expected.keys()
         assert all(tuned[key].allclose(expected[key], atol=1e-4) for key in expected)
+    assert shared["begun"]["curve"][0]["validation_loss"] == pytest.approx(
+        min(row["validation_loss"] for row in shared["t5"]["curve"] if "validation_loss" in row), abs=1e-4
+    )
     assert shared["t5"]["counts"]["micro_batch_size"] == 4
     assert shared[LITTLE_MEMORY]["counts"]["micro_batch_size"] == 1  # of both: they go on alike
     assert losses(shared[LITTLE_MEMORY]["curve"]) == pytest.approx(losses(shared["t5"]["curve"]), abs=1e-4)
