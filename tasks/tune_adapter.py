@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blip_core.dataset import read_split, read_taught
+from blip_core.dataset import read_split, taught
 from blip_core.recipes import Recipe
 from blip_core.records import Example
 from blip_core.reporting.curves import CURVE, SAMPLES, write_curve, write_samples
@@ -66,7 +66,7 @@ def tune_adapter(recipe: Recipe, dataset: ArtifactRef, start: ArtifactRef | None
     def build(folder: Path) -> dict[str, Any]:
         _forget_finished(place)
         rows = path_of(dataset)
-        train = read_taught(rows, recipe.finetune.references)
+        train = taught(read_split(rows, "train"), recipe.finetune.references)
         report = Report(recipe, len(train))
         work = Folders(folder / ADAPTER, checkpoints, path_of(start) / ADAPTER if start else None)
         if recipe.device.processes > 1:

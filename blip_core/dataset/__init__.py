@@ -1,7 +1,7 @@
 """Datasets on disk: splits that growth never moves, Parquet that Hugging Face reads, and a card."""
 
 from blip_core.dataset.mixing import Mixture, mix
-from blip_core.dataset.reading import read_examples, read_split, read_taught
+from blip_core.dataset.reading import read_examples, read_split, taught
 from blip_core.dataset.splits import assign_splits, split_of
 from blip_core.dataset.writing import STAGE, DatasetCounts, write_dataset
 
@@ -13,7 +13,7 @@ __all__ = [
     "mix",
     "read_examples",
     "read_split",
-    "read_taught",
     "split_of",
+    "taught",
     "write_dataset",
 ]

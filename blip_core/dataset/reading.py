@@ -1,5 +1,6 @@
 """Reads datasets back."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -28,19 +29,15 @@ def read_split(folder: Path, split: Split) -> list[Example]:
     return [example for path in paths for example in read_examples(path)]
 
 
-def read_taught(folder: Path, references: References) -> list[Example]:
-    """The rows to learn of a dataset folder.
+def taught(rows: Sequence[Example], references: References) -> list[Example]:
+    """The rows to learn, of those of a split.
 
     Args:
-        folder: of the dataset.
-        references: `first`: as it stands; `each`: one with several right texts comes as often, each time
-            with another of them for its target, under `ID-rN` but for the first.
-
-    Raises:
-        TableError: See `read_split`.
+        rows: as the dataset holds them.
+        references: `first`: as it stands; `each`: one with several right texts comes as often, each time with
+            another of them for its target, under `ID-rN` but for the first.
     """
-    rows = read_split(folder, "train")
-    return rows if references == "first" else [taught for row in rows for taught in _each_reference(row)]
+    return list(rows) if references == "first" else [one for row in rows for one in _each_reference(row)]
 
 
 def _each_reference(row: Example) -> list[Example]:

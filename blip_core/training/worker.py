@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from blip_core.dataset import read_split, read_taught
+from blip_core.dataset import read_split, taught
 from blip_core.launching.folder import GROUP, Messages, read_job, write_result
 from blip_core.launching.worker import work
 from blip_core.modeling import load_blip2
@@ -42,7 +42,7 @@ def tune(folder: Path, rank: int) -> None:
 
     result = finetune(
         bundle,
-        read_taught(job.dataset, job.settings.references),
+        taught(read_split(job.dataset, "train"), job.settings.references),
         read_split(job.dataset, "validation"),
         job.settings,
         job.prompts,

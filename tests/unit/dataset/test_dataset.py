@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
-from blip_core.dataset import assign_splits, read_split, write_dataset
+from blip_core.dataset import assign_splits, read_split, taught, write_dataset
 from blip_core.errors import EmptyDataset, TableError
 from blip_core.recipes import load_recipe
 from blip_core.records import SPLITS, Example, Rejection
@@ -142,3 +142,15 @@ def test_a_missing_file_of_a_split_is_noticed(tmp_path: Path):
 
     with pytest.raises(TableError, match="missing or surplus"):
         read_split(tmp_path, "train")
+
+
+def test_of_several_right_texts_one_is_learnt_or_each():
+    told = example(0, target="a bus", references=("a red bus", "a bus", "a bus"))
+    plain = example(1, target="a tram")
+    assert taught([told, plain], "first") == [told, plain]
+    rows = taught([told, plain], "each")
+    assert [(row.id, row.target) for row in rows] == [
+        (told.id, "a bus"),
+        (f"{told.id}-r1", "a red bus"),
+        (plain.id, "a tram"),
+    ]
