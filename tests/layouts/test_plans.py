@@ -17,9 +17,9 @@ from blip_core.planning.cards import CARDS
 from blip_core.planning.coarse import bound, picture_tokens_bound
 from blip_core.planning.counting import count_rows
 from blip_core.planning.generating import Texts, label, picture_tokens, write
-from blip_core.planning.timing import time_stage
 from blip_core.planning.stages import StageSizes
 from blip_core.planning.tables import show
+from blip_core.planning.timing import time_stage
 from blip_core.pocket import models_dir
 from blip_core.prefetching import used_checkpoints
 from blip_core.prefetching.damage import model_files

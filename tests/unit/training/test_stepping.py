@@ -360,7 +360,7 @@ def test_what_cannot_be_shown_of_a_row_ends_it_with_the_step(
 def test_an_update_that_no_loss_has_seen_is_not_saved_as_an_adapter(
     tune_tiny: TuneTiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("blip_core.training.finetuning.restore_adapter", lambda *_: None)
+    monkeypatch.setattr("blip_core.training.tuning.restore_adapter", lambda *_: None)
     train = trainer.PlannedTrainer.run
 
     def spoilt(self: Any, resume_from: Any) -> None:
