@@ -17,6 +17,7 @@ from typing import Any
 from transformers.utils import logging
 
 from tests.benchmarks import dataset_models, dataset_page, measuring
+from tests.benchmarks.dataset_pictures import pictures
 from tests.benchmarks.dataset_texts import Texts, labels, scenes
 from tests.benchmarks.dataset_work import Work
 from tests.benchmarks.processors import with_measured
@@ -31,6 +32,7 @@ Parts = Mapping[str, Callable[[Path], Work]]
 PARTS: Parts = {
     "scenes": partial(scenes, Texts(ROWS)),
     "labels": partial(labels, Texts(ROWS)),
+    "pictures": partial(pictures, ROWS),
 }
 # Larger models, whose products weigh more beside what every step costs.
 LARGER: Parts = {

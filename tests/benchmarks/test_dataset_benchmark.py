@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.benchmarks import dataset, dataset_page
+from tests.benchmarks.dataset_pictures import are_equal, pictures
 from tests.benchmarks.dataset_texts import Texts, labels, scenes
 from tests.benchmarks.dataset_work import Work
 from tests.benchmarks.processors import ENTRIES
@@ -15,6 +17,7 @@ from tests.layouts import llava15, qwen2
 SMALL = {
     "scenes": partial(scenes, Texts(3, 2, 8, qwen2.build, "a small Qwen2")),
     "labels": partial(labels, Texts(3, 2, 8, llava15.build, "a small LLaVA")),
+    "pictures": partial(pictures, 3),
 }
 
 
@@ -25,7 +28,7 @@ def results() -> dict[str, Any]:
 
 def test_each_stage_has_a_ratio_and_its_rates(results: dict[str, Any]) -> None:
     assert results["equal_rows"]
-    assert results["ratio_cpu"].keys() == {"scenes", "labels"}
+    assert results["ratio_cpu"].keys() == {"scenes", "labels", "pictures"}
     for one in results["ratio_cpu"].values():
         assert (one["pairs"], one["rows"]) == (1, 3)
         assert one["median"] > 0
@@ -46,9 +49,16 @@ def test_rows_that_differ_are_not_timed(other: list[str]) -> None:
         dataset.measure_part("letters", work, 1)
 
 
-@pytest.mark.parametrize("build", SMALL.values())
+@pytest.mark.parametrize("build", [SMALL["scenes"], SMALL["labels"]])
 def test_both_sides_write_texts_that_differ_from_row_to_row(build: Any, tmp_path: Path) -> None:
     work = build(tmp_path)
     batched, alone = work.batched(), work.one_by_one()
     assert batched == alone
     assert len(set(batched)) == work.rows
+
+
+def test_pictures_are_equal_up_to_the_last_step_of_a_pixel() -> None:
+    grey, nearly, other = ([Image.new("RGB", (2, 2), (100, 100, level))] for level in (100, 101, 102))
+    assert are_equal(grey, nearly)
+    assert not are_equal(grey, other)
+    assert not are_equal(grey, [])
