@@ -69,3 +69,19 @@ def test_what_a_later_layer_drove_out_is_nobodys():
 @given(st.dictionaries(NAME, VALUE, max_size=5))
 def test_comments_change_no_value(content):
     assert parse_toml(write_with_origins(content, {})) == content
+
+
+@pytest.mark.parametrize(
+    ("content", "headings"),
+    [
+        ({"a": {"b": {"c": 1}}}, ["[a.b]"]),
+        ({"a": {"x": 1, "b": {"c": 1}}}, ["[a]", "[a.b]"]),
+        ({"a": {}, "b": {"c": {}}}, ["[a]", "[b.c]"]),
+        ({"x": 1}, []),
+        ({"x": 1, "a": {"l": [{"y": "z" * 120}] * 2}}, ["[[a.l]]"] * 2),
+    ],
+)
+def test_a_section_has_a_heading_where_a_value_stands_right_below_it(content, headings):
+    shown = write_with_origins(content, {})
+    assert [line for line in shown.splitlines() if line.startswith("[")] == headings
+    assert not shown.startswith("\n")
