@@ -44,6 +44,23 @@ def test_the_unpacked_model_answers_as_its_nf4_twin(
         assert one.probabilities == pytest.approx(other.probabilities, abs=TOLERANCE)
 
 
+@pytest.mark.parametrize("family", ["t5", "opt"])
+def test_what_was_unpacked_is_for_answering_alone(
+    tiny_blip2: FolderOf, auto: Inference, family: Literal["t5", "opt"]
+) -> None:
+    packed = nf4(tiny_blip2, family)
+    names = [name for name, module in packed.model.named_modules() if isinstance(module, Linear4bit)]
+    biased = [name for name in names if packed.model.get_submodule(name).bias is not None]
+
+    bundle, _ = unpack_if_roomy(packed, auto)
+
+    whole = [bundle.model.get_submodule(name) for name in names]
+    assert whole
+    assert not any(parameter.requires_grad for module in whole for parameter in module.parameters())
+    assert not any(module.training for module in whole)
+    assert [name for name in names if bundle.model.get_submodule(name).bias is not None] == biased
+
+
 def test_unpacking_needs_so_much_free_memory(tiny_blip2: FolderOf, auto: Inference) -> None:
     bundle = nf4(tiny_blip2)
     enough = int(unpacked_bytes(bundle) / MEMORY_MARGIN) + 1

@@ -36,6 +36,17 @@ def test_what_was_published_is_found_with_its_metadata(store: Store):
     assert (published.path / "rows.txt").read_text() == "one\ntwo\n"
 
 
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_an_artefact_is_for_all_who_may_read_the_store_and_for_its_maker_to_change(store: Store, mask: int):
+    before = os.umask(mask)
+    try:
+        published = store.publish(store.key("scenes", {}), "scenes", write_two_rows)
+    finally:
+        os.umask(before)
+
+    assert published.path.stat().st_mode & 0o777 == 0o755
+
+
 def test_a_key_that_was_never_published_is_absent(store: Store):
     assert store.find(store.key("scenes", {})) is None
     assert not store.has(store.key("scenes", {}))
