@@ -18,7 +18,7 @@ LEAVING_SHARE = 0.5
 
 
 def generation_config(
-    bundle: Blip2Bundle, max_new_tokens: int, beams: int, min_new_tokens: int
+    bundle: Blip2Bundle, max_new_tokens: int, beams: int = 1, min_new_tokens: int = 0
 ) -> GenerationConfig:
     """Decoding without sampling, whatever the checkpoint's own generation settings say."""
     text_config = bundle.blip2.language_model.config
