@@ -23,6 +23,11 @@ SIDECAR = "query_tokens.safetensors"
 NO_LORA = "dummy-target-modules"
 """What PEFT's config names as modules where there is no LoRA: `DUMMY_TARGET_MODULES` of PEFT."""
 
+BLIP2 = "blip-2"
+"""The kind of base that is not written down: adapters were made of others only later."""
+
+_CLASSES = ("ForConditionalGeneration", "Processor")
+_CLASS_PREFIXES = {BLIP2: "Blip2", "instructblip": "InstructBlip"}  # of the classes of transformers
 ADAPTER_FILES = (CARD, CONFIG, WEIGHTS, SIDECAR, FACTS)
 _POINTS = 100
 
@@ -35,12 +40,13 @@ class AdapterFacts:
         base: id of the checkpoint it was tuned on.
         revision: commit or tag of it on the hub; empty where none was named.
         dtype: type the base was loaded in.
-        family: `t5` or `opt`.
+        family: of its language model, as `t5`.
         quantisation: of the language model while tuning.
         trained: weights that were trained.
         full: parts that were trained in full.
         notes: of the training, in Markdown.
         peft: version that saved it.
+        backbone: kind of the base, `blip-2` or `instructblip`.
     """
 
     base: str
@@ -52,6 +58,7 @@ class AdapterFacts:
     full: tuple[str, ...]
     notes: str
     peft: str
+    backbone: str = BLIP2
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -101,7 +108,10 @@ class CardLineage:
 
 
 def write_facts(folder: Path, facts: AdapterFacts) -> None:
-    (folder / FACTS).write_text(strict_json.dumps(asdict(facts), indent=1) + "\n", encoding="utf-8")
+    told = asdict(facts)
+    if facts.backbone == BLIP2:
+        del told["backbone"]
+    (folder / FACTS).write_text(strict_json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 def read_facts(folder: Path) -> AdapterFacts | None:
@@ -112,11 +122,16 @@ def read_facts(folder: Path) -> AdapterFacts | None:
     """
     if not (folder / FACTS).exists():
         return None
-    told = _read_json(folder / FACTS)
+    told = {"backbone": BLIP2} | _read_json(folder / FACTS)
     names = [field.name for field in fields(AdapterFacts)]
     lacking = [name for name in names if name not in told]
     if lacking:
         raise CheckpointError(f"{folder / FACTS} does not say {', '.join(lacking)}; tune the adapter again")
+    if told["backbone"] not in _CLASS_PREFIXES:
+        raise CheckpointError(
+            f"{folder / FACTS} names a base of the kind {told['backbone']!r}; "
+            f"allowed: {', '.join(_CLASS_PREFIXES)}"
+        )
     return AdapterFacts(**{name: told[name] for name in names} | {"full": tuple(told["full"])})
 
 
@@ -198,7 +213,7 @@ def write_card(
 def _front(facts: AdapterFacts) -> str:
     base = facts.checkpoint
     known = "" if base.is_pocket or base.is_local else f"base_model: {base.id}\n"
-    tags = "[lora, blip-2, visual-question-answering]"
+    tags = f"[lora, {facts.backbone}, visual-question-answering]"
     return f"---\nlibrary_name: peft\n{known}tags: {tags}\n---"
 
 
@@ -259,15 +274,16 @@ def loading_lines(facts: AdapterFacts) -> str:
         if has_sidecar
         else ""
     )
-    left = 'processor.tokenizer.padding_side = "left"\n' if facts.family == "opt" else ""
+    left = 'processor.tokenizer.padding_side = "left"\n' if facts.family != "t5" else ""
+    model, processor = (f"{_CLASS_PREFIXES[facts.backbone]}{name}" for name in _CLASSES)
     return (
         f"from peft import PeftModel\n{sidecar_import}"
-        "from transformers import Blip2ForConditionalGeneration, Blip2Processor\n\n"
+        f"from transformers import {model}, {processor}\n\n"
         f'BASE, ADAPTER = "{_base_name(facts)}", "."\n'
-        f'model = Blip2ForConditionalGeneration.from_pretrained(BASE, dtype="{facts.dtype}"{revision})\n'
+        f'model = {model}.from_pretrained(BASE, dtype="{facts.dtype}"{revision})\n'
         f"{sidecar}"
         "model = PeftModel.from_pretrained(model, ADAPTER).eval()\n"
-        f"processor = Blip2Processor.from_pretrained(BASE{revision})\n"
+        f"processor = {processor}.from_pretrained(BASE{revision})\n"
         f"{left}"
         "processor.num_query_tokens = model.config.num_query_tokens  # without it pictures are ignored"
     )

@@ -90,7 +90,7 @@ def load_model(recipe: Recipe, variant: str = "", adapter: str | Path | None = N
 
 @dataclass(frozen=True)
 class Model:
-    """A BLIP-2 that is ready to answer.
+    """A BLIP-2 or InstructBLIP that is ready to answer.
 
     Attributes:
         bundle: the model with its processor.

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ PLACES = ("beach", "park", "city")
 PICTURE_PX = 16
 WIDTH = 32
 QUERIES = 4
+
+LAYOUTS = ("instructblip_t5", "instructblip_vicuna", "blip2_llama")
 
 FolderOf = Callable[[str], Path]
 MakeExamples = Callable[[int], list[Example]]
@@ -128,15 +131,23 @@ def save_tiny_blip2(family: str, folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_blip2(tmp_path_factory: pytest.TempPathFactory) -> FolderOf:
-    """Folder of the tiny BLIP-2 of a family, `t5` or `opt`; read only."""
+    """Folder of a tiny BLIP-2 of the family `t5` or `opt`, or of a layout by its name; read only."""
     folders: dict[str, Path] = {}
 
     def folder_of(family: str) -> Path:
         if family not in folders:
-            folders[family] = save_tiny_blip2(family, tmp_path_factory.mktemp(f"tiny-blip2-{family}"))
+            folders[family] = tmp_path_factory.mktemp(f"tiny-blip2-{family}")
+            build(family, folders[family])
         return folders[family]
 
     return folder_of
+
+
+def build(name: str, folder: Path) -> None:
+    if name in ("t5", "opt"):
+        save_tiny_blip2(name, folder)
+    else:
+        import_module(f"tests.layouts.{name}").build(folder)
 
 
 def noise_png(rng: np.random.Generator) -> bytes:

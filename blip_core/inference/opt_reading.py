@@ -4,7 +4,6 @@ What modules of transformers compute, through the very modules that hold the wei
 Zhang et al., "OPT: Open Pre-trained Transformer Language Models", 2022.
 """
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from blip_core.inference.attending import LayerCache, added, attend, causal_bias, pad_bias, split_heads
+from blip_core.inference.branching import branched
 
 
 class OptReader:
@@ -82,11 +82,7 @@ class OptReader:
         self._next_positions, self.first_logits = self._next_positions[rows], self.first_logits[rows]
 
     def branch(self, times: Sequence[int]) -> "OptReader":
-        twin = copy.copy(self)
-        device = self.first_logits.device
-        rows = torch.arange(len(self.first_logits), device=device)
-        twin.keep(rows.repeat_interleave(torch.tensor(times, device=device)))
-        return twin
+        return branched(self, times)
 
     def generation_inputs(self) -> dict[str, Any]:
         """Beams fork at the first token: they read the prompt themselves."""

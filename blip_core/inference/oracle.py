@@ -86,7 +86,7 @@ def _model(bundle: Blip2Bundle, inputs: dict[str, Any]) -> Any:
 def _generate(bundle: Blip2Bundle, inputs: dict[str, Any], settings: Inference, max_new_tokens: int) -> str:
     config = generation_config(bundle, max_new_tokens, settings.beams, settings.min_new_tokens)
     written = _model(bundle, inputs).generate(**inputs, generation_config=config)
-    if bundle.family == "opt":
+    if bundle.is_causal:
         written = written[:, inputs["input_ids"].shape[1] :]
     return str(bundle.tokenizer.decode(written[0], skip_special_tokens=True)).strip()
 
@@ -111,7 +111,7 @@ def _text_score(bundle: Blip2Bundle, inputs: dict[str, Any], text: str) -> Tenso
 def _logits(bundle: Blip2Bundle, inputs: dict[str, Any], written: Sequence[int]) -> Tensor:
     """Logits of every position, of which the last ones follow what was written."""
     added = torch.tensor([written], dtype=torch.int64, device=bundle.device)
-    if bundle.family == "t5":
+    if not bundle.is_causal:
         start = added.new_full((1, 1), bundle.blip2.language_model.config.decoder_start_token_id)
         inputs = inputs | {"decoder_input_ids": torch.cat([start, added], dim=1)}
     else:

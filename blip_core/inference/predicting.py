@@ -30,10 +30,10 @@ from blip_core.inference.prompting import (
 )
 from blip_core.inference.ranking import letter_scores, text_scores
 from blip_core.inference.reading import Reader, min_length_share, read_prompts
-from blip_core.modeling.features import VisionStates, picture_key, prompt_embeddings
+from blip_core.modeling.features import VisionStates, picture_key, prompt_embeddings, question_part
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.multiplying import quick_linears
-from blip_core.modeling.text import Prompt, pad_prompts, target_ids, tokenise_prompts
+from blip_core.modeling.text import Prompt, pad_instructions, pad_prompts, target_ids, tokenise_prompts
 from blip_core.recipes.inference import Inference
 from blip_core.records import LETTERS, Example, Prediction, most_offered
 
@@ -66,9 +66,10 @@ def answer(
     """Answer questions about pictures, or describe them, in every way that the settings ask for.
 
     Each distinct picture is encoded once, for both stages and for all questions about it, and described once
-    for all whose prompt of stage one is the same. Options are ranked at the answer's first position, or by
-    their texts; where the settings ask for it, an answer is written freely beside. Rotations and ablations
-    read the same descriptions. Rows without options are answered by a text alone, of up to `max_new_tokens`.
+    for all whose prompt of stage one is the same; a Q-Former that reads what is asked runs once a prompt.
+    Options are ranked at the answer's first position, or by their texts; where the settings ask for it, an
+    answer is written freely beside. Rotations and ablations read the same descriptions. Rows without options
+    are answered by a text alone, of up to `max_new_tokens`.
 
     Args:
         bundle: the model, with or without adapter.
@@ -154,7 +155,7 @@ class _Work:
         settings: how it answers.
         counts: what was done.
         counter: told of every pass over a row.
-        features: what the language model sees of the rows' pictures.
+        features: what all questions about the rows' pictures share, see `picture_part`.
     """
 
     bundle: Blip2Bundle
@@ -188,7 +189,9 @@ class _Work:
         tokens = int(padded.attention_mask.sum())
         rows = padded.to(self.bundle.device)
         if pictures:
-            embeddings = prompt_embeddings(self.bundle, rows, torch.stack(list(pictures)))
+            asked = pad_instructions(self.bundle, [prompt.instruction for prompt in prompts])
+            seen = question_part(self.bundle, torch.stack(list(pictures)), asked)
+            embeddings = prompt_embeddings(self.bundle, rows, seen)
         else:
             embeddings = self.bundle.blip2.get_input_embeddings()(rows.input_ids)
         reader = read_prompts(self.bundle, embeddings, rows.attention_mask, room)
@@ -262,9 +265,10 @@ def _describe(work: _Work, rows: Sequence[Example]) -> tuple[list[str], list[boo
 
 def _alike(rows: Sequence[Example], prompts: Sequence[Prompt]) -> list[list[int]]:
     """Rows that show the same picture and say the same about it, so that one description serves them all."""
-    found: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+    found: dict[tuple[str, tuple[int, ...], tuple[int, ...]], list[int]] = {}
     for place, (row, prompt) in enumerate(zip(rows, prompts, strict=True)):
-        found.setdefault((picture_key(row.image), tuple(prompt.ids)), []).append(place)
+        said = tuple(prompt.ids), tuple(prompt.instruction or ())
+        found.setdefault((picture_key(row.image), *said), []).append(place)
     return list(found.values())
 
 

@@ -1,7 +1,7 @@
-"""A language model that has read prompts and is ready to write, for both families.
+"""A language model that has read prompts and is ready to write, for every family.
 
-T5 reads with its encoder and starts the decoder; OPT reads with the decoder. Either way one pass gives the
-logits of the answer's first position, and what was read serves ranking, scoring and writing after it.
+T5 reads with its encoder and starts the decoder; all others read with the decoder. Either way one pass gives
+the logits of the answer's first position, and what was read serves ranking, scoring and writing after it.
 B: rows, L: tokens of the prompt, T: tokens that are added, V: vocabulary.
 """
 
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from blip_core.inference.batching import MIN_LENGTH_SHARE
+from blip_core.inference.causal_reading import CausalReader
 from blip_core.inference.opt_reading import OptReader
 from blip_core.inference.t5_reading import T5Reader
 from blip_core.modeling.loading import Blip2Bundle
@@ -66,4 +67,6 @@ def read_prompts(bundle: Blip2Bundle, embeddings: Tensor, attention_mask: Tensor
     language_model = bundle.blip2.language_model
     if bundle.family == "opt":
         return OptReader(language_model, embeddings, attention_mask, room)
+    if bundle.is_causal:
+        return CausalReader(language_model, embeddings, attention_mask)
     return T5Reader(language_model, embeddings, attention_mask, room)

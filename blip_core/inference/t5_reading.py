@@ -5,7 +5,6 @@ neither), without what their loops spend on every token: masks, caches that grow
 Raffel et al., "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer", 2020.
 """
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +22,7 @@ from blip_core.inference.attending import (
     pad_bias,
     split_heads,
 )
+from blip_core.inference.branching import branched
 from blip_core.modeling.multiplying import multiply_by, multiply_gelu
 
 CPU_TOKENS = 2048
@@ -108,11 +108,7 @@ class T5Reader:
 
     def branch(self, times: Sequence[int]) -> "T5Reader":
         self._project_prompt()
-        twin = copy.copy(self)
-        device = self.first_logits.device
-        rows = torch.arange(len(self.first_logits), device=device)
-        twin.keep(rows.repeat_interleave(torch.tensor(times, device=device)))
-        return twin
+        return branched(self, times)
 
     def generation_inputs(self) -> dict[str, Any]:
         outputs = BaseModelOutput(last_hidden_state=self._encoded)

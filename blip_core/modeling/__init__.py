@@ -1,4 +1,4 @@
-"""BLIP-2: loading, partial quantisation, LoRA, frozen features, parameter accounts."""
+"""BLIP-2 and InstructBLIP: loading, partial quantisation, LoRA, frozen features, parameter accounts."""
 
 from blip_core.modeling.accounts import ParameterAccount, account_parameters, trained_parameters
 from blip_core.modeling.adapter_targets import (

@@ -44,9 +44,10 @@ from blip_core.modeling.adapter_targets import (
     target_pattern,
     targeted_linears,
 )
+from blip_core.modeling.backbones import Family, is_causal
 from blip_core.modeling.checkpoints import check_safetensors, refuse_lfs_pointers
 from blip_core.modeling.finite import check_weights
-from blip_core.modeling.loading import Blip2Bundle, Family
+from blip_core.modeling.loading import Blip2Bundle
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.finetune import Adapter
 
@@ -66,8 +67,6 @@ __all__ = [
 
 QUERY_TOKENS = "query_tokens"
 
-_TASK_TYPES: dict[Family, TaskType] = {"t5": TaskType.SEQ_2_SEQ_LM, "opt": TaskType.CAUSAL_LM}
-
 
 def lora_config(adapter: Adapter, family: Family) -> LoraConfig:
     """The PEFT configuration of an adapter."""
@@ -80,8 +79,12 @@ def lora_config(adapter: Adapter, family: Family) -> LoraConfig:
         target_modules=target_pattern(adapter) or NO_LORA,
         modules_to_save=modules or None,
         bias="none",
-        task_type=_TASK_TYPES[family],
+        task_type=_task_type(family),
     )
+
+
+def _task_type(family: Family) -> TaskType:
+    return TaskType.CAUSAL_LM if is_causal(family) else TaskType.SEQ_2_SEQ_LM
 
 
 @contextmanager
@@ -186,7 +189,7 @@ def save_adapter(bundle: Blip2Bundle, folder: Path, base: Checkpoint, notes: str
     config = model.peft_config["default"]
     config.base_model_name_or_path = base.id
     config.revision = base.revision
-    config.task_type = _TASK_TYPES[bundle.family]
+    config.task_type = _task_type(bundle.family)
     # Embeddings are never tuned; left to itself, PEFT would ask the hub whether they were.
     model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
     if QUERY_TOKENS in bundle.full:
@@ -210,6 +213,7 @@ def _facts(bundle: Blip2Bundle, base: Checkpoint, notes: str) -> AdapterFacts:
         full=bundle.full,
         notes=notes,
         peft=peft.__version__,
+        backbone=bundle.backbone.name,
     )
 
 

@@ -9,9 +9,9 @@ from safetensors import SafetensorError, safe_open
 
 from blip_core.errors import CheckpointError
 from blip_core.lfs import ADVICE, is_lfs_pointer_file
+from blip_core.modeling.backbones import QFORMER_TOKENIZER, backbone_in
 from blip_core.recipes.checkpoint import POCKET_PREFIX, Checkpoint
 
-BLIP2_ARCHITECTURE = "Blip2ForConditionalGeneration"
 _INDEXES = "*.safetensors.index.json"  # of transformers or diffusers
 
 
@@ -52,13 +52,13 @@ def _existing(folder: Path, checkpoint: Checkpoint, remedy: str) -> Path:
 
 
 def check_checkpoint_folder(
-    folder: Path, architectures: Sequence[str] = (BLIP2_ARCHITECTURE,), allowed: str = ""
+    folder: Path, architectures: Sequence[str] = (), allowed: str = ""
 ) -> dict[str, Any]:
     """Refuse a folder that cannot be loaded, or not safely; opens every weight file, loads none.
 
     Args:
         folder: a folder as `save_pretrained` leaves it.
-        architectures: what its config may name.
+        architectures: what its config may name; none, a BLIP-2 or InstructBLIP.
         allowed: these in words, where they are too many to list.
 
     Returns:
@@ -68,12 +68,15 @@ def check_checkpoint_folder(
         CheckpointError: No readable config, code of its own, no safetensors, a damaged or missing shard,
             a git-lfs pointer in the place of a file, or another architecture.
     """
-    refuse_lfs_pointers(sorted(folder.glob("*")))
+    files = [*sorted(folder.glob("*")), *sorted((folder / QFORMER_TOKENIZER).glob("*"))]
+    refuse_lfs_pointers(files)
     config = read_json(folder / "config.json")
-    for path in sorted(folder.glob("*.json")):
+    for path in (path for path in files if path.suffix == ".json"):
         refuse_remote_code(path)
     found = config.get("architectures") or []
-    if not set(found) & set(architectures):
+    if not architectures:
+        backbone_in(folder, config)
+    elif not set(found) & set(architectures):
         raise CheckpointError(
             f"{folder} holds {', '.join(found) or 'no named architecture'}; "
             f"allowed here: {allowed or ', '.join(architectures)}"

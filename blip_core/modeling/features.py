@@ -1,11 +1,11 @@
 """From a picture to what the language model sees of it, in two halves.
 
 The vision tower is frozen and runs once per distinct picture; the Q-Former may be tuned and runs on
-what is kept. It does not see the text, so one encoding serves every question about a picture.
+what is kept. That of a BLIP-2 does not see the text, so one encoding serves every question about a picture.
 
 The cut is always before the Q-Former: a tuned one changes with every step, and that of an InstructBLIP
 reads the instruction, so that its outputs belong to a question and not to a picture.
-B: pictures, P: patches + 1, V: vision width, Q: image tokens, D: language width.
+B: pictures, P: patches + 1, V: vision width, Q: image tokens, D: language width, I: tokens of an instruction.
 """
 
 import hashlib
@@ -82,22 +82,51 @@ def _run_tower(bundle: Blip2Bundle, pixels: Tensor) -> Tensor:
     return states
 
 
-def image_features(bundle: Blip2Bundle, states: Tensor) -> Tensor:
+def image_features(bundle: Blip2Bundle, states: Tensor, instructions: TokenBatch | None = None) -> Tensor:
     """Run Q-Former and projection on vision states: (B, P, V) -> (B, Q, D); gradients flow.
 
     Pixels (B, 3, height, width), which `FreshVisionStates` gives while an adapter on the vision tower is
     trained, go through the tower first, and gradients flow there, too.
+
+    Args:
+        bundle: the model.
+        states: of the vision tower, or pixels.
+        instructions: (B, I), where the Q-Former reads what is asked.
     """
     blip2 = bundle.blip2
     if states.dim() == _PIXEL_DIMENSIONS:
         states = _run_tower(bundle, states)
+    queries = blip2.query_tokens.expand(len(states), -1, -1)
     outputs = blip2.qformer(
-        query_embeds=blip2.query_tokens.expand(len(states), -1, -1),
-        encoder_hidden_states=states,
+        query_embeds=queries,
+        encoder_hidden_states=states if instructions is None else states.to(queries.dtype),
         encoder_attention_mask=torch.ones(states.shape[:-1], dtype=torch.long, device=states.device),
+        **({} if instructions is None else _behind_queries(queries, instructions.to(states.device))),
     )
-    projected: Tensor = blip2.language_projection(outputs.last_hidden_state.to(states.dtype))
+    seen = outputs.last_hidden_state[:, : queries.shape[1]]  # what stands behind is the instruction's
+    projected: Tensor = blip2.language_projection(seen.to(states.dtype))
     return projected
+
+
+def _behind_queries(queries: Tensor, instructions: TokenBatch) -> dict[str, Tensor]:
+    """What a Q-Former reads beside the picture: the queries see an instruction, and none of its pads."""
+    mask = instructions.attention_mask
+    whole = mask.new_ones(queries.shape[:2])
+    return {"input_ids": instructions.input_ids, "attention_mask": torch.cat([whole, mask], dim=1)}
+
+
+def picture_part(bundle: Blip2Bundle, states: Tensor) -> Tensor:
+    """What vision states (B, P, V) come to before anything is asked about them, to be kept for all questions.
+
+    Returns:
+        What the language model sees, (B, Q, D); the states themselves where the Q-Former reads what is asked.
+    """
+    return states if bundle.backbone.reads_instruction else image_features(bundle, states)
+
+
+def question_part(bundle: Blip2Bundle, kept: Tensor, instructions: TokenBatch | None) -> Tensor:
+    """What the language model sees, (B, Q, D), from a `picture_part` a question."""
+    return kept if instructions is None else image_features(bundle, kept, instructions)
 
 
 def prompt_embeddings(bundle: Blip2Bundle, prompts: TokenBatch, features: Tensor) -> Tensor:

@@ -1,19 +1,28 @@
-"""Loading BLIP-2 from a folder: real or pocket, quantised or not."""
+"""Loading a BLIP-2 or InstructBLIP from a folder: real or pocket, quantised or not."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import nn
-from transformers import AutoTokenizer, Blip2ForConditionalGeneration, Blip2Processor
+from transformers import AutoTokenizer
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 from transformers.utils import logging
 
 from blip_core.errors import CheckpointError
-from blip_core.modeling.checkpoints import check_checkpoint_folder, weight_files
+from blip_core.modeling.backbones import (
+    QFORMER_TOKENIZER,
+    Backbone,
+    Family,
+    backbone_in,
+    backbone_of,
+    family_in,
+    is_causal,
+)
+from blip_core.modeling.checkpoints import check_checkpoint_folder, read_json, weight_files
 from blip_core.modeling.finite import FETCH_AGAIN, check_weights
 from blip_core.modeling.manifest import ModuleDtype, assert_manifest
 from blip_core.modeling.quantisation import (
@@ -24,26 +33,15 @@ from blip_core.modeling.quantisation import (
 )
 from blip_core.modeling.tying import without_tying_warnings
 
-Family = Literal["t5", "opt"]
-
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-_FAMILIES: dict[str, Family] = {"t5": "t5", "opt": "opt"}
-# Decoder-only models go on from the last token.
-_PADDING_SIDES: dict[Family, str] = {"t5": "right", "opt": "left"}
-
-
-class Blip2(Blip2ForConditionalGeneration):
-    """BLIP-2 with a float32 Q-Former also under bfloat16; transformers keeps it so under float16 alone."""
-
-    _keep_in_fp32_modules_strict = ("query_tokens", "qformer")
 
 
 @dataclass(frozen=True)
 class Blip2Bundle:
-    """A loaded BLIP-2 with all that goes with it.
+    """A loaded BLIP-2 or InstructBLIP with all that goes with it.
 
     Attributes:
-        model: the BLIP-2, or a PEFT model around it.
+        model: the model, or a PEFT model around it.
         processor: its processor; knows the number of image tokens.
         family: which language model it has.
         manifest: what each part is stored in.
@@ -63,6 +61,16 @@ class Blip2Bundle:
         """The BLIP-2 itself; adapters sit inside its modules."""
         model = cast(Any, self.model)
         return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+    @property
+    def backbone(self) -> Backbone:
+        """What kind of model it is."""
+        return backbone_of(self.blip2.config)
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether its language model writes on from the last token that it reads."""
+        return is_causal(self.family)
 
     @property
     def tokenizer(self) -> Any:
@@ -88,7 +96,7 @@ def load_blip2(
     device: str | torch.device = "cpu",
     dtype: str = "float32",
 ) -> Blip2Bundle:
-    """Load a BLIP-2, its language model quantised if asked; nothing but files of the folder is read.
+    """Load a BLIP-2 or InstructBLIP, its language model quantised if asked, from files of the folder alone.
 
     Args:
         folder: a checkpoint folder with safetensors.
@@ -111,11 +119,12 @@ def load_blip2(
     manifest = assert_manifest(model, quantisation, dtype)
     processor = _load_processor(folder, model, family)
     _fill_decoder_start(model)
+    _fill_pad(model, processor.tokenizer)
     return Blip2Bundle(model.eval().requires_grad_(False), processor, family, manifest, quantisation)
 
 
 def check_blip2_folder(folder: Path) -> Family:
-    """Refuse a folder that holds no BLIP-2 that can be loaded safely, without loading it.
+    """Refuse a folder that holds no BLIP-2 or InstructBLIP that can be loaded safely, without loading it.
 
     Returns:
         Which language model it has.
@@ -123,11 +132,7 @@ def check_blip2_folder(folder: Path) -> Family:
     Raises:
         CheckpointError: See `check_checkpoint_folder`, or its language model is of another family.
     """
-    config = check_checkpoint_folder(folder)
-    name = config.get("text_config", {}).get("model_type", "opt")
-    if name in _FAMILIES:
-        return _FAMILIES[name]
-    raise CheckpointError(f"{folder} has a {name!r} language model; allowed: {', '.join(_FAMILIES)}")
+    return family_in(folder, check_checkpoint_folder(folder))
 
 
 @contextmanager
@@ -156,8 +161,9 @@ def _without_advice() -> Iterator[None]:
 @without_bars()
 @without_tying_warnings()
 def _load_model(folder: Path, quantisation: Quantisation, device: torch.device, dtype: torch.dtype) -> Any:
+    backbone = backbone_in(folder, read_json(folder / "config.json"))
     try:
-        model, loaded = Blip2.from_pretrained(
+        model, loaded = backbone.model.from_pretrained(
             folder,
             dtype=dtype,
             quantization_config=quantisation_config(quantisation),
@@ -167,7 +173,7 @@ def _load_model(folder: Path, quantisation: Quantisation, device: torch.device, 
             output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise CheckpointError(f"{folder} cannot be loaded as BLIP-2: {error}") from error
+        raise CheckpointError(f"{folder} cannot be loaded as {backbone.words}: {error}") from error
     missing = sorted(loaded["missing_keys"])
     if missing:
         raise CheckpointError(
@@ -178,14 +184,18 @@ def _load_model(folder: Path, quantisation: Quantisation, device: torch.device, 
 
 @_without_advice()
 def _load_processor(folder: Path, model: Any, family: Family) -> Any:
+    backbone = backbone_of(model.config)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         # Pillow on every machine: torchvision resizes a little differently.
-        image_processor = BlipImageProcessorPil.from_pretrained(folder, local_files_only=True)
+        parts = [BlipImageProcessorPil.from_pretrained(folder, local_files_only=True), tokenizer]
+        if backbone.reads_instruction:
+            parts.append(AutoTokenizer.from_pretrained(folder / QFORMER_TOKENIZER, local_files_only=True))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder} has no usable processor: {error}") from error
-    tokenizer.padding_side = _PADDING_SIDES[family]
-    processor = Blip2Processor(image_processor, tokenizer, num_query_tokens=model.config.num_query_tokens)
+    # Decoder-only models go on from the last token.
+    tokenizer.padding_side = "left" if is_causal(family) else "right"
+    processor = backbone.processor(*parts, num_query_tokens=model.config.num_query_tokens)
     _settle_image_token(folder, processor, model)
     return processor
 
@@ -217,3 +227,11 @@ def _fill_decoder_start(model: Any) -> None:
     text_config = model.language_model.config
     if text_config.is_encoder_decoder and text_config.decoder_start_token_id is None:
         text_config.decoder_start_token_id = text_config.pad_token_id
+
+
+def _fill_pad(model: Any, tokenizer: Any) -> None:
+    """A Llama has no pad token of its own; what stands in places of pads is never looked at."""
+    text_config = model.language_model.config
+    for token in (tokenizer.pad_token_id, tokenizer.eos_token_id):
+        if text_config.pad_token_id is None:
+            text_config.pad_token_id = token

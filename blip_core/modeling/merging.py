@@ -23,7 +23,8 @@ from blip_core import strict_json
 from blip_core.adapter_card import CARD, CONFIG, read_facts
 from blip_core.errors import CheckpointError, PlaceError
 from blip_core.modeling.adapters import check_adapter_folder, load_adapter
-from blip_core.modeling.checkpoints import BLIP2_ARCHITECTURE, check_checkpoint_folder, read_json
+from blip_core.modeling.backbones import Backbone, backbone_of
+from blip_core.modeling.checkpoints import check_checkpoint_folder, read_json
 from blip_core.modeling.loading import Blip2Bundle, load_blip2, without_bars
 from blip_core.modeling.transformers4 import part_head, write_for_both
 from blip_core.recipes.checkpoint import Checkpoint, Dtype
@@ -133,7 +134,7 @@ def merge_adapter(
     merged = Merged(out, base.id, dtype, parameters, difference, rounding)
     with _published(out) as folder:
         _save(tuned, blip2, folder)
-        (folder / CARD).write_text(_card(merged, base, adapter), encoding="utf-8")
+        (folder / CARD).write_text(_card(merged, tuned.backbone, base, adapter), encoding="utf-8")
         check_checkpoint_folder(folder)
     return merged
 
@@ -159,6 +160,9 @@ def _logits(blip2: Any) -> Tensor:
     words = words.masked_fill(words == config.image_token_index, 3)
     image = torch.full((1, config.num_query_tokens), config.image_token_index)
     inputs = {"pixel_values": pixels, "input_ids": torch.cat([image, words], dim=1)}
+    if backbone_of(config).reads_instruction:
+        read = torch.randint(3, config.qformer_config.vocab_size, (1, _PROBE_TOKENS), generator=generator)
+        inputs["qformer_input_ids"] = read
     if blip2.language_model.config.is_encoder_decoder:
         inputs["decoder_input_ids"] = torch.zeros(1, 1, dtype=torch.long)
     logits: Tensor = blip2.eval()(**inputs).logits
@@ -175,7 +179,7 @@ def _save(tuned: Blip2Bundle, blip2: Any, folder: Path) -> None:
     tuned.processor.save_pretrained(folder)
     # Ours is loaded by a subclass, which nobody else has.
     path = folder / "config.json"
-    config = read_json(path) | {"architectures": [BLIP2_ARCHITECTURE]}
+    config = read_json(path) | {"architectures": [tuned.backbone.architecture]}
     path.write_text(strict_json.dumps(config, indent=2) + "\n", encoding="utf-8")
     write_for_both(folder)
 
@@ -200,7 +204,8 @@ def _published(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _card(merged: Merged, base: Checkpoint, adapter: Path) -> str:
+def _card(merged: Merged, backbone: Backbone, base: Checkpoint, adapter: Path) -> str:
+    model, processor = backbone.architecture, backbone.processor.__name__
     facts = read_facts(adapter)
     is_public = not (base.is_pocket or base.is_local)
     name = Path(base.id).name if base.is_local else base.id
@@ -209,7 +214,7 @@ def _card(merged: Merged, base: Checkpoint, adapter: Path) -> str:
     notes = f"\n{facts.notes}\n" if facts and facts.notes else ""
     return f"""---
 library_name: transformers
-{front}tags: [blip-2, visual-question-answering]
+{front}tags: [{backbone.name}, visual-question-answering]
 ---
 
 # {name} with an adapter merged in
@@ -218,9 +223,9 @@ Base: `{name}`{revision}. Dense, in {merged.dtype}. Merging moved logits by {mer
 largest, rounding by {merged.rounding:.1g}.
 
 ```python
-from transformers import Blip2ForConditionalGeneration, Blip2Processor
+from transformers import {model}, {processor}
 
-model = Blip2ForConditionalGeneration.from_pretrained(".")
-processor = Blip2Processor.from_pretrained(".")
+model = {model}.from_pretrained(".")
+processor = {processor}.from_pretrained(".")
 ```
 {notes}"""

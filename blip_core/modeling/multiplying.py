@@ -17,9 +17,11 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from transformers.activations import GELUActivation
 from transformers.models.blip_2.modeling_blip_2 import Blip2MLP
+from transformers.models.instructblip.modeling_instructblip import InstructBlipMLP
 
 _FORWARD = "forward"
 _OPERATOR = "_linear_pointwise"  # of torch.ops.mkldnn
+_SEEING = (Blip2MLP, InstructBlipMLP)  # what the vision tower does to each patch after attention
 _SINCE = (2, 13)  # in torch 2.11 a row's bits depend on its place in a batch, and kept features must not
 
 MIN_ROWS = 8
@@ -37,7 +39,7 @@ def quick_linears(model: nn.Module) -> Iterator[None]:
         module for module in model.modules() if isinstance(module, nn.Linear) and _can_be_quicker(module)
     ]
     seeing = [
-        module for module in model.modules() if isinstance(module, Blip2MLP) and _FORWARD not in vars(module)
+        module for module in model.modules() if isinstance(module, _SEEING) and _FORWARD not in vars(module)
     ]
     for module in linears:
         vars(module)[_FORWARD] = partial(_multiply, module)
@@ -51,8 +53,7 @@ def quick_linears(model: nn.Module) -> Iterator[None]:
             vars(changed).pop(_FORWARD, None)
 
 
-def _see(mlp: Blip2MLP, states: Tensor) -> Tensor:
-    """What the vision tower does to each patch after attention."""
+def _see(mlp: Blip2MLP | InstructBlipMLP, states: Tensor) -> Tensor:
     seen: Tensor = mlp.fc2(multiply_gelu(mlp.fc1, states, "none"))
     return seen
 

@@ -1,20 +1,24 @@
-"""Prompts and targets as token ids, for both families.
+"""Prompts and targets as token ids, for every family.
 
 Every prompt is image tokens, then text; pads never stand between the two, which would shift the
 picture against the text. B: rows, L: tokens, Q: image tokens.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from blip_core.errors import CheckpointError
+from blip_core.modeling.backbones import QFORMER_TOKENIZER
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.records import LETTERS, OPTION_LETTERS
 
 IGNORED_LABEL = -100
+
+_SENTENCE_PIECE_SPACE = "\u2581"  # how SentencePiece writes the space in front of a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,12 @@ class Prompt:
     Attributes:
         ids: image tokens, if it has a picture, and text.
         is_cut: whether the text was too long and lost its middle.
+        instruction: the text as the Q-Former reads it; None where it reads none.
     """
 
     ids: list[int]
     is_cut: bool
+    instruction: list[int] | None = None
 
 
 def tokenise_prompts(
@@ -59,10 +65,37 @@ def tokenise_prompts(
     picture = [bundle.image_token_id] * (bundle.query_count if with_picture else 0)
     limits = [limit for limit in (max_text_tokens, position_limit(bundle)) if limit is not None]
     limit = min(limits, default=None)
-    rows = bundle.tokenizer(list(texts), split_special_tokens=True)["input_ids"]
-    return [
-        Prompt(picture + _without_middle(ids, limit), limit is not None and len(ids) > limit) for ids in rows
+    prompts = [
+        Prompt(picture + _without_middle(ids, limit), limit is not None and len(ids) > limit)
+        for ids in bundle.tokenizer(list(texts), split_special_tokens=True)["input_ids"]
     ]
+    if not (with_picture and bundle.backbone.reads_instruction):
+        return prompts
+    return [
+        replace(prompt, instruction=ids, is_cut=prompt.is_cut or is_cut)
+        for prompt, (ids, is_cut) in zip(prompts, _instructions(bundle, texts), strict=True)
+    ]
+
+
+def _instructions(bundle: Blip2Bundle, texts: Sequence[str]) -> list[tuple[list[int], bool]]:
+    """Texts as the Q-Former reads them, and whether one had more tokens than it has places."""
+    limit = int(bundle.blip2.config.qformer_config.max_position_embeddings)
+    rows = _qformer_tokenizer(bundle)(list(texts), split_special_tokens=True)["input_ids"]
+    return [(_without_middle(ids, limit), len(ids) > limit) for ids in rows]
+
+
+def _qformer_tokenizer(bundle: Blip2Bundle) -> Any:
+    return getattr(bundle.processor, QFORMER_TOKENIZER)
+
+
+def pad_instructions(bundle: Blip2Bundle, rows: Sequence[Sequence[int] | None]) -> TokenBatch | None:
+    """Instructions of one length, padded on the right; None where the Q-Former reads none."""
+    if not bundle.backbone.reads_instruction:
+        return None
+    read = [row for row in rows if row is not None]
+    pad = int(_qformer_tokenizer(bundle).pad_token_id)
+    mask = pad_rows([[1] * len(row) for row in read], 0, left=False)
+    return TokenBatch(pad_rows(read, pad, left=False), mask)
 
 
 def prompt_ids(bundle: Blip2Bundle, text: str, max_text_tokens: int | None = None) -> list[int]:
@@ -71,8 +104,11 @@ def prompt_ids(bundle: Blip2Bundle, text: str, max_text_tokens: int | None = Non
 
 
 def position_limit(bundle: Blip2Bundle) -> int | None:
-    """Text tokens that fit; half of OPT's positions, so that as many are left to write. T5 has no limit."""
-    if bundle.family == "t5":
+    """Text tokens that fit; half of a decoder's positions, so that as many are left to write.
+
+    A T5 has no limit.
+    """
+    if not bundle.is_causal:
         return None
     return int(bundle.blip2.language_model.config.max_position_embeddings) // 2 - bundle.query_count
 
@@ -86,9 +122,14 @@ def _without_middle(ids: list[int], limit: int | None) -> list[int]:
 
 def target_ids(bundle: Blip2Bundle, text: str) -> list[int]:
     """A text to learn, with the token that ends it."""
-    spoken = text if bundle.family == "t5" else f" {text}"  # OPT goes on from the prompt's last word
+    spoken = f" {text}" if _goes_on_with_a_space(bundle) else text
     ids = bundle.tokenizer(spoken, add_special_tokens=False, split_special_tokens=True)["input_ids"]
     return [*ids, end_token_id(bundle)]
+
+
+def _goes_on_with_a_space(bundle: Blip2Bundle) -> bool:
+    """Whether what follows a prompt's last word needs a space in front: SentencePiece writes one itself."""
+    return bundle.is_causal and not bundle.tokenizer.tokenize("A")[0].startswith(_SENTENCE_PIECE_SPACE)
 
 
 def letter_target_ids(bundle: Blip2Bundle, letter: str) -> list[int]:
@@ -104,8 +145,8 @@ def end_token_id(bundle: Blip2Bundle) -> int:
 def letter_ids(bundle: Blip2Bundle, count: int = len(LETTERS)) -> list[int]:
     """Token of each option letter from A on: with a space in front where the tokenizer has such a token.
 
-    T5's tokenizer puts the space there itself; OPT's has letters with and without. A letter's token is the
-    same however many there are.
+    The tokenizers of T5 and Llama put the space there themselves; those of OPT and Qwen have letters with and
+    without. A letter's token is the same however many there are.
 
     Args:
         bundle: the model.
@@ -125,7 +166,7 @@ def letter_ids(bundle: Blip2Bundle, count: int = len(LETTERS)) -> list[int]:
 
 
 def _letter_id(bundle: Blip2Bundle, letter: str) -> int | None:
-    for form in (letter,) if bundle.family == "t5" else (f" {letter}", letter):
+    for form in (f" {letter}", letter) if bundle.is_causal else (letter,):
         ids = bundle.tokenizer(form, add_special_tokens=False)["input_ids"]
         if len(ids) == 1:
             return int(ids[0])
@@ -133,11 +174,16 @@ def _letter_id(bundle: Blip2Bundle, letter: str) -> int | None:
 
 
 def pad_prompts(bundle: Blip2Bundle, rows: Sequence[Sequence[int]]) -> TokenBatch:
-    """Pad rows to one length: on the right for T5, on the left for OPT, which writes on at the right edge."""
-    left = bundle.family == "opt"
+    """Pad rows to one length: on the right for T5, else on the left, to be written on at the right edge."""
+    left = bundle.is_causal
     ids = pad_rows(rows, pad_token_id(bundle), left)
     mask = pad_rows([[1] * len(row) for row in rows], 0, left)
     return TokenBatch(ids, mask)
+
+
+def text_positions(attention_mask: Tensor) -> Tensor:
+    """(B, L) places of tokens from 0 on, counted without the pads in front of them; a pad has place 0."""
+    return (attention_mask.cumsum(dim=1) - 1).clamp_min(0)
 
 
 def pad_token_id(bundle: Blip2Bundle) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from blip_core import strict_json
+from blip_core.modeling.backbones import QFORMER_TOKENIZER
 from blip_core.modeling.checkpoints import read_json
 
 _CONFIG, _TOKENIZER = "config.json", "tokenizer_config.json"
@@ -33,7 +34,9 @@ def part_head(blip2: Any) -> None:
 def write_for_both(folder: Path) -> None:
     """Mend what version 5 wrote into a folder, so that 4 reads the same from it."""
     _mend(folder / _CONFIG, _config)
-    _mend(folder / _TOKENIZER, _tokenizer)
+    for path in (folder / _TOKENIZER, folder / QFORMER_TOKENIZER / _TOKENIZER):
+        if path.exists():
+            _mend(path, _tokenizer)
     settings = read_json(folder / _PROCESSOR).get("image_processor")
     if isinstance(settings, dict) and not (folder / _PREPROCESSOR).exists():
         _write(folder / _PREPROCESSOR, settings)

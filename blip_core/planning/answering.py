@@ -7,17 +7,17 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
-from blip_core.modeling.features import image_features, prompt_embeddings
+from blip_core.modeling.features import picture_part, prompt_embeddings, question_part
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.quantisation import Quantisation
 from blip_core.modeling.text import TokenBatch
 from blip_core.planning.footprint import Footprint
 from blip_core.planning.generating import lengthen
 from blip_core.planning.live_bytes import AsOn, LiveBytes, Where, Work
-from blip_core.planning.meta_blip2 import load_on_meta, token_ids, weights_bytes
+from blip_core.planning.meta_blip2 import instructions_of, load_on_meta, token_ids, weights_bytes
 from blip_core.planning.tuning import see
 
-PICTURES_AT_HAND = 512  # whose features stay on the device: those of a shard of answers
+PICTURES_AT_HAND = 512  # whose parts stay on the device: those of a shard of answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,31 +57,32 @@ def answer(config: Any, quantisation: Quantisation, dtype: str, asked: Questions
     weights = weights_bytes(bundle.model)
     with torch.no_grad(), LiveBytes(bundle.model) as live:
         with live.part() as seeing, AsOn(where, padded=False):
-            features = image_features(bundle, see(bundle, asked.rows))
+            kept = picture_part(bundle, see(bundle, asked.rows))
         work = seeing()
         with AsOn(where):
             if asked.describe_tokens:
-                work += _write(bundle, asked, features, live)
+                work += _write(bundle, asked, kept, live)
             with live.part() as ranking:
-                _read(bundle, asked.rows, asked.answer_tokens, features)
+                _read(bundle, asked.rows, asked.answer_tokens, kept)
             work += ranking() * asked.rankings
-    one = features[0].numel() * features.element_size()
+    one = kept[0].numel() * kept.element_size()
     at_hand = max(min(asked.pictures, PICTURES_AT_HAND) - asked.rows, 0)
     return Footprint(weights, one * at_hand, live.peak, work)
 
 
-def _embedded(bundle: Blip2Bundle, rows: int, tokens: int, features: Tensor) -> tuple[Tensor, Tensor]:
+def _embedded(bundle: Blip2Bundle, rows: int, tokens: int, kept: Tensor) -> tuple[Tensor, Tensor]:
+    features = question_part(bundle, kept, instructions_of(bundle, rows, tokens))
     ids = token_ids(rows, bundle.query_count + tokens)
     mask = torch.ones_like(ids)
     return prompt_embeddings(bundle, TokenBatch(ids, mask), features), mask
 
 
-def _read(bundle: Blip2Bundle, rows: int, tokens: int, features: Tensor) -> tuple[Any, Any, Tensor]:
+def _read(bundle: Blip2Bundle, rows: int, tokens: int, kept: Tensor) -> tuple[Any, Any, Tensor]:
     """Read prompts: cache, encoder states (T5) and mask, and compute the first logits."""
-    embeddings, mask = _embedded(bundle, rows, tokens, features)
+    embeddings, mask = _embedded(bundle, rows, tokens, kept)
     language_model = bundle.blip2.language_model
-    if bundle.family == "opt":
-        states, cache = _opt_states(bundle, {"inputs_embeds": embeddings}, mask, DynamicCache())
+    if bundle.is_causal:
+        states, cache = _causal_states(bundle, {"inputs_embeds": embeddings}, mask, DynamicCache())
         language_model.lm_head(states[:, -1:])
         return cache, None, mask
     encoded = language_model.encoder(inputs_embeds=embeddings, attention_mask=mask).last_hidden_state
@@ -102,11 +103,12 @@ def _t5_step(bundle: Blip2Bundle, rows: int, cache: Any, encoded: Tensor, mask: 
     language_model.lm_head(states)
 
 
-def _opt_states(
+def _causal_states(
     bundle: Blip2Bundle, inputs: dict[str, Tensor], mask: Tensor, cache: Any
 ) -> tuple[Tensor, Any]:
     given = next(iter(inputs.values()))
-    output = bundle.blip2.language_model.model.decoder(
+    model = bundle.blip2.language_model.model
+    output = (model.decoder if bundle.family == "opt" else model)(
         **inputs,
         attention_mask=mask,
         position_ids=token_ids(*given.shape[:2]),
@@ -116,18 +118,19 @@ def _opt_states(
     return output.last_hidden_state, output.past_key_values
 
 
-def _write(bundle: Blip2Bundle, asked: Questions, features: Tensor, live: LiveBytes) -> Work:
+def _write(bundle: Blip2Bundle, asked: Questions, kept: Tensor, live: LiveBytes) -> Work:
     """Describe: read the prompt, then add tokens one by one; only the first and the last are traced."""
     rows = asked.rows * asked.beams
-    seen = features.repeat_interleave(asked.beams, dim=0) if asked.beams > 1 else features
+    seen = kept.repeat_interleave(asked.beams, dim=0) if asked.beams > 1 else kept
     with live.part() as reading:
         cache, encoded, mask = _read(bundle, rows, asked.describe_tokens, seen)
     read = reading()
-    if bundle.family == "opt":
+    if bundle.is_causal:
         whole = mask.shape[1] + asked.new_tokens
         lengthen(cache, whole - 1)
         with live.part() as token:
-            states, _ = _opt_states(bundle, {"input_ids": token_ids(rows, 1)}, token_ids(rows, whole), cache)
+            added = {"input_ids": token_ids(rows, 1)}
+            states, _ = _causal_states(bundle, added, token_ids(rows, whole), cache)
             bundle.blip2.language_model.lm_head(states)
         return read + token() * asked.new_tokens
     lengthen(cache.self_attention_cache, max(asked.new_tokens - 1, 1))

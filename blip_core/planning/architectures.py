@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from blip_core.errors import CheckpointError
+from blip_core.modeling.backbones import BACKBONES
 from blip_core.modeling.checkpoints import read_json
 from blip_core.prefetching.selecting import component_folders
 from blip_core.recipes.checkpoint import POCKET_PREFIX, Checkpoint
@@ -25,7 +26,7 @@ _KIND_WORDS: Mapping[Kind, str] = {
     "language": "a language model",
     "llava": "a LLaVA",
     "image-text": "a model that answers about pictures",
-    "blip-2": "a BLIP-2",
+    "blip-2": "a BLIP-2 or InstructBLIP",
     "diffusion": "a text-to-image pipeline",
 }
 _ALLOWED: Mapping[Kind, tuple[Kind, ...]] = {
@@ -175,7 +176,7 @@ def kind_of(config: Any) -> Kind:
     """What a config is that of."""
     if isinstance(config, Mapping):
         return "diffusion"
-    if config.model_type == "blip-2":
+    if config.model_type in BACKBONES:
         return "blip-2"
     if config.model_type == "llava":
         return "llava"

@@ -1,6 +1,7 @@
-"""A BLIP-2 as it is loaded, adapted and run, on the `meta` device.
+"""A BLIP-2 or InstructBLIP as it is loaded, adapted and run, on the `meta` device.
 
-B: rows, L: tokens of the prompt with image tokens, T: tokens of the target, P: patches + 1, V: vision width.
+B: rows, L: tokens of the prompt with image tokens, T: tokens of the target, P: patches + 1, V: vision width,
+I: tokens of an instruction.
 """
 
 from collections.abc import Sequence
@@ -9,9 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from blip_core.modeling.loading import Blip2, Blip2Bundle, Family
+from blip_core.modeling.backbones import backbone_of, family_of
+from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.manifest import ModuleDtype
 from blip_core.modeling.quantisation import Quantisation
+from blip_core.modeling.text import TokenBatch
 from blip_core.planning.packing import PackedLinear, pack
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -21,15 +24,14 @@ META = torch.device("meta")
 def load_on_meta(config: Any, quantisation: Quantisation, dtype: str) -> Blip2Bundle:
     """What `load_blip2` gives, without weights and without a processor."""
     with META:
-        model = Blip2(config)
+        model = backbone_of(config).model(config)
     model.config.image_token_index = model.config.image_token_index or 0  # any will do: no id has a value
     _untie_head(model)
     model.to(DTYPES[dtype])
     model.qformer.to(torch.float32)
     model.query_tokens.data = model.query_tokens.data.to(torch.float32)
     pack(model, quantisation)
-    family: Family = "t5" if config.text_config.model_type == "t5" else "opt"
-    return Blip2Bundle(model.eval().requires_grad_(False), None, family, [], quantisation)
+    return Blip2Bundle(model.eval().requires_grad_(False), None, family_of(config), [], quantisation)
 
 
 def _untie_head(model: Any) -> None:
@@ -73,6 +75,17 @@ def states_of(bundle: Blip2Bundle, rows: int) -> Tensor:
     config = bundle.blip2.config
     dtype = bundle.blip2.language_projection.weight.dtype
     return torch.empty(rows, patches(config), config.vision_config.hidden_size, dtype=dtype, device=META)
+
+
+def instructions_of(bundle: Blip2Bundle, rows: int, text_tokens: int) -> TokenBatch | None:
+    """Instructions (B, I) as a Q-Former reads them beside a prompt of so many tokens, if it reads any.
+
+    Its tokenizer is another one than the language model's: of English words either makes about as many.
+    """
+    if not bundle.backbone.reads_instruction:
+        return None
+    read = min(text_tokens, bundle.blip2.config.qformer_config.max_position_embeddings)
+    return TokenBatch(token_ids(rows, read), token_ids(rows, read))
 
 
 def token_ids(rows: int, tokens: int) -> Tensor:

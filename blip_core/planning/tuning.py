@@ -20,7 +20,14 @@ from blip_core.modeling.recomputing import compute_activations_twice
 from blip_core.modeling.text import TokenBatch
 from blip_core.planning.footprint import Footprint
 from blip_core.planning.live_bytes import AsOn, LiveBytes, Where
-from blip_core.planning.meta_blip2 import META, load_on_meta, states_of, token_ids, weights_bytes
+from blip_core.planning.meta_blip2 import (
+    META,
+    instructions_of,
+    load_on_meta,
+    states_of,
+    token_ids,
+    weights_bytes,
+)
 from blip_core.recipes.finetune import Finetune
 
 ADAM_STATES = 2  # first and second moment of every trained weight, in its own type (Kingma and Ba, 2015)
@@ -113,7 +120,8 @@ def _loss(bundle: Blip2Bundle, batch: TrainingRows, where: Where, fresh: bool) -
                 states = see(bundle, batch.rows)
         else:
             states = states_of(bundle, batch.rows)
-        features = image_features(bundle, states)
+        asked = instructions_of(bundle, batch.rows, batch.text_tokens)
+        features = image_features(bundle, states, asked)
     logits, labels = _logits(bundle, batch, features)
     del features
     losses = cross_entropy(logits.transpose(1, 2), labels, reduction="none")
@@ -123,7 +131,7 @@ def _loss(bundle: Blip2Bundle, batch: TrainingRows, where: Where, fresh: bool) -
 def _logits(bundle: Blip2Bundle, batch: TrainingRows, features: Tensor) -> tuple[Tensor, Tensor]:
     language_model = bundle.blip2.language_model
     read = bundle.query_count + batch.text_tokens
-    if bundle.family == "opt":  # it reads prompt and target in one row
+    if bundle.is_causal:  # it reads prompt and target in one row
         read += batch.target_tokens
     ids = token_ids(batch.rows, read)
     mask, labels = torch.ones_like(ids), token_ids(batch.rows, batch.target_tokens)
@@ -132,7 +140,7 @@ def _logits(bundle: Blip2Bundle, batch: TrainingRows, features: Tensor) -> tuple
         "attention_mask": mask,
         "use_cache": False,
     }
-    if bundle.family == "t5":
+    if not bundle.is_causal:
         return language_model(**inputs, decoder_input_ids=labels.clone()).logits.float(), labels
     positions = token_ids(batch.rows, read)
     output = language_model(**inputs, position_ids=positions, logits_to_keep=batch.target_tokens + 1)

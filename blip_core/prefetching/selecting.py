@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,6 +12,7 @@ from blip_core.prefetching.needs import Need
 
 PIPELINE_INDEX = "model_index.json"
 CONFIG = "config.json"
+_TOKENIZER = "tokenizer_config.json"
 
 _TEXTS = (".json", ".txt", ".model", ".jinja")
 INDEX = ".index.json"
@@ -130,7 +131,15 @@ def _model(repository: str, named: Mapping[str, RemoteFile]) -> Selection:
             f"{repository} has neither {CONFIG} nor {PIPELINE_INDEX}: no model that can be loaded here; "
             f"{_offered(named, '.gguf')}"
         )
-    return _weights(repository, named, "")
+    model = _weights(repository, named, "")
+    return replace(model, files=(*model.files, *_further_tokenizers(named)))
+
+
+def _further_tokenizers(named: Mapping[str, RemoteFile]) -> list[RemoteFile]:
+    """Texts of folders that hold a tokenizer and no model: a Q-Former that reads has one of its own."""
+    folders = {name.removesuffix(f"/{_TOKENIZER}") for name in named if name.endswith(f"/{_TOKENIZER}")}
+    plain = sorted(folder for folder in folders if f"{folder}/{CONFIG}" not in named)
+    return [file for folder in plain for file in _texts(named, f"{folder}/")]
 
 
 def _root_texts(named: Mapping[str, RemoteFile]) -> Selection:

@@ -65,7 +65,7 @@ class Finetune(Section):
     """LoRA on BLIP-2, its language model quantised or not."""
 
     base: Checkpoint = Checkpoint(id="Salesforce/blip2-flan-t5-xl", dtype="bfloat16")
-    """BLIP-2 that is tuned; variants of the role base are this model."""
+    """BLIP-2 or InstructBLIP that is tuned; variants of the role base are this model."""
     adapter: Adapter = Adapter(preset="qformer")
     """What the adapter sits on, and its size."""
     quantisation: Quantisation = "nf4"

@@ -13,7 +13,7 @@ from blip_core.modeling.adapters import (
     attach_adapter,
     begin_with,
 )
-from blip_core.modeling.features import VisionCache, VisionStates, distinct_pictures, image_features
+from blip_core.modeling.features import VisionCache, VisionStates, distinct_pictures, picture_part
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.vision_tower import release_vision_tower
 from blip_core.recipes.finetune import Finetune
@@ -193,7 +193,7 @@ def _own_descriptions(
     with torch.no_grad():
         for start in range(0, len(keys), settings.batch_size):
             batch = keys[start : start + settings.batch_size]
-            encoded = image_features(bundle, states.stack(batch).to(bundle.device))
+            encoded = picture_part(bundle, states.stack(batch).to(bundle.device))
             features.update(zip(batch, encoded, strict=True))
     texts = describe(bundle, chosen, features, prompts)
     return {example.id: text for example, text in zip(chosen, texts, strict=True)}

@@ -1,6 +1,7 @@
-"""BLIP-2 as it is tuned: from kept vision states to a loss.
+"""A BLIP-2 or InstructBLIP as it is tuned: from kept vision states to a loss.
 
-B: rows, L: tokens of the prompt, T: tokens of the longest target, P: patches + 1, V: vision width.
+B: rows, L: tokens of the prompt, T: tokens of the longest target, I: tokens of the longest instruction,
+P: patches + 1, V: vision width.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,15 @@ from torch.nn.functional import cross_entropy
 
 from blip_core.modeling.features import VisionStates, image_features, prompt_embeddings
 from blip_core.modeling.loading import Blip2Bundle
-from blip_core.modeling.text import IGNORED_LABEL, TokenBatch, letter_ids, pad_prompts, pad_rows
+from blip_core.modeling.text import (
+    IGNORED_LABEL,
+    TokenBatch,
+    letter_ids,
+    pad_instructions,
+    pad_prompts,
+    pad_rows,
+    text_positions,
+)
 from blip_core.records import LETTERS
 from blip_core.training.rows import TrainingRow
 
@@ -25,8 +34,8 @@ _TALLIED = 4  # see `Learner.tallies`
 def collate(bundle: Blip2Bundle, states: VisionStates, rows: Sequence[TrainingRow], turn: int = 0) -> Batch:
     """Pad rows; pads, prompts and image tokens are never learnt.
 
-    T5 reads the prompt and is taught the target; OPT reads both in one row and is taught the target's part,
-    or the prompt's words as well where the row says so.
+    T5 reads the prompt and is taught the target; all others read both in one row and are taught the target's
+    part, or the prompt's words as well where the row says so.
 
     Args:
         bundle: the model, which says how rows are padded.
@@ -35,20 +44,25 @@ def collate(bundle: Blip2Bundle, states: VisionStates, rows: Sequence[TrainingRo
         turn: number of the training step; 0 when validating.
 
     Returns:
-        `states` (B, P, V); `input_ids` and `attention_mask` (B, L); `labels` (B, T), for OPT (B, L);
-        `is_answer` (B,).
+        `states` (B, P, V); `input_ids` and `attention_mask` (B, L); `labels` (B, T), but (B, L) where prompt
+        and target are one text; `is_answer` (B,); where the Q-Former reads what is asked, `instructions` and
+        `instruction_mask` (B, I).
     """
     texts = [row.prompt for row in rows]
     labels = [row.target for row in rows]
-    if bundle.family == "opt":
+    if bundle.is_causal:
         texts = [row.prompt + row.target for row in rows]
         labels = [_labels_of_one_text(row) for row in rows]
     padded = pad_prompts(bundle, texts)
-    return {
+    asked = pad_instructions(bundle, [row.instruction for row in rows])
+    read: Batch = {}
+    if asked is not None:
+        read = {"instructions": asked.input_ids, "instruction_mask": asked.attention_mask}
+    return read | {
         "states": states.stack([row.picture for row in rows], turn),
         "input_ids": padded.input_ids,
         "attention_mask": padded.attention_mask,
-        "labels": pad_rows(labels, IGNORED_LABEL, left=bundle.family == "opt"),
+        "labels": pad_rows(labels, IGNORED_LABEL, left=bundle.is_causal),
         "is_answer": torch.tensor([row.is_answer for row in rows]),
     }
 
@@ -62,7 +76,7 @@ def _labels_of_one_text(row: TrainingRow) -> list[int]:
 def places_and_pads(bundle: Blip2Bundle, batch: Batch) -> tuple[int, int]:
     """Positions that the language model runs on for a batch, and how many of these are pads."""
     places, real = batch["attention_mask"].numel(), int(batch["attention_mask"].sum())
-    if bundle.family == "t5":  # its decoder reads the targets in rows of their own
+    if not bundle.is_causal:  # its decoder reads the targets in rows of their own
         places += batch["labels"].numel()
         real += int((batch["labels"] != IGNORED_LABEL).sum())
     return places, places - real
@@ -115,19 +129,29 @@ class Learner(nn.Module):
         for parameter in self._learnt:
             parameter.grad = None
 
-    def forward(
-        self, states: Tensor, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, is_answer: Tensor
-    ) -> dict[str, Tensor]:
-        """Loss of a batch, the mean of its rows' means, and `row_losses` (B,).
+    def forward(self, states: Tensor, is_answer: Tensor, **batch: Tensor) -> dict[str, Tensor]:
+        """Loss of a batch as `collate` gives it, the mean of its rows' means, and `row_losses` (B,).
 
         A row counts as a row, however long its target; otherwise a few descriptions would drown the letters.
         """
-        losses = self.align(states, input_ids, attention_mask, labels).row_losses()
+        del is_answer
+        losses = self.align(states, **batch).row_losses()
         return {"loss": losses.mean(), "row_losses": losses}
 
-    def align(self, states: Tensor, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> Aligned:
+    def align(
+        self,
+        states: Tensor,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        labels: Tensor,
+        instructions: Tensor | None = None,
+        instruction_mask: Tensor | None = None,
+    ) -> Aligned:
         bundle = self._bundle
-        features = image_features(bundle, states)
+        asked = None
+        if instructions is not None and instruction_mask is not None:
+            asked = TokenBatch(instructions, instruction_mask)
+        features = image_features(bundle, states, asked)
         embeddings = prompt_embeddings(bundle, TokenBatch(input_ids, attention_mask), features)
         inputs: dict[str, Any] = {
             "inputs_embeds": embeddings,
@@ -135,9 +159,11 @@ class Learner(nn.Module):
             "use_cache": False,
         }
         language_model = bundle.blip2.language_model
-        if bundle.family == "t5":
+        if not bundle.is_causal:
             inputs["decoder_input_ids"] = language_model.prepare_decoder_input_ids_from_labels(labels)
             return Aligned(language_model(**inputs).logits.float(), labels)
+        if bundle.family != "opt":  # which counts places itself
+            inputs["position_ids"] = text_positions(attention_mask)
         # Rows end together, so only the last logits meet a label; each logit speaks of the token after it.
         taught = int((labels != IGNORED_LABEL).sum(dim=1).max())
         logits = language_model(**inputs, logits_to_keep=taught + 1).logits.float()

@@ -38,6 +38,7 @@ class TrainingRow:
         is_cut: whether a text was too long and lost a part.
         taught_from: place of the prompt from which a model that reads both as one text is taught; absent, it
             is taught the target alone.
+        instruction: the text as the Q-Former reads it; None where it reads none.
     """
 
     example: str
@@ -47,6 +48,7 @@ class TrainingRow:
     is_answer: bool
     is_cut: bool = False
     taught_from: int | None = None
+    instruction: list[int] | None = None
 
 
 LengthOrder = Callable[[TrainingRow], tuple[bool, int]]
@@ -102,7 +104,8 @@ class RowSource:
         # A description that is cut does not end: its row teaches no end either.
         taught = target[: self.max_text_tokens]
         is_cut = prompt.is_cut or len(taught) < len(target)
-        return TrainingRow(example.id, picture_key(example.image), prompt.ids, taught, False, is_cut)
+        picture, said = picture_key(example.image), prompt.instruction
+        return TrainingRow(example.id, picture, prompt.ids, taught, False, is_cut, instruction=said)
 
     @cached_property
     def _answer_rows(self) -> list[TrainingRow]:
@@ -118,12 +121,16 @@ class RowSource:
         picture, answer = picture_key(example.image), kind.learnt(example)
         if kind.has_options:
             letter = letter_target_ids(self.bundle, answer)
-            return TrainingRow(example.id, picture, prompt.ids, letter, True, prompt.is_cut)
+            return TrainingRow(
+                example.id, picture, prompt.ids, letter, True, prompt.is_cut, instruction=prompt.instruction
+            )
         target = target_ids(self.bundle, answer)
         taught = target[: self.max_text_tokens]
         is_cut = prompt.is_cut or len(taught) < len(target)
         start = self.bundle.query_count if kind.learn == "whole" else None
-        return TrainingRow(example.id, picture, prompt.ids, taught, False, is_cut, start)
+        return TrainingRow(
+            example.id, picture, prompt.ids, taught, False, is_cut, start, instruction=prompt.instruction
+        )
 
     def _description(self, example: Example) -> str:
         if not self.prompts.describe_prompt:
@@ -181,8 +188,8 @@ def plan_batches(source: RowSource, batch_size: int, steps: int) -> list[list[Tr
 
 
 def _length_order(source: RowSource) -> LengthOrder:
-    """T5 pads prompts and targets apart, and a letter beside a description pads most; OPT has one text."""
-    if source.bundle.family == "t5":
+    """T5 pads prompts and targets apart, and a letter beside a description pads most; others read one."""
+    if not source.bundle.is_causal:
         return lambda row: (row.is_answer, _length(row))
     return lambda row: (False, _length(row))
 

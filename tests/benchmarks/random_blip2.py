@@ -29,7 +29,7 @@ from transformers.models.blip.image_processing_pil_blip import BlipImageProcesso
 
 from blip_core.modeling import Blip2Bundle
 from blip_core.modeling.architecture import meta_blip2
-from blip_core.modeling.loading import Blip2, Family
+from blip_core.modeling.backbones import Blip2, Family
 from blip_core.modeling.manifest import assert_manifest
 from blip_core.modeling.quantisation import (
     Quantisation,

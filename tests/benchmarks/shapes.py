@@ -12,7 +12,7 @@ from typing import Any
 
 from transformers import Blip2Config, Blip2QFormerConfig, Blip2VisionConfig, OPTConfig, T5Config
 
-from blip_core.modeling.loading import Family
+from blip_core.modeling.backbones import Family
 
 
 def flan_t5_xl() -> Any:

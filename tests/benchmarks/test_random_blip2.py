@@ -6,7 +6,7 @@ from safetensors import safe_open
 
 from blip_core.inference import predict
 from blip_core.modeling import load_blip2
-from blip_core.modeling.loading import Family
+from blip_core.modeling.backbones import Family
 from blip_core.modeling.quantisation import Quantisation
 from tests.benchmarks.questions import prompt_settings, random_examples
 from tests.benchmarks.random_blip2 import make_random_blip2, planned_weights, save_random_blip2

@@ -24,6 +24,7 @@ from blip_core.errors import CheckpointError
 from blip_core.modeling import attach_adapter, load_adapter, load_blip2, save_adapter
 from blip_core.modeling.features import decode_picture, pixel_values
 from blip_core.modeling.loading import Blip2Bundle
+from blip_core.modeling.text import tokenise_prompts
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.finetune import Adapter
 from tests.tiny_blip2 import FolderOf, MakeExamples
@@ -34,6 +35,7 @@ CASES = {
     "t5-qformer": ("t5", Adapter(preset="qformer", r=4)),
     "opt-language": ("opt", Adapter(preset="language-attention", r=4)),
     "t5-queries": ("t5", Adapter(preset="projection-queries")),
+    "instructblip": ("instructblip_vicuna", Adapter(preset="qformer", r=4)),
     "opt-mixed": ("opt", Adapter(preset="qformer-attention", r=4, full=("language_projection",))),
 }
 # What follows the lines of the card: the picture and the question in, logits out.
@@ -125,9 +127,11 @@ def _execute(scripts: list[str], path: Path) -> None:
 
 @torch.no_grad()
 def _logits(bundle: Blip2Bundle, pixels: torch.Tensor) -> torch.Tensor:
-    text = bundle.tokenizer(TEXT)["input_ids"]
-    ids = torch.tensor([[bundle.image_token_id] * bundle.query_count + text])
+    (prompt,) = tokenise_prompts(bundle, [TEXT])
+    ids = torch.tensor([prompt.ids])
     inputs = {"pixel_values": pixels, "input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    if prompt.instruction:
+        inputs["qformer_input_ids"] = torch.tensor([prompt.instruction])
     if bundle.family == "t5":
         inputs["decoder_input_ids"] = torch.zeros(1, 1, dtype=torch.long)
     logits: torch.Tensor = bundle.blip2(**inputs).logits

@@ -110,7 +110,7 @@ def test_an_adapter_that_does_not_fit_is_refused_before_any_work(
 def test_a_base_that_is_no_blip2_is_refused_before_any_work(home, monkeypatch):
     monkeypatch.setattr("os.environ", dict(os.environ))
     recipe = load_recipe("gallery-vqa", "pocket", ["finetune.base=pocket/llava"])
-    with pytest.raises(CheckpointError, match="allowed here: Blip2ForConditionalGeneration"):
+    with pytest.raises(CheckpointError, match=r"allowed here: BLIP-2 \(Blip2ForConditionalGeneration\)"):
         wiring.check_ready(recipe)
 
 

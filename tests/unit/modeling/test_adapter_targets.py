@@ -125,5 +125,5 @@ def test_a_checkpoint_tells_from_its_config_whether_an_adapter_fits(tiny_blip2: 
 def test_a_folder_that_is_no_blip2_is_refused(tmp_path: Any) -> None:
     (tmp_path / "config.json").write_text('{"architectures": ["LlavaForConditionalGeneration"]}')
 
-    with pytest.raises(CheckpointError, match="allowed here: Blip2ForConditionalGeneration"):
+    with pytest.raises(CheckpointError, match=r"allowed here: BLIP-2 \(Blip2ForConditionalGeneration\)"):
         check_adapter_fits(tmp_path, Adapter(preset="qformer"))

@@ -9,15 +9,21 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
-from transformers import Blip2ForConditionalGeneration, Blip2Processor
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    Blip2ForConditionalGeneration,
+    Blip2Processor,
+)
 
 from blip_core.errors import CheckpointError, PlaceError
 from blip_core.modeling import attach_adapter, load_adapter, load_blip2, save_adapter
 from blip_core.modeling.merging import TOLERANCE, adapter_base, merge_adapter
+from blip_core.modeling.text import tokenise_prompts
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.finetune import Adapter
 from tests.layouts import blip2_flan_t5, blip2_opt
-from tests.tiny_blip2 import PICTURE_PX, FolderOf, save_tiny_blip2
+from tests.tiny_blip2 import PICTURE_PX, QUERIES, FolderOf, save_tiny_blip2
 
 LORA = Adapter(preset="qformer", r=4)
 MIXED = Adapter(
@@ -42,8 +48,11 @@ def tuned(base: Path, adapter: Adapter, folder: Path) -> Path:
 def logits(blip2: Any) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
     pixels = torch.randn(1, 3, PICTURE_PX, PICTURE_PX, generator=generator).to(blip2.dtype)
-    inputs = {"pixel_values": pixels, "input_ids": torch.tensor([[2, 2, 2, 2, 20, 21, 22]])}
-    if blip2.config.is_encoder_decoder:
+    picture = [blip2.config.image_token_index] * QUERIES
+    inputs = {"pixel_values": pixels, "input_ids": torch.tensor([[*picture, 20, 21, 22]])}
+    if blip2.config.model_type == "instructblip":
+        inputs["qformer_input_ids"] = torch.tensor([[2, 30, 31, 3]])
+    if blip2.language_model.config.is_encoder_decoder:
         inputs["decoder_input_ids"] = torch.tensor([[0, 5, 6]])
     found: torch.Tensor = blip2.eval()(**inputs).logits.float()
     return found
@@ -70,6 +79,30 @@ def test_a_merged_checkpoint_answers_like_base_and_adapter_in_transformers_alone
     assert merged.difference <= TOLERANCE
     assert merged.rounding == 0
     assert merged.parameters == sum(p.numel() for p in plain.parameters())
+
+
+@pytest.mark.parametrize(
+    ("layout", "adapter"), [("instructblip_t5", LORA), ("instructblip_vicuna", MIXED), ("blip2_llama", MIXED)]
+)
+def test_every_kind_is_merged_and_opens_with_its_own_classes(
+    tiny_blip2: FolderOf, tmp_path: Path, layout: str, adapter: Adapter
+) -> None:
+    base = tiny_blip2(layout)
+    folder = tuned(base, adapter, tmp_path / "adapter")
+
+    merge_adapter(folder, Checkpoint(id=str(base)), base, tmp_path / "merged")
+
+    plain = AutoModelForImageTextToText.from_pretrained(tmp_path / "merged")
+    expected = logits(load_adapter(load_blip2(base), folder).blip2)
+    # Either way is half that far from float64: the tiny T5's weights magnify what is rounded.
+    assert distance(logits(plain), expected) <= 2 * TOLERANCE
+    assert distance(logits(load_blip2(base).blip2), expected) > 100 * TOLERANCE  # the adapter does something
+    again, before = load_blip2(tmp_path / "merged", "nf4"), load_blip2(base)
+    assert tokenise_prompts(again, ["Is it here?"]) == tokenise_prompts(before, ["Is it here?"])
+    processor = AutoProcessor.from_pretrained(tmp_path / "merged")
+    assert processor.num_query_tokens == QUERIES
+    card = (tmp_path / "merged" / "README.md").read_text()
+    assert f"import {type(plain).__name__}, {type(processor).__name__}" in card
 
 
 def test_a_smaller_type_rounds_what_was_merged_in_float32(tiny_blip2: FolderOf, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import torch
 
 from blip_core.errors import CheckpointError
 from blip_core.modeling import account_parameters
+from blip_core.modeling.architecture import meta_blip2
 from blip_core.planning.architectures import (
     _published,
     architecture_of,
@@ -55,6 +56,29 @@ def test_of_a_checkpoint_with_one_config_nothing_more_is_said(hub_id):
     assert published(hub_id, kind).note == ""
 
 
+LLAMA_7B = 6_738_415_616  # with 32,000 words (Touvron et al., arXiv 2302.13971)
+WORDS_OF_Q_FORMER = 30_523 * 768 + 512 * 768  # with their places
+LAYERS_FOR_WORDS = 12 * (768 * 3072 + 3072 + 3072 * 768 + 768 + 2 * 768)
+
+
+def test_an_instructblip_is_a_blip2_whose_q_former_reads():
+    account = account_parameters(
+        published("Salesforce/instructblip-flan-t5-xl", "blip-2").config, None, "none"
+    )
+    blip2 = published_parameters("Salesforce/blip2-flan-t5-xl")
+    assert account.base == blip2 + WORDS_OF_Q_FORMER + LAYERS_FOR_WORDS
+    assert account.base == published_parameters("Salesforce/instructblip-flan-t5-xl")
+
+
+def test_a_vicuna_has_one_word_more_than_its_llama():
+    config = published("Salesforce/instructblip-vicuna-7b", "blip-2").config
+    language_model = dict(meta_blip2(config).named_children())["language_model"]
+    assert sum(p.numel() for p in language_model.parameters()) == LLAMA_7B + 2 * 4096
+    assert account_parameters(config, None, "none").base == published_parameters(
+        "Salesforce/instructblip-vicuna-7b"
+    )
+
+
 def test_llava():
     from transformers import LlavaForConditionalGeneration
 
@@ -78,7 +102,13 @@ def test_stable_diffusion():
 
 
 def test_every_published_one_says_where_it_stands():
-    kinds = {"blip2": "blip-2", "llava": "llava", "Qwen1": "language", "dreamlike": "diffusion"}
+    kinds = {
+        "blip2": "blip-2",
+        "instructblip": "blip-2",
+        "llava": "llava",
+        "Qwen1": "language",
+        "dreamlike": "diffusion",
+    }
     for hub_id in published_ids():
         kind = next(kind for start, kind in kinds.items() if hub_id.split("/")[1].startswith(start))
         assert "https://" in published(hub_id, kind).origin
@@ -114,6 +144,7 @@ def test_a_folder_that_is_not_there_is_named():
 
 def test_another_kind_than_the_stage_needs_is_refused(tiny_blip2):
     with pytest.raises(
-        CheckpointError, match=r"labels\.model is .*which is a BLIP-2; allowed here: a model that"
+        CheckpointError,
+        match=r"labels\.model is .*which is a BLIP-2 or InstructBLIP; allowed here: a model that",
     ):
         architecture_of(Checkpoint(id=str(tiny_blip2("t5"))), "image-text", "labels.model", NOWHERE, NOWHERE)

@@ -9,8 +9,9 @@ from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 from torch.profiler import ProfilerActivity, profile
 
 from blip_core.modeling.adapters import attach_adapter
+from blip_core.modeling.backbones import Blip2
 from blip_core.modeling.features import image_features, prompt_embeddings
-from blip_core.modeling.loading import Blip2, Blip2Bundle
+from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.recomputing import compute_activations_twice
 from blip_core.modeling.text import TokenBatch
 from blip_core.planning.answering import Questions, answer
