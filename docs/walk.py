@@ -93,7 +93,7 @@ def find_run() -> Run:
         for phase in made.names:
             made.tune(phase)
         dataset, adapter = made.datasets[made.last], made.adapters[made.last]
-        scores = judge.fn(recipe, dataset, made.adapters, resolve_variants(recipe, work=False))
+        scores = judge.fn(recipe, made.datasets, made.adapters, resolve_variants(recipe, work=False))
     missing = [stage.name for stage in stages if not stage.cached]
     if missing:
         raise StoreError(f"{', '.join(missing)} is not in the store; run `foundry run {RECIPE}` first")

@@ -66,4 +66,5 @@ def _quantised(plain: Any, quantisation: Literal["int8", "nf4"], dtype: torch.dt
         )
         made.weight = Int8Params(plain.weight.data, requires_grad=False, has_fp16_weights=False)
     made.bias = plain.bias
-    return made.requires_grad_(False).eval()
+    quantised: nn.Module = made.requires_grad_(False).eval()
+    return quantised

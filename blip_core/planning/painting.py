@@ -146,7 +146,8 @@ class _Batch:
         doubled = torch.cat([latents] * (self._guided // self._settings.batch_size))
         told = {"added_cond_kwargs": self._sizes()} if unet.config.addition_embed_type == "text_time" else {}
         noise = unet(doubled, torch.ones((), device=META), encoder_hidden_states=texts, **told).sample
-        return latents - noise[: self._settings.batch_size]
+        after: Tensor = latents - noise[: self._settings.batch_size]
+        return after
 
     def _sizes(self) -> dict[str, Tensor]:
         unet = self._parts["unet"]

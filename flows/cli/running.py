@@ -111,7 +111,8 @@ def prepare_run(console: Console) -> EmbeddedServer | None:
 
 def show_results(console: Console, recipe: Recipe, summary: Summary) -> None:
     """Print the ladder, if there is one, and the lines that say where everything lies."""
-    from flows.results.run import SCORES, SHEET, score_note
+    from flows.results.phases import SHEET
+    from flows.results.run import SCORES, score_note
 
     places = Places(
         dataset=summary.dataset.path if summary.dataset else "",

@@ -120,7 +120,7 @@ def test_people_get_tables(home, foundry):
     code, out, err = foundry("plan", "gallery-vqa", "--rows", "60")
     assert code == 0
     assert "60 rows" in out
-    assert "derived for" in out
+    assert "not known until it has run here" in out
     assert err == ""
 
 

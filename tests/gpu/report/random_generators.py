@@ -23,9 +23,10 @@ from transformers import (
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from blip_core.backends.diffusers_painter import DiffusersPainter
+from blip_core.backends.diffusers_painter import DiffusersPainter, call_arguments
 from blip_core.backends.image_text_labeller import ImageTextLabeller
 from blip_core.backends.loading import DTYPES
+from blip_core.backends.memory import Batches
 from blip_core.backends.sampling import Sampling, forget_sampling_defaults, prepare_tokenizer
 from blip_core.planning.architectures import architecture_of
 from blip_core.recipes.checkpoint import Checkpoint, Dtype
@@ -98,7 +99,7 @@ class RandomLabeller(ImageTextLabeller):
         prepare_tokenizer(tokenizer)
         forget_sampling_defaults(model, tokenizer)
         self._template, self._takes_types = None, False
-        self._sampling = sampling
+        self._sampling, self._batches = sampling, Batches("pictures", "take a smaller batch")
         self._model = model.eval().requires_grad_(False)
 
     def sample(self, sampling: Sampling) -> None:
@@ -135,10 +136,12 @@ class RandomPainter(DiffusersPainter):
         )
         pipe.set_progress_bar_config(disable=True)
         self._settings, self._pipe = settings, pipe
+        self._batches = Batches("pictures", "take a smaller batch")
+        self._arguments = call_arguments(pipe, settings)
 
     def paint_as(self, settings: Pictures) -> None:
         """Paint otherwise from now on."""
-        self._settings = settings
+        self._settings, self._arguments = settings, call_arguments(self._pipe, settings)
 
 
 def _diffusion_modules(parts: Mapping[str, Any]) -> dict[str, nn.Module]:
