@@ -212,7 +212,10 @@ class _ChatHandler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def do_GET(self):
-        self.answer(*self.server.models())
+        try:
+            self.answer(*self.server.models())
+        except ConnectionError:
+            self.close_connection = True
 
     def answer(self, status, text, headers=()):
         payload = text if isinstance(text, bytes) else text.encode()

@@ -161,6 +161,15 @@ def test_a_server_that_heeds_no_schema_is_asked_for_text(chat_server, heedless):
     assert (costs.requests, costs.repeated) == (3, 1)
 
 
+@pytest.mark.parametrize("begun", ["Here is a JSON object:\n{", "```json\n{", "Description: A red"])
+def test_a_cut_answer_that_no_schema_shaped_is_asked_for_as_text(chat_server, begun):
+    chat_server.reply = lambda body: (
+        completion(begun, finish="length") if "response_format" in body else completion(TEXT)
+    )
+    assert labels(chat_server, rows=2)[0] == [PARSED] * 2
+    assert len(chat_server.requests) == 3
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -295,6 +304,21 @@ def test_a_name_that_is_not_listed_is_tried_by_one_question(chat_server, listed)
         chat_server.reply = lambda _: (404, '{"error": {"message": "The model `m` does not exist."}}')
         with pytest.raises(StageFailure, match="does not exist"):
             chat.check_served()
+
+
+@pytest.mark.parametrize("errs_first", [True, False])
+def test_a_server_that_errs_and_drops_when_it_should_list_is_not_away(chat_server, errs_first):
+    asked = count(0 if errs_first else 1)
+
+    def failing():
+        if next(asked) % 2:
+            raise ConnectionAbortedError
+        return 500, "Internal Server Error"
+
+    chat_server.models = failing
+    with client(chat_server, attempts=2) as chat:
+        chat.check_served()
+        assert chat.model_facts() == ""
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -268,7 +268,8 @@ class ChatClient:
 
     def _formed(self, reply: Reply) -> Reply | None:
         """A structured reply as text; as it is where it broke off, and None where it is of no such form."""
-        if self._structure is None or reply.is_cut or reply.is_refused or not reply.text:
+        is_broken_off = reply.is_cut and reply.text.startswith("{")
+        if self._structure is None or is_broken_off or reply.is_refused or not reply.text:
             return reply
         text = self._structure.read(reply.text)
         return None if text is None else replace(reply, text=text, chances={})
@@ -278,6 +279,7 @@ class ChatClient:
     ) -> _Response:
         """Send a request until it is answered by more than `busy`, or the attempts are spent."""
         sent = 1 if is_repeated else 0
+        heard: list[_Response] = []  # what says later, or errs
 
         def send() -> _Response:
             nonlocal sent
@@ -288,13 +290,19 @@ class ChatClient:
             request = self._client.build_request(
                 method, f"{self._base_url}{path}", json=body, timeout=timeout_of(timeout)
             )
-            return self._send_once(request, time.monotonic() + self._meter.remaining_s(BUDGET_S))
+            try:
+                return self._send_once(request, time.monotonic() + self._meter.remaining_s(BUDGET_S))
+            except _BusyResponse as busy:
+                heard.append(busy.response)
+                raise
 
         try:
             return tries(self._pause, self._attempts)(send)
         except _BusyResponse as busy:
             return busy.response
         except Busy as error:
+            if body is None and heard:
+                return heard[-1]  # some drop the connection behind an error: they are there all the same
             raise self._away(error.__cause__) from error
 
     def _send_once(self, request: httpx2.Request, until: float) -> _Response:
