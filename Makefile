@@ -123,6 +123,10 @@ test-browser: browser ## start a run from its form in Chromium and follow it to 
 	@SCREENSHOTS="$(SCREENSHOTS)" $(BIN)/pytest tests/browser -m browser $(ARGS)
 	@echo "Screenshots: $(SCREENSHOTS)"
 
+.PHONY: test-served
+test-served: smollm ## scenes from SmolLM2 behind `transformers serve`: a minute or two
+	@$(BIN)/pytest tests/contract/test_transformers_serve.py -m smollm $(ARGS)
+
 .PHONY: docs
 docs: $(READY) ## write the reference pages anew, from recipe schema and command line
 	@$(BIN)/python -m docs.generate
