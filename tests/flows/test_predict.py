@@ -13,6 +13,7 @@ from flows.cli.app import main
 from flows.tables import column_mapping
 from tests.campaigns.table.signs import write_table
 from tests.contract.conftest import serving_chat
+from tests.flows.conftest import stand_in_doubles
 from tests.flows.pages import artifacts_of, log_of, sending_logs
 from tests.hostile.files import animated
 
@@ -153,6 +154,13 @@ def test_people_see_how_answers_are_read_and_what_is_not_used(table, counted, mo
     assert "beware" not in out
 
 
+def answer(table: Path, out: Path, doubles: list[str], variant: str = "flan-t5", **changes):
+    from flows.predict import predict
+
+    given = {"columns": MAPPED, "overrides": doubles, "images": str(table.parent / "photos"), **changes}
+    return predict(str(given.pop("table", table)), str(out), variant=variant, **given)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server", "use_doubles")
 @pytest.mark.filterwarnings("default")
@@ -167,40 +175,49 @@ class TestFlow:
         monkeypatch.setenv("FOUNDRY_HOME", str(shared_home))
 
         def run(out: Path, variant: str = "flan-t5", **changes):
-            from flows.predict import predict
-
-            given = {
-                "columns": MAPPED,
-                "overrides": doubles,
-                "images": str(table.parent / "photos"),
-                **changes,
-            }
-            return predict(str(given.pop("table", table)), str(out), variant=variant, **given)
+            return answer(table, out, **{"doubles": doubles, "variant": variant, **changes})
 
         return run
 
-    def test_a_table_is_answered_in_its_order_and_scored(self, predict, table, tmp_path):
-        summary = predict(tmp_path / "out")
+    @pytest.fixture(scope="class")
+    def answered(self, shared_home, doubles, table, prefect_server, tmp_path_factory):
+        """Summary of the table's first run."""
+        with pytest.MonkeyPatch.context() as patch, sending_logs():
+            patch.setenv("FOUNDRY_HOME", str(shared_home))
+            return answer(table, tmp_path_factory.mktemp("answered") / "out", doubles)
+
+    @pytest.fixture(scope="class")
+    def tuned(self, shared_home, doubles, prefect_server):
+        """The adapter that the recipe tunes."""
+        from flows.finetune import finetune
+
+        with pytest.MonkeyPatch.context() as patch:
+            stand_in_doubles(patch)
+            patch.setenv("FOUNDRY_HOME", str(shared_home))
+            return finetune(overrides=doubles)["adapter"]
+
+    def test_a_table_is_answered_in_its_order_and_scored(self, answered, table):
+        out = Path(answered["out"])
         asked = [row["sign_no"] for row in read_rows(table)]
-        submitted = read_rows(tmp_path / "out" / "submission.csv")
+        submitted = read_rows(out / "submission.csv")
         assert [row["id"] for row in submitted] == ["'=1+1", *asked[1:]]
         assert [place for place, row in enumerate(submitted) if not row["answer"]] == list(BROKEN)
-        problems = read_rows(tmp_path / "out" / "problems.csv")
+        problems = read_rows(out / "problems.csv")
         assert [(row["row"], row["reason"]) for row in problems] == [
             ("4", "empty-text"),
             ("8", "unreadable-picture"),
         ]
-        predictions = pq.read_table(tmp_path / "out" / "predictions.parquet").to_pylist()
+        predictions = pq.read_table(out / "predictions.parquet").to_pylist()
         assert [row["id"] for row in predictions] == [
             name for place, name in enumerate(asked) if place not in BROKEN
         ]
         assert predictions[0]["question"]
-        scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+        scores = json.loads((out / "scores.json").read_text())
         right = sum(row["ranked"] == row["truth"] for row in predictions)
         assert scores["accuracy"]["value"] == right / (ROWS - 2)
-        assert scores == summary["scores"]
-        assert (summary["rows"], summary["answered"], summary["escaped_ids"]) == (ROWS, ROWS - 2, 1)
-        page = (tmp_path / "out" / "report.html").read_text()
+        assert scores == answered["scores"]
+        assert (answered["rows"], answered["answered"], answered["escaped_ids"]) == (ROWS, ROWS - 2, 1)
+        page = (out / "report.html").read_text()
         assert "answered by flan-t5" in page
         assert f"All {ROWS - 2} rows." in page
         assert predictions[0]["question"] in page
@@ -228,12 +245,13 @@ class TestFlow:
         assert summary["answers"]["hidden"] == {"-1": ROWS}
         assert summary["answered"] == ROWS - 2
 
-    def test_the_same_table_is_answered_once(self, predict, tmp_path):
-        first, second = predict(tmp_path / "a"), predict(tmp_path / "b")
+    def test_the_same_table_is_answered_once(self, answered, predict, tmp_path):
+        second = predict(tmp_path / "b")
+        assert not answered["stages"]["predict flan-t5"]["cached"]
         assert second["stages"]["predict flan-t5"]["cached"]
-        assert second["scores"] == first["scores"]
+        assert second["scores"] == answered["scores"]
         for name in ("submission.csv", "predictions.parquet", "problems.csv", "scores.json"):
-            assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+            assert (Path(answered["out"]) / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
     def test_the_first_frame_of_an_animation_is_asked_about_and_flagged(self, predict, tmp_path):
         path = write_table(tmp_path / "own", ROWS, seed=8)
@@ -267,21 +285,22 @@ class TestFlow:
             predict(tmp_path)
         assert predict(tmp_path, overwrite=True)["answered"] == ROWS - 2
 
-    def test_an_adapter_is_taken_from_the_store_by_name_or_digest_or_from_its_folder(
-        self, predict, doubles, tmp_path
+    def test_an_adapter_that_was_never_tuned_is_refused_with_the_command_that_tunes_it(
+        self, predict, tmp_path, monkeypatch
     ):
-        from flows.finetune import finetune
-
+        monkeypatch.setenv("FOUNDRY_HOME", str(tmp_path / "home"))
         with pytest.raises(UnknownArtifact, match="foundry finetune gallery-vqa"):
             predict(tmp_path / "none", "finetuned")
-        tuned = finetune(overrides=doubles)["adapter"]
+
+    def test_an_adapter_is_taken_from_the_store_by_name_or_digest_or_from_its_folder(
+        self, answered, tuned, predict, tmp_path
+    ):
         named = predict(tmp_path / "named", "finetuned")
         by_digest = predict(tmp_path / "digest", tuned["digest"][:12])
         by_folder = predict(tmp_path / "folder", tuned["path"])
-        plain = predict(tmp_path / "plain")
         by_alias = predict(tmp_path / "alias", "candidate")
         letters = [chances(Path(one["out"])) for one in (named, by_digest, by_folder, by_alias)]
-        assert letters[0] == letters[1] == letters[2] == letters[3] != chances(Path(plain["out"]))
+        assert letters[0] == letters[1] == letters[2] == letters[3] != chances(Path(answered["out"]))
         assert (by_alias["variant"], by_alias["adapter"]) == ("candidate", tuned["digest"])
         assert by_digest["variant"] == f"adapter-{tuned['digest'][:12]}"
 
@@ -289,24 +308,25 @@ class TestFlow:
         with serving_chat() as chat:
             chat.reply = lambda _: (200, '{"choices": [{"message": {"content": "A sign, I think."}}]}')
             remote = f"variants=[{{name='remote', role='server', url='{chat.url}', served_model='m'}}]"
-            summary = predict(tmp_path / "out", "remote", overrides=[*doubles, remote])
+            summary = predict(tmp_path / "out", "remote", doubles=[*doubles, remote])
         assert {row["answer"] for row in read_rows(tmp_path / "out" / "submission.csv")} == {""}
         predictions = pq.read_table(tmp_path / "out" / "predictions.parquet").to_pylist()
         assert {(row["flags"], row["p_a"]) for row in predictions} == {("no-letter", 0.0)}
         scores = summary["scores"]
         assert (scores["accuracy"]["value"], scores["invalid"]["value"]) == (0.0, 1.0)
 
-    def test_of_several_adapters_the_one_that_the_recipe_tunes_is_taken(self, predict, doubles, tmp_path):
+    def test_of_several_adapters_the_one_that_the_recipe_tunes_is_taken(
+        self, tuned, predict, doubles, tmp_path
+    ):
         from flows.finetune import finetune
 
-        older = finetune(overrides=doubles)["adapter"]
         newer = finetune(overrides=[*doubles, "finetune.learning_rate=0.01"])["adapter"]
-        by_digest = [predict(tmp_path / name, name[:12]) for name in (older["digest"], newer["digest"])]
+        by_digest = [predict(tmp_path / name, name[:12]) for name in (tuned["digest"], newer["digest"])]
         exact = predict(tmp_path / "exact", "finetuned")
         other = [*doubles, "inference.max_new_tokens=5", "finetune.epochs=2"]
-        newest = predict(tmp_path / "newest", "finetuned", overrides=other)
+        newest = predict(tmp_path / "newest", "finetuned", doubles=other)
         assert chances(Path(exact["out"])) == chances(Path(by_digest[0]["out"]))
-        assert exact["adapter"] == older["digest"]
+        assert exact["adapter"] == tuned["digest"]
         assert newest["adapter"] == newer["digest"]
 
     @pytest.mark.parametrize(
@@ -317,24 +337,22 @@ class TestFlow:
         with pytest.raises(error, match=variant):
             predict(tmp_path / "out", variant)
 
-    def test_the_run_is_in_mlflow_with_its_scores(self, predict, tmp_path):
+    def test_the_run_is_in_mlflow_with_its_scores(self, answered):
         from mlflow import MlflowClient
 
-        with sending_logs():
-            summary = predict(tmp_path / "out")
-        client = MlflowClient(summary["mlflow"]["tracking_uri"])
-        parent = client.get_run(summary["mlflow"]["run_id"])
+        client = MlflowClient(answered["mlflow"]["tracking_uri"])
+        parent = client.get_run(answered["mlflow"]["run_id"])
         below = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
         (child,) = client.search_runs([parent.info.experiment_id], below)
         assert parent.data.tags["foundry.flow"] == "predict"
         assert child.info.run_name == "predict flan-t5"
-        assert child.data.metrics["eval/accuracy"] == summary["scores"]["accuracy"]["value"]
+        assert child.data.metrics["eval/accuracy"] == answered["scores"]["accuracy"]["value"]
         assert "submission.csv" in {file.path for file in client.list_artifacts(child.info.run_id)}
         assert parent.data.metrics["eval/accuracy"] == child.data.metrics["eval/accuracy"]
         assert next(iter(child.data.metrics)) == "eval/accuracy"
         assert parent.data.tags["mlflow.note.content"].startswith("flan-t5 answered ")
         run = parent.data.tags["prefect.flow_run_id"]
-        assert f"20 answers: {summary['out']}" in log_of(run)
+        assert f"20 answers: {answered['out']}" in log_of(run)
         assert "flan-t5 answered" in artifacts_of(run)["results"][1]
 
 

@@ -1,6 +1,7 @@
 """The flows one by one: each runs alone, and together they make what the pipeline makes."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,12 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def one_by_one(tmp_path_factory, doubles, prefect_server):
+def steps_home(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("steps")
+
+
+@pytest.fixture(scope="module")
+def one_by_one(steps_home, tmp_path_factory, doubles, prefect_server):
     """Summaries of dataset, finetune and compare, and of the pipeline in another home."""
     from flows.compare_variants import compare_variants
     from flows.finetune import finetune
@@ -26,9 +32,28 @@ def one_by_one(tmp_path_factory, doubles, prefect_server):
         stand_in_doubles(patch)
         patch.setenv("FOUNDRY_HOME", str(tmp_path_factory.mktemp("whole")))
         whole = pipeline(overrides=doubles)
-        patch.setenv("FOUNDRY_HOME", str(tmp_path_factory.mktemp("steps")))
+        patch.setenv("FOUNDRY_HOME", str(steps_home))
         steps = [flow(overrides=doubles) for flow in (regenerate_dataset, finetune, compare_variants)]
     return *steps, whole
+
+
+@pytest.fixture
+def in_steps(one_by_one, steps_home, monkeypatch) -> None:
+    """The home of the steps, in which the recipe's own stages are worked."""
+    monkeypatch.setenv("FOUNDRY_HOME", str(steps_home))
+
+
+@pytest.fixture(scope="module")
+def of_another_dataset(one_by_one, steps_home, doubles):
+    """Summaries of a dataset of another seed, and of an adapter that was tuned on it by its name."""
+    from flows.finetune import finetune
+    from flows.regenerate_dataset import regenerate_dataset
+
+    with pytest.MonkeyPatch.context() as patch:
+        stand_in_doubles(patch)
+        patch.setenv("FOUNDRY_HOME", str(steps_home))
+        grown = regenerate_dataset(seed=7, overrides=doubles)
+        return grown, finetune(dataset=grown["dataset"]["digest"][:12], overrides=doubles)
 
 
 def without_paths(part):
@@ -58,26 +83,28 @@ def test_a_run_says_nothing_of_what_it_did_not_make(one_by_one):
     assert adapter["variants"] == {}
 
 
-def test_another_dataset_is_named_by_the_beginning_of_its_digest(home, doubles):
+@pytest.mark.usefixtures("in_steps")
+def test_another_dataset_is_named_by_the_beginning_of_its_digest(one_by_one, of_another_dataset, doubles):
     from flows.finetune import finetune
-    from flows.regenerate_dataset import regenerate_dataset
 
-    other = regenerate_dataset(seed=7, overrides=doubles)["dataset"]["digest"]
-    assert finetune(dataset=other[:12], overrides=doubles)["dataset"]["digest"] == other
-    with pytest.raises(UnknownArtifact, match=other[:12]):
+    grown, tuned = of_another_dataset
+    assert grown["dataset"]["digest"] != one_by_one[0]["dataset"]["digest"]
+    assert tuned["dataset"]["digest"] == grown["dataset"]["digest"]
+    with pytest.raises(UnknownArtifact, match=grown["dataset"]["digest"][:12]):
         finetune(dataset="0" * 12, overrides=doubles)
 
 
-def test_a_plan_tells_what_is_there_and_works_nothing(home, doubles):
+def test_a_plan_tells_what_is_there_and_works_nothing(one_by_one, steps_home, home, doubles):
     from blip_core.recipes import load_recipe
     from blip_core.store import Store
     from flows.cli.dry_run import planned
-    from flows.regenerate_dataset import regenerate_dataset
 
     recipe = load_recipe("gallery-vqa", "pocket", doubles)
     assert not any(stage.cached for stage in planned(recipe, "scores"))
-    made = regenerate_dataset(overrides=doubles)
-    shutil.rmtree(made["dataset"]["path"])
+    shutil.copytree(steps_home / "store", home / "store", dirs_exist_ok=True)
+    for one in Store(home / "store").artifacts():
+        if one.kind in ("dataset", "adapter"):
+            shutil.rmtree(one.path)
     state = {stage.name: stage.cached for stage in planned(recipe, "adapter")}
     assert state == {"scenes": True, "pictures": True, "labels": True, "dataset": False, "finetune": False}
     assert {one.kind for one in Store(home / "store").artifacts()}.isdisjoint({"dataset", "adapter"})
@@ -95,13 +122,13 @@ def test_a_comparison_without_an_adapter_of_its_own_plans_no_dataset(home, doubl
     assert [stage.name for stage in planned(whole, "scores")][:2] == ["scenes", "pictures"]
 
 
-def test_an_adapter_that_is_named_brings_the_dataset_it_was_tuned_on(home, doubles):
+@pytest.mark.usefixtures("in_steps")
+def test_an_adapter_that_is_named_brings_the_dataset_it_was_tuned_on(of_another_dataset, doubles):
     from blip_core.recipes import load_recipe
     from flows.cli.dry_run import planned
     from flows.compare_variants import compare_variants
-    from flows.finetune import finetune
 
-    tuned = finetune(seed=7, overrides=doubles)
+    _, tuned = of_another_dataset
     adapter = tuned["adapter"]["digest"]
     recipe = load_recipe("gallery-vqa", "pocket", doubles)
     assert planned(recipe, "scores", adapter=adapter)[0].name == "predict baseline"
