@@ -22,8 +22,8 @@ WIRING = ROOT / "blip_core" / "wiring"
 PICKLED_WEIGHTS = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 FAMILY_LIMIT_BYTES = 20_000_000
 
-_TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
-_MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
+_TARGET = re.compile(r"^([a-z][a-z0-9-]*):", re.MULTILINE)
+_MAKE = re.compile(r"\bmake ([a-z][a-z0-9-]*)")
 _FOUNDRY = re.compile(r"(?:bin/|`)foundry ([a-z-]+)")
 _CODE = re.compile(r"```bash\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
