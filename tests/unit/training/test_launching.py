@@ -22,6 +22,7 @@ from tests.tiny_blip2 import FolderOf, MakeExamples
 from tests.unit.training.shared_tunings import LITTLE_MEMORY, PROCESSES, tune_job
 
 TRAINED = 13  # in the last step of an epoch one row is left, and one process has none
+LITTLE = 1e-6  # learnt at this rate, an adapter is all but the one that was begun with
 DROPOUT = Adapter(preset="qformer", r=4, alpha=8.0, dropout=0.1)
 
 
@@ -78,7 +79,7 @@ def make_job(
 def test_two_processes_take_the_steps_of_one(make_job: MakeJob, tmp_path: Path) -> None:
     jobs = {
         "t5": make_job("t5", own_description_share=0.5),
-        "begun": dataclasses.replace(make_job("begun"), start=tmp_path / "t5"),  # from the one before it
+        "begun": dataclasses.replace(make_job("begun", learning_rate=LITTLE), start=tmp_path / "t5"),
         "opt": make_job("opt", "opt", weight_decay=0.1),
         "full": make_job(
             "full", adapter=Adapter(preset="projection-queries"), quantisation="nf4", micro_batch_size=1
@@ -107,9 +108,8 @@ def test_two_processes_take_the_steps_of_one(make_job: MakeJob, tmp_path: Path) 
         tuned, expected = (weights(folder) for folder in (shared[name]["adapter"], alone.adapter))
         assert tuned.keys() == expected.keys()
         assert all(tuned[key].allclose(expected[key], atol=1e-4) for key in expected)
-    assert shared["begun"]["curve"][0]["validation_loss"] == pytest.approx(
-        min(row["validation_loss"] for row in shared["t5"]["curve"] if "validation_loss" in row), abs=1e-4
-    )
+    begun, start = (weights(shared[name]["adapter"]) for name in ("begun", "t5"))
+    assert all(begun[key].allclose(start[key], atol=1e-4) for key in start)
     assert shared["t5"]["counts"]["micro_batch_size"] == 4
     assert shared[LITTLE_MEMORY]["counts"]["micro_batch_size"] == 1  # of both: they go on alike
     assert losses(shared[LITTLE_MEMORY]["curve"]) == pytest.approx(losses(shared["t5"]["curve"]), abs=1e-4)
