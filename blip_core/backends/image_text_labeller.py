@@ -31,6 +31,7 @@ _ALLOWED = (
     "Qwen2_5_VLForConditionalGeneration or Gemma3ForConditionalGeneration; a language model sees no pictures"
 )
 _REMEDY = "lower labels.max_new_tokens, shorten labels.prompt, or take a smaller labels.model or its float16"
+_UNKNOWN = object()
 _PLAIN = "llava"  # the one architecture whose checkpoints without a chat template are asked in plain text
 
 
@@ -70,8 +71,8 @@ class ImageTextLabeller:
         refuse_missing_weights(folder, info)
         tokenizer = self._processor.tokenizer
         prepare_tokenizer(tokenizer)
-        if model.config.model_type == _PLAIN:
-            _complete_processor(self._processor, model.config)
+        _complete_processor(self._processor, model.config)
+        _check_mark(folder, self._processor, model.config)
         self._template = template_of(self._processor, tokenizer)
         if self._template is None and model.config.model_type != _PLAIN:
             raise CheckpointError(
@@ -142,9 +143,23 @@ def _check(folder: Path) -> None:
 
 
 def _complete_processor(processor: Any, config: Any) -> None:
-    """Tell the processor how many tokens a picture takes, where an older checkpoint's files do not."""
-    if processor.patch_size is None:
+    """Tell LLaVA's processors how many tokens a picture takes, where an older checkpoint's files do not."""
+    if getattr(processor, "patch_size", _UNKNOWN) is None:
         processor.patch_size = config.vision_config.patch_size
-        processor.num_additional_image_tokens = 1  # the class token of the CLIP tower
-    if processor.vision_feature_select_strategy is None:
+        has_class_token = config.vision_config.model_type == "clip_vision_model"
+        processor.num_additional_image_tokens = int(has_class_token)
+    if getattr(processor, "vision_feature_select_strategy", _UNKNOWN) is None:
         processor.vision_feature_select_strategy = config.vision_feature_select_strategy
+
+
+def _check_mark(folder: Path, processor: Any, config: Any) -> None:
+    """A tokenizer that numbers the picture's mark otherwise belongs to another model, or lacks files."""
+    tokenizer = processor.tokenizer
+    marks = [owner.image_token for owner in (processor, tokenizer) if hasattr(owner, "image_token")]
+    known = {tokenizer.convert_tokens_to_ids(mark) for mark in marks if mark} - {None, tokenizer.unk_token_id}
+    expected = getattr(config, "image_token_id", None)
+    if not known or (expected is not None and expected not in known):
+        raise CheckpointError(
+            f"The tokenizer in {folder} does not know the token that stands for a picture "
+            f"({', '.join(marks) or 'none is named'}; {expected} in config.json); fetch its files again"
+        )

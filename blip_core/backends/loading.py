@@ -14,6 +14,17 @@ from blip_core.errors import CheckpointError, StageFailure
 from blip_core.recipes.checkpoint import Dtype
 
 _SHOWN_NAMES = 3
+# What libraries raise for files that are missing, cut short, or of other contents than they take for granted.
+_FAULTS = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    MemoryError,
+    struct.error,
+)
 
 DTYPES: dict[Dtype, torch.dtype] = {
     "float32": torch.float32,
@@ -39,7 +50,7 @@ def loading(folder: Path, kind: str) -> Iterator[None]:
     library.set_verbosity_error()
     try:
         yield
-    except (OSError, ValueError, RuntimeError, KeyError, MemoryError, struct.error) as error:
+    except _FAULTS as error:
         if is_out_of_memory(error):
             raise StageFailure(
                 f"memory does not suffice for the weights in {folder}: set their dtype to float16 or "

@@ -52,7 +52,12 @@ def _load_without_films(kind: Any, folder: Path, options: dict[str, Any]) -> Any
     }
     settings, _ = kind.get_processor_dict(folder, **options)
     ordered = [parts.get(name) for name in kind.get_attributes()]
-    return _without_films(kind).from_args_and_dict(ordered, settings)
+    try:
+        return _without_films(kind).from_args_and_dict(ordered, settings)
+    except AttributeError as error:
+        raise CheckpointError(
+            f"{folder} has a {kind.__name__}, which cannot do without its part for films, unused here"
+        ) from error
 
 
 def _without_films(kind: Any) -> Any:

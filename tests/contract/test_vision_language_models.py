@@ -1,6 +1,7 @@
 """How vision-language models of any family are asked, and which of them are refused and why."""
 
 import json
+import re
 from functools import cache
 
 import pytest
@@ -118,6 +119,43 @@ def test_a_template_that_leaves_the_picture_out_is_refused(copied_layout, family
     labeller = ImageTextLabeller(folder, GREEDY)
     with pytest.raises(CheckpointError, match=r"does not say with .* where the picture stands"):
         labeller.label([PICTURE], ["<image> Look."], [0])
+
+
+@pytest.mark.parametrize(
+    ("family", "file", "changes"),
+    [
+        ("qwen2_5_vl", "preprocessor_config.json", {"image_processor_type": "NoSuchImageProcessor"}),
+        ("qwen2_5_vl", "config.json", {"model_type": "no_such_model"}),
+        ("qwen2_5_vl", "chat_template.json", {"chat_template": "{% no such %}"}),
+        ("qwen2_5_vl", "chat_template.json", {"chat_template": "{{ messages[0]['content'] + '!' }}"}),
+        ("gemma3", "tokenizer_config.json", {"boi_token": None}),
+        ("llava_next", "processor_config.json", {"image_token": "<no such token>"}),
+    ],
+)
+def test_files_that_do_not_fit_a_model_are_refused_with_their_place(copied_layout, family, file, changes):
+    folder = copied_layout(family)
+    edit(folder / file, **changes)
+    with pytest.raises(CheckpointError, match=re.escape(str(folder))):
+        ImageTextLabeller(folder, GREEDY).label([PICTURE], ["<image> Look."], [0])
+
+
+@pytest.mark.parametrize("lacking", ["preprocessor_config.json", "tokenizer.json", "config.json"])
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "smolvlm", "llava15"])
+def test_a_folder_that_lacks_a_file_is_refused_with_its_place(copied_layout, family, lacking):
+    folder = copied_layout(family)
+    (folder / lacking).unlink()
+    with pytest.raises(CheckpointError, match=re.escape(str(folder))):
+        ImageTextLabeller(folder, GREEDY)
+
+
+@pytest.mark.parametrize("family", ["llava15", "llava_next"])
+def test_folders_from_before_processors_knew_their_patches_label_as_later_ones(
+    labeller_of, copied_layout, family
+):
+    folder = copied_layout(family)
+    (folder / "processor_config.json").unlink()
+    asked = [PICTURE], ["<image> Look."], [0]
+    assert ImageTextLabeller(folder, GREEDY).label(*asked) == labeller_of(family).label(*asked)
 
 
 @pytest.mark.parametrize("family", ["qwen2", "llama", "gemma2", "phi3"])
