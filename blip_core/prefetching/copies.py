@@ -7,16 +7,20 @@ from blip_core.errors import CheckpointError
 from blip_core.prefetching.completeness import check_needed
 from blip_core.prefetching.converting import check_index, convert, has_whole_set, in_order
 from blip_core.prefetching.damage import damage, lock_file, model_files, refuse_unfetched, sha256_of
+from blip_core.prefetching.fetching import fetch_one
 from blip_core.prefetching.hub import Watcher
 from blip_core.prefetching.lock import LockedCheckpoint
 from blip_core.prefetching.needs import Need
 from blip_core.prefetching.places import Places, alone
+from blip_core.prefetching.plans import plan_from_cache
 from blip_core.prefetching.remote_code import refuse_remote_code
 from blip_core.prefetching.selecting import INDEX, is_pickled
 
 
 def lock_copies(needs: Sequence[Need], places: Places, watcher: Watcher) -> list[str]:
     """Lock folders that were copied by hand, on a machine without a hub; converts what is only pickled.
+
+    What was not copied is linked from the cache of the hub's own tools, where they have it.
 
     Returns:
         Names of the weights that were converted, as `owner/name/file`.
@@ -27,6 +31,8 @@ def lock_copies(needs: Sequence[Need], places: Places, watcher: Watcher) -> list
     """
     converted: list[str] = []
     with alone(places, places.lock.parent):  # the models may lie where only others may write
+        for need in needs:
+            converted += _take_from_cache(need, places, watcher)
         for need in needs:  # all of them before the first is read, which may take minutes
             _check_copy(need, places.folder(need))
         for need in needs:
@@ -35,6 +41,14 @@ def lock_copies(needs: Sequence[Need], places: Places, watcher: Watcher) -> list
             if not (locked and locked.covers(need)) or damage(folder, locked):
                 converted += _lock_copy(need, folder, places, watcher)
     return converted
+
+
+def _take_from_cache(need: Need, places: Places, watcher: Watcher) -> list[str]:
+    """Link what nobody copied here and the hub's own tools have, which also know its commit."""
+    if places.folder(need).exists():
+        return []
+    plan = plan_from_cache(need, places, need.revision)
+    return fetch_one(plan, places, None, watcher) if plan else []
 
 
 def _check_copy(need: Need, folder: Path) -> None:

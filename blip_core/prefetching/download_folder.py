@@ -7,8 +7,9 @@ from pathlib import Path
 from blip_core.prefetching.converting import check_index, convert, in_order
 from blip_core.prefetching.damage import sha256_of
 from blip_core.prefetching.hub import Hub, Watcher, is_file
+from blip_core.prefetching.hub_cache import CachedRepository, take
 from blip_core.prefetching.lock import LockedFile
-from blip_core.prefetching.selecting import RemoteFile, converted_name, is_pickled
+from blip_core.prefetching.selecting import RemoteFile, Selection, converted_name, is_pickled
 from blip_core.store.durable import sync
 
 _PART = ".part"
@@ -24,18 +25,40 @@ class DownloadFolder:
         folder: the finished one.
         staging: the one in the making.
         held: what the lock says of the finished one.
+        cached: what the hub's own tools have of the repository.
     """
 
     folder: Path
     staging: Path
     held: Mapping[str, LockedFile]
+    cached: CachedRepository | None = None
 
     def has(self, file: RemoteFile) -> bool:
-        return is_file(self.staging / file.name, file) or is_file(self.folder / file.name, file)
+        return self._lies(file) or self._blob(file) is not None
 
     def has_converted(self, file: RemoteFile) -> bool:
         """Whether a pickled file is here still, or safetensors made from it."""
-        return is_file(self.staging / file.name, file) or self.origin_of(file) == origin(file)
+        made = is_file(self.staging / file.name, file) or self.origin_of(file) == origin(file)
+        return made or self._blob(file) is not None
+
+    def link_cached(self, wanted: Selection) -> int:
+        """Link into the folder in the making what the hub's own tools have fetched; gives how many files."""
+        missing = [file for file in wanted.files if not self._lies(file)]
+        missing += [
+            file
+            for file in wanted.pickled
+            if not is_file(self.staging / file.name, file) and self.origin_of(file) != origin(file)
+        ]
+        found = [(file, blob) for file in missing if (blob := self._blob(file))]
+        for file, blob in found:
+            take(file, blob, self.staging / file.name)
+        return len(found)
+
+    def _lies(self, file: RemoteFile) -> bool:
+        return is_file(self.staging / file.name, file) or is_file(self.folder / file.name, file)
+
+    def _blob(self, file: RemoteFile) -> Path | None:
+        return self.cached.blob(file) if self.cached else None
 
     def origin_of(self, file: RemoteFile) -> str:
         """What the safetensors that stand for a pickled file were made from; empty where there are none."""

@@ -14,11 +14,12 @@ from blip_core.prefetching.completeness import Listing, in_words, lacking
 from blip_core.prefetching.damage import lock_file, model_files
 from blip_core.prefetching.download_folder import DownloadFolder, origin
 from blip_core.prefetching.hub import Hub, Watcher
+from blip_core.prefetching.hub_cache import cached_repository
 from blip_core.prefetching.lock import LockedCheckpoint, LockedFile
 from blip_core.prefetching.places import Places, alone
 from blip_core.prefetching.plans import Plan, away_text, check_disk
 from blip_core.prefetching.remote_code import refuse_remote_code
-from blip_core.prefetching.selecting import PICKLED, SAFETENSORS, Selection, converted_name
+from blip_core.prefetching.selecting import PICKLED, SAFETENSORS, RemoteFile, Selection, converted_name
 
 _WEIGHTS = (".safetensors", ".bin", ".gguf")
 
@@ -43,19 +44,23 @@ def fetch(plans: Sequence[Plan], places: Places, hub: Hub, watcher: Watcher) -> 
     with alone(places, places.growing):
         for plan in plans:
             if plan.state == "missing":
-                converted += _fetch_one(plan, places, hub, watcher)
+                converted += fetch_one(plan, places, hub, watcher)
     return converted
 
 
-def _fetch_one(plan: Plan, places: Places, hub: Hub, watcher: Watcher) -> list[str]:
+def fetch_one(plan: Plan, places: Places, hub: Hub | None, watcher: Watcher) -> list[str]:
+    """Do what one plan says; without a hub where nothing is to be downloaded."""
     if plan.snapshot is None:
         raise ValueError(f"{plan.need.id} has no snapshot to fetch")
     wanted, staging = plan.snapshot.selection, places.staging(plan.need, plan.commit)
     before = places.locked(plan.need)
-    download_folder = DownloadFolder(plan.folder, staging, before.files if before else {})
+    cached = cached_repository(places.cache, plan.need.id) if places.cache else None
+    download_folder = DownloadFolder(plan.folder, staging, before.files if before else {}, cached)
     origins = _origins(wanted)
     _refuse_strangers(plan, {*origins, *download_folder.held})
     watcher.say(f"{plan.need.id} at {plan.commit}")
+    if linked := download_folder.link_cached(wanted):
+        watcher.say(f"  {linked} files are linked from {places.cache}")
     _download(plan, download_folder, hub, watcher)
     converted = download_folder.convert(wanted.pickled, watcher)
     kept = before.files if before and before.commit == plan.commit else {}  # what other recipes use of it
@@ -66,16 +71,26 @@ def _fetch_one(plan: Plan, places: Places, hub: Hub, watcher: Watcher) -> list[s
     return [f"{plan.need.id}/{name}" for name in converted]
 
 
-def _download(plan: Plan, download_folder: DownloadFolder, hub: Hub, watcher: Watcher) -> None:
+def _download(plan: Plan, download_folder: DownloadFolder, hub: Hub | None, watcher: Watcher) -> None:
     """Configs first: what asks for code of its own or is not whole is refused before gigabytes come."""
     download_folder.staging.mkdir(parents=True, exist_ok=True)
     weights = [file for file in plan.to_fetch if file.name.endswith(_WEIGHTS)]
-    for file in plan.to_fetch:
-        if file not in weights:
-            download_folder.download(plan.need.id, plan.commit, file, hub, watcher)
+    _bring([file for file in plan.to_fetch if file not in weights], plan, download_folder, hub, watcher)
     refuse_remote_code(download_folder.staging)
     _refuse_incomplete(plan, download_folder)
-    for file in weights:
+    _bring(weights, plan, download_folder, hub, watcher)
+
+
+def _bring(
+    files: Sequence[RemoteFile],
+    plan: Plan,
+    download_folder: DownloadFolder,
+    hub: Hub | None,
+    watcher: Watcher,
+) -> None:
+    for file in files:
+        if hub is None:
+            raise ValueError(f"{plan.need.id} lacks {file.name}, and there is no hub to fetch it from")
         download_folder.download(plan.need.id, plan.commit, file, hub, watcher)
 
 

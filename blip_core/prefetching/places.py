@@ -19,10 +19,17 @@ _BUSY = "prefetch.lock"
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where checkpoints lie, and the lock file that says which."""
+    """Where checkpoints lie, and the lock file that says which.
+
+    Attributes:
+        models: snapshots as `owner/name`.
+        lock: the lock file.
+        cache: of the hub's own tools; None, nobody looks there.
+    """
 
     models: Path
     lock: Path
+    cache: Path | None = None
 
     def folder(self, need: Need) -> Path:
         return self.models / need.id

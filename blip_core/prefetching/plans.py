@@ -9,6 +9,7 @@ from blip_core.errors import HubAway, PlaceError
 from blip_core.prefetching.damage import damage
 from blip_core.prefetching.download_folder import DownloadFolder
 from blip_core.prefetching.hub import Hub, Snapshot
+from blip_core.prefetching.hub_cache import cached_repository
 from blip_core.prefetching.lock import LockedCheckpoint, read_lock
 from blip_core.prefetching.needs import Need
 from blip_core.prefetching.places import Places, free_bytes
@@ -108,14 +109,31 @@ def _plan(
     if known and known.covers(need) and folder.is_dir() and not damage(folder, known):
         return Plan(need, folder, "here", known.commit, known.size)
     commit = known.commit if known else ""
-    if away:
-        return Plan(need, folder, "unknown", commit, reason=away)
     try:
+        if away:
+            raise HubAway(away)
         snapshot = hub.snapshot(need, commit or need.revision)
     except HubAway as error:
-        return Plan(need, folder, "unknown", commit, reason=str(error))
+        cached = plan_from_cache(need, places, commit or need.revision)
+        return cached or Plan(need, folder, "unknown", commit, reason=str(error))
+    return _missing(need, places, snapshot, locked)
+
+
+def plan_from_cache(need: Need, places: Places, revision: str) -> Plan | None:
+    """The plan for a checkpoint that the hub's own tools have whole, so that nobody need ask the hub."""
+    if places.cache is None:
+        return None
+    snapshot = cached_repository(places.cache, need.id).snapshot(need, revision)
+    return _missing(need, places, snapshot, places.locked(need)) if snapshot else None
+
+
+def _missing(need: Need, places: Places, snapshot: Snapshot, locked: LockedCheckpoint | None) -> Plan:
+    folder = places.folder(need)
     download_folder = DownloadFolder(
-        folder, places.staging(need, snapshot.commit), locked.files if locked else {}
+        folder,
+        places.staging(need, snapshot.commit),
+        locked.files if locked else {},
+        cached_repository(places.cache, need.id) if places.cache else None,
     )
     wanted = snapshot.selection
     missing = {file.name for file in wanted.files if not download_folder.has(file)}

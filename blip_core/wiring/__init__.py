@@ -4,6 +4,8 @@ Environment variables are read here and nowhere else:
 
     FOUNDRY_HOME          where everything rests; ~/.blip-foundry by default
     FOUNDRY_MODELS        snapshots of hub checkpoints, as owner/name; HOME/models by default
+    HF_HOME, HF_HUB_CACHE where the hub's own tools keep what they fetched: linked, not fetched again
+    HF_TOKEN              a login for gated checkpoints; goes to the hub alone
     MLFLOW_TRACKING_URI   another MLflow than the database below the home
     PREFECT_API_URL       another Prefect server than the embedded one
     key_variable          of a model behind a server: the one that the recipe names holds its key
@@ -15,6 +17,7 @@ from blip_core.wiring.environment import (
     PREFECT_DATABASE,
     git_commit,
     go_online,
+    hub_cache,
     library_environment,
     prefect_api_url,
     prepare_environment,
@@ -71,6 +74,7 @@ __all__ = [
     "gate_models",
     "git_commit",
     "go_online",
+    "hub_cache",
     "inference_settings",
     "kind_for",
     "labeller_identity",

@@ -97,6 +97,14 @@ def _give_room_to_temporary_files(place: Workplace) -> None:
     tempfile.tempdir = None  # it is looked for anew
 
 
+def hub_cache() -> Path:
+    """Where the hub's own tools keep what they fetch, by the same variables as theirs."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or f"{base}/huggingface"
+    cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or f"{home}/hub"
+    return Path(os.path.expandvars(cache)).expanduser()
+
+
 def prefect_api_url() -> str:
     """Address of the Prefect server that the environment names; empty, the embedded one is meant."""
     return os.environ.get("PREFECT_API_URL", "")

@@ -55,6 +55,8 @@ class StandIn:
         sent: files that were uploaded, by `owner/name`.
         private: repositories that were made private.
         asked: the paths that were asked for, a range behind each that had one.
+        tokens: by path, what was shown as a login.
+        store: address of another host that large files come from; empty, this one.
     """
 
     repositories: dict[str, Repository] = field(default_factory=dict)
@@ -67,6 +69,8 @@ class StandIn:
     sent: dict[str, dict[str, bytes]] = field(default_factory=dict)
     private: set[str] = field(default_factory=set)
     url: str = ""
+    tokens: dict[str, str] = field(default_factory=dict)
+    store: str = ""
 
     def add(self, name: str, folder: Path, **extra: bytes) -> Repository:
         """Serve a folder, with some more files, as a repository."""
@@ -133,6 +137,7 @@ def serving() -> Iterator[StandIn]:
             path = unquote(urlsplit(self.path).path)
             asked_range = self.headers.get("Range", "")
             hub.asked.append(f"{path} {asked_range}".strip())
+            hub.tokens[path] = self.headers.get("Authorization", "")
             if hub.down:
                 self.send(503, b"", with_body)
             elif found := _INFO.fullmatch(path):
@@ -166,7 +171,10 @@ def serving() -> Iterator[StandIn]:
             elif file.endswith(LARGE):
                 sha256 = hashlib.sha256(repository.files[file]).hexdigest()
                 self.send(
-                    302, b"", with_body, {"Location": f"{hub.url}/cdn/{sha256}", "X-Linked-Etag": sha256}
+                    302,
+                    b"",
+                    with_body,
+                    {"Location": f"{hub.store or hub.url}/cdn/{sha256}", "X-Linked-Etag": sha256},
                 )
             else:
                 self.body(file, repository.files[file], with_body)

@@ -57,7 +57,7 @@ def _prefetch(
 ) -> dict[str, Any]:
     from rich.console import Console
 
-    from blip_core.wiring import go_online, workplace
+    from blip_core.wiring import go_online, hub_cache, workplace
 
     place = workplace()
     go_online(place)
@@ -66,7 +66,7 @@ def _prefetch(
     from flows.cli.downloads import Downloads
 
     console = Console(file=stream, highlight=False, soft_wrap=True)
-    places = Places(place.models, place.lock)
+    places = Places(place.models, place.lock, hub_cache())
     converted: list[str] = []
     plans: list[Plan] = []
     try:
@@ -123,9 +123,13 @@ def _show_plans(console: "Console", plans: Sequence["Plan"], places: "Places") -
 
 
 def _show_copies(console: "Console", needs: Sequence[Need], places: "Places") -> None:
+    from blip_core.prefetching.plans import plan_from_cache
+
     locked = read_lock(places.lock)
     for need in needs:
-        there = "is there" if places.folder(need).is_dir() else "is missing"
+        cached = plan_from_cache(need, places, need.revision) is not None
+        absent = "is in the cache of the hub's own tools" if cached else "is missing"
+        there = "is there" if places.folder(need).is_dir() else absent
         state = "is locked already" if need.id in locked else there
         console.print(f"{need.id}  {places.folder(need)} {state}")
 
@@ -137,6 +141,8 @@ def _plan_words(plan: "Plan") -> str:
         return f"is here, {decimal(plan.size)}"
     if plan.state == "unknown":
         return "size unknown"
+    if not plan.to_fetch:
+        return f"is in the cache of the hub's own tools, {decimal(plan.size)} to link"
     pickled = plan.snapshot.selection.pickled if plan.snapshot else ()
     note = "; pickled, is converted to safetensors" if pickled else ""
     return f"to fetch {decimal(plan.fetch_bytes)} of {decimal(plan.size)}{note}"
