@@ -24,6 +24,10 @@ POCKET_NOTE = (
 )
 
 
+FEW = 30
+"""Rows below which hardly anything is told: the 95 % interval of a half (Wilson) is wider than 33 points."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rung:
     """One variant: what it reached by the measure of the ladder; what it was not asked for is None.
@@ -97,8 +101,11 @@ class Ladder:
 
     @property
     def verdict(self) -> str:
-        """One sentence on the last variant; empty where nothing was compared."""
+        """One sentence on the last variant, or that too few rows were judged; empty where neither is due."""
         comparison = self.comparison_for(self.rungs[-1].name) if self.rungs else None
+        fewest = min((rung.accuracy.n for rung in self.rungs), default=FEW)
+        if fewest < FEW and not (comparison and comparison.is_significant):
+            return _too_few(fewest)
         return verdict(comparison) if comparison else ""
 
     @property
@@ -108,6 +115,14 @@ class Ladder:
             Score(rung.name, rung.accuracy.value, rung.accuracy.low, rung.accuracy.high, rung.accuracy.n)
             for rung in self.rungs
         ]
+
+
+def _too_few(count: int) -> str:
+    rows = "1 row was" if count == 1 else f"{count} rows were"
+    return (
+        f"Only {rows} judged, too few to tell anything apart: the run works, its scores say nothing yet. "
+        "Make more rows, or judge on a set of your own or the bundled one (evaluation.kind)."
+    )
 
 
 def from_scores(scores: Mapping[str, Any]) -> Ladder:

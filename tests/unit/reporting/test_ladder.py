@@ -1,4 +1,6 @@
-from dataclasses import asdict
+from dataclasses import asdict, replace
+
+import pytest
 
 from blip_core.reporting import Ladder, from_scores
 
@@ -21,6 +23,34 @@ def test_the_verdict_is_about_the_last_variant(ladder):
 def test_nothing_compared_says_nothing(ladder):
     assert Ladder(ladder.rungs[:1], []).verdict == ""
     assert Ladder([], []).verdict == ""
+
+
+def judged_on(ladder, *counts):
+    """The same ladder with so many rows for each variant."""
+    pairs = zip(ladder.rungs, counts, strict=True)
+    rungs = [replace(rung, accuracy=replace(rung.accuracy, n=count)) for rung, count in pairs]
+    return replace(ladder, rungs=rungs)
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [((1, 1, 1), "Only 1 row was"), ((2, 2, 2), "Only 2 rows were"), ((200, 200, 29), "Only 29 rows were")],
+)
+def test_a_ladder_of_too_few_rows_says_that_it_says_nothing(ladder, counts, said):
+    none = [replace(one, p_value=1.0) for one in ladder.comparisons]
+    few = replace(judged_on(ladder, *counts), comparisons=none)
+    assert few.verdict.startswith(f"{said} judged, too few to tell")
+    assert "better" not in few.verdict
+    assert replace(few, comparisons=[]).verdict == few.verdict
+
+
+def test_a_difference_that_few_rows_prove_is_told(ladder):
+    assert judged_on(ladder, 24, 24, 24).verdict == ladder.verdict
+
+
+@pytest.mark.parametrize("count", [30, 31, 2000])
+def test_a_ladder_of_enough_rows_is_read_as_it_stands(ladder, count):
+    assert judged_on(ladder, *[count] * 3).verdict == ladder.verdict
 
 
 def test_a_ladder_comes_back_from_json_values(ladder):
