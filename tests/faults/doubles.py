@@ -6,7 +6,9 @@ A double that went through a script would say something else after a kill than i
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL.Image import Image
+from safetensors.numpy import save_file
 
 from blip_core.recipes import Recipe
 
