@@ -147,7 +147,7 @@ def test_the_log_on_prefects_page_holds_a_line_a_stage_and_an_epoch_and_where_al
         assert any(line.startswith(f"20 {stage}: ") and line.endswith("(cached)") for line in second)
     assert "12 scenes of 12 asked" in said
     assert "20 finetune: epoch 1 of 1: loss " in said
-    assert "20 verdict: finetuned" in said
+    assert "20 verdict: Only 8 rows were judged" in said
     assert f"20 dataset: {two_runs[0]['dataset']['path']}" in said
     assert f"20 adapter: {two_runs[0]['adapter']['path']}" in said
     assert f"20 report: {two_runs[0]['report']}" in said
@@ -168,7 +168,7 @@ def test_prefects_page_shows_the_ladder_with_every_comparison_and_the_way_to_mlf
 def test_mlflows_note_says_what_was_found_and_leads_to_the_log(built):
     parent, children = mlflow_run(built)
     note = parent.data.tags["mlflow.note.content"]
-    assert note.startswith("finetuned")
+    assert note.startswith("Only 8 rows were judged")
     for name, variant in built["variants"].items():
         assert f"| {name} (n 8) | {100 * variant['accuracy']:.1f} % (" in note
     assert f"/runs/flow-run/{parent.data.tags['prefect.flow_run_id']})" in note

@@ -154,11 +154,12 @@ def test_people_see_how_answers_are_read_and_what_is_not_used(table, counted, mo
     assert "beware" not in out
 
 
-def answer(table: Path, out: Path, doubles: list[str], variant: str = "flan-t5", **changes):
+def answer(signs: Path, out: Path, doubles: list[str], variant: str = "flan-t5", **changes):
+    """Answer the signs, or the table among the changes with the pictures of the signs."""
     from flows.predict import predict
 
-    given = {"columns": MAPPED, "overrides": doubles, "images": str(table.parent / "photos"), **changes}
-    return predict(str(given.pop("table", table)), str(out), variant=variant, **given)
+    given = {"columns": MAPPED, "overrides": doubles, "images": str(signs.parent / "photos"), **changes}
+    return predict(str(given.pop("table", signs)), str(out), variant=variant, **given)
 
 
 @pytest.mark.slow

@@ -19,11 +19,13 @@ HEAD = "language_model.lm_head.weight"
 
 @pytest.fixture
 def heard(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """What transformers logs; its own handler writes to a stream that no test sees."""
+    """What transformers logs, once: whether it also reaches the root depends on what was imported before."""
     logger = logging.getLogger("transformers")
+    propagated, logger.propagate = logger.propagate, False
     logger.addHandler(caplog.handler)
     yield
     logger.removeHandler(caplog.handler)
+    logger.propagate = propagated
 
 
 @pytest.mark.parametrize("tied", [None, True, False])
