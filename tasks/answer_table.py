@@ -17,7 +17,9 @@ from blip_core.reporting.submission import Answered, answered_schema
 from blip_core.sources.counted import count_rows
 from blip_core.sources.opening import TableInput
 from blip_core.sources.share import check_share
-from blip_core.sources.table import TableFiles, TableView, iter_table, look_at, table_digest
+from blip_core.sources.table import iter_table
+from blip_core.sources.table_keys import table_digest
+from blip_core.sources.table_view import TableFiles, TableView, look_at
 from blip_core.store import ArtifactRef, iter_rows, read_rows, write_rows
 from blip_core.wiring import inference_settings, variant_identity, workplace
 from tasks import predict_variant

@@ -16,19 +16,15 @@ from blip_core.sources.order import shuffle_rows
 from blip_core.sources.pictures import count_flags
 from blip_core.sources.plugged import Found, PictureSource, count_plugin, plugin_digest, read_plugin
 from blip_core.sources.share import MAX_REFUSED_SHARE, check_share
-from blip_core.sources.table import (
+from blip_core.sources.table import iter_table, read_examples, read_table, read_table_pictures
+from blip_core.sources.table_keys import questions_asked, table_digest
+from blip_core.sources.table_view import (
     TableFiles,
     TableView,
     answer_reading,
     files_of_kind,
     find_columns,
-    iter_table,
     look_at,
-    questions_asked,
-    read_examples,
-    read_table,
-    read_table_pictures,
-    table_digest,
     table_files,
 )
 from blip_core.sources.tabular import column_names

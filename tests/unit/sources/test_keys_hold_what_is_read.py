@@ -21,7 +21,7 @@ from blip_core.errors import TableError
 from blip_core.sources import folder_digest, iter_table, read_folder, read_table, table_digest
 from blip_core.sources.counted import count_rows
 from blip_core.sources.opening import TableInput
-from blip_core.sources.table import find_columns
+from blip_core.sources.table_view import find_columns
 from blip_core.sources.unchanged import file_digest
 from tests.unit.examples import png, world_pixels
 

@@ -24,6 +24,7 @@ from blip_core.sources import (
     read_table,
     read_table_pictures,
     table_digest,
+    table_keys,
 )
 from blip_core.sources import table as table_room
 from blip_core.sources.digests import content_digest
@@ -180,7 +181,7 @@ def test_a_digest_holds_the_columns_that_there_are_so_that_fields_may_be_added(f
     path = write_csv(folder, ROW)
     assert table_digest(path) == table_digest(path, columns=find_columns(path))
     content = {
-        "reader": table_room.READER_VERSION,
+        "reader": table_keys.READER_VERSION,
         "answers": "",
         "form": ["CSV", "utf-8", ","],
         "table": {"''": hashlib.sha256(path.read_bytes()).hexdigest()},
