@@ -79,3 +79,16 @@ def test_what_cannot_be_a_variant_is_refused_in_words(variant, words):
 def test_a_server_cannot_rank_whole_texts():
     with pytest.raises(RecipeError, match=r"far: role is server, but inference\.ranking is texts"):
         recipe_of(SERVER, also=("inference.ranking=texts",))
+
+
+@pytest.mark.parametrize("adapter", [False, "champion", "0123456789ab"])
+def test_a_phase_goes_with_the_adapter_of_this_run_alone(adapter):
+    from pydantic import ValidationError
+
+    from blip_core.recipes.checkpoint import Checkpoint
+    from blip_core.recipes.variants import Variant
+
+    made = {"name": "x", "role": "base", "model": Checkpoint(id="owner/name"), "phase": "first"}
+    assert Variant(**made, adapter=True).phase == "first"
+    with pytest.raises(ValidationError, match="adapter is not true: name the phase in adapter"):
+        Variant(**made, adapter=adapter)

@@ -256,3 +256,12 @@ def test_a_git_lfs_pointer_is_told_as_such(folder: Path):
 
     assert "git lfs pull" in str(error)
     assert error.reason == "git-lfs-pointer"
+
+
+def test_a_folder_that_has_just_changed_is_listed_anew(tmp_path: Path):
+    lay(tmp_path, "One.png")
+    now_ns = tmp_path.stat().st_mtime_ns
+    assert "is 'One.png' meant?" in str(refusal(tmp_path, "one.PNG"))
+    lay(tmp_path, "Two.png")
+    os.utime(tmp_path, ns=(now_ns, now_ns))  # as a clock that counts in long steps would tell it
+    assert "is 'Two.png' meant?" in str(refusal(tmp_path, "two.PNG"))

@@ -110,6 +110,7 @@ def test_a_parquet_text_that_is_no_utf_8_costs_its_own_row(tmp_path):
     path = parquet(tmp_path / "t.parquet", pa.table({"a": broken, "b": ["2", "2"]}))
     first, second = raw_rows(path, ["a", "b"])
     assert isinstance(first, Broken)
+    assert first.reason == "not-utf-8"
     assert second == GOOD
 
 
