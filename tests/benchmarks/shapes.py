@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from transformers import Blip2Config, Blip2QFormerConfig, Blip2VisionConfig, OPTConfig, T5Config
+from transformers import (
+    Blip2Config,
+    Blip2QFormerConfig,
+    Blip2VisionConfig,
+    InstructBlipConfig,
+    InstructBlipQFormerConfig,
+    InstructBlipVisionConfig,
+    LlamaConfig,
+    OPTConfig,
+    T5Config,
+)
 
 from blip_core.modeling.backbones import Family
 
@@ -91,21 +101,37 @@ def _tiny(family: Family) -> Any:
     config = _small_t5(vision=44, vision_layers=2, qformer=48, qformer_layers=2, text=64, text_layers=2)
     config.vision_config.image_size = 56
     config.num_query_tokens = 4
-    if family == "t5":
-        return config
-    text = OPTConfig(
-        vocab_size=1024,
-        hidden_size=64,
-        ffn_dim=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        word_embed_proj_dim=64,
-        max_position_embeddings=512,
-    )
+    if family != "t5":
+        config.text_config = _tiny_decoder(family)
     return Blip2Config(
         vision_config=config.vision_config,
         qformer_config=config.qformer_config,
-        text_config=text,
+        text_config=config.text_config,
+        num_query_tokens=4,
+    )
+
+
+def _tiny_decoder(family: Family) -> Any:
+    shared = {
+        "vocab_size": 1024,
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 512,
+    }
+    if family == "opt":
+        return OPTConfig(ffn_dim=128, word_embed_proj_dim=64, **shared)
+    return LlamaConfig(intermediate_size=160, num_key_value_heads=2, **shared)
+
+
+def _tiny_instructed(family: Family) -> Any:
+    """A tiny InstructBLIP: the same parts, its Q-Former with words."""
+    config = _tiny(family)
+    vision, qformer = config.vision_config.to_dict(), config.qformer_config.to_dict()
+    return InstructBlipConfig(
+        vision_config=InstructBlipVisionConfig(**vision).to_dict(),
+        qformer_config=InstructBlipQFormerConfig(**qformer | {"vocab_size": 512}).to_dict(),
+        text_config=config.text_config.to_dict(),
         num_query_tokens=4,
     )
 
@@ -128,6 +154,9 @@ class Shape:
 SHAPES: Mapping[str, Shape] = {
     "tiny-t5": Shape(partial(_tiny, "t5"), "t5", "float32"),
     "tiny-opt": Shape(partial(_tiny, "opt"), "opt", "float32"),
+    "tiny-llama": Shape(partial(_tiny, "llama"), "llama", "float32"),
+    "tiny-instructed-t5": Shape(partial(_tiny_instructed, "t5"), "t5", "float32"),
+    "tiny-instructed-llama": Shape(partial(_tiny_instructed, "llama"), "llama", "float32"),
     "8M": Shape(
         partial(
             _small_t5, vision=176, vision_layers=5, qformer=96, qformer_layers=2, text=256, text_layers=3

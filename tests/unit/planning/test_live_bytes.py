@@ -9,11 +9,11 @@ from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 from torch.profiler import ProfilerActivity, profile
 
 from blip_core.modeling.adapters import attach_adapter
-from blip_core.modeling.backbones import Blip2
+from blip_core.modeling.backbones import backbone_of
 from blip_core.modeling.features import image_features, prompt_embeddings
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.recomputing import compute_activations_twice
-from blip_core.modeling.text import TokenBatch
+from blip_core.modeling.text import TokenBatch, text_positions
 from blip_core.planning.answering import Questions, answer
 from blip_core.planning.live_bytes import AsOn, LiveBytes, Work
 from blip_core.planning.tuning import TrainingRows, tune
@@ -23,6 +23,7 @@ from tests.benchmarks.shapes import SHAPES
 
 META = torch.device("meta")
 ROWS, TEXT_TOKENS, TARGET_TOKENS = 4, 40, 24
+TRIED = ("tiny-t5", "tiny-opt", "8M", "tiny-llama", "tiny-instructed-t5", "tiny-instructed-llama")
 
 
 def settings(gradient_checkpointing):
@@ -54,7 +55,7 @@ def load(shape):
     torch.manual_seed(0)
     config = SHAPES[shape].config()
     config.image_token_index = 0
-    model = Blip2(config).eval().requires_grad_(False)
+    model = backbone_of(config).model(config).eval().requires_grad_(False)
     return Blip2Bundle(model, None, SHAPES[shape].family, [], "none")
 
 
@@ -62,7 +63,17 @@ def token_batch(bundle, extra=0):
     ids = torch.ones(ROWS, bundle.query_count + TEXT_TOKENS + extra, dtype=torch.int64)
     ids[:, : bundle.query_count] = 0
     mask = torch.ones_like(ids)
-    mask[0, -1 if bundle.family == "t5" else 0] = 0  # a batch without pads would take another way
+    mask[0, 0 if bundle.is_causal else -1] = 0  # a batch without pads would take another way
+    return TokenBatch(ids, mask)
+
+
+def asked(bundle):
+    """What a Q-Former reads beside the picture, if it reads anything."""
+    if not bundle.backbone.reads_instruction:
+        return None
+    ids = torch.ones(ROWS, TEXT_TOKENS, dtype=torch.int64)
+    mask = torch.ones_like(ids)
+    mask[0, -1] = 0
     return TokenBatch(ids, mask)
 
 
@@ -73,15 +84,16 @@ def states(bundle):
 
 def train_once(bundle):
     """A step as the learner takes it."""
-    features = image_features(bundle, states(bundle))
+    features = image_features(bundle, states(bundle), asked(bundle))
     labels = torch.ones(ROWS, TARGET_TOKENS, dtype=torch.int64)
-    is_opt = bundle.family == "opt"
-    batch = token_batch(bundle, TARGET_TOKENS if is_opt else 0)
+    batch = token_batch(bundle, TARGET_TOKENS if bundle.is_causal else 0)
     embeddings = prompt_embeddings(bundle, batch, features)
     inputs = {"inputs_embeds": embeddings, "attention_mask": batch.attention_mask, "use_cache": False}
     del features, embeddings
     language_model = bundle.blip2.language_model
-    if is_opt:
+    if bundle.is_causal:
+        if bundle.family != "opt":
+            inputs["position_ids"] = text_positions(batch.attention_mask)
         logits = language_model(**inputs, logits_to_keep=TARGET_TOKENS + 1).logits.float()[:, :-1]
     else:
         logits = language_model(**inputs, decoder_input_ids=labels.clone()).logits.float()
@@ -90,7 +102,7 @@ def train_once(bundle):
     loss.backward()
 
 
-@pytest.mark.parametrize("shape", ["tiny-t5", "tiny-opt", "8M"])
+@pytest.mark.parametrize("shape", TRIED)
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_a_training_step_is_foreseen_within_a_tenth(shape, checkpointing):
     foreseen = tune(
@@ -110,10 +122,10 @@ def test_checkpointed_activations_take_less_and_more_work():
     assert recomputed.work.flops > kept.work.flops
 
 
-@pytest.mark.parametrize("shape", ["tiny-t5", "tiny-opt", "8M"])
+@pytest.mark.parametrize("shape", TRIED)
 def test_reading_a_prompt_is_foreseen_within_a_tenth(shape):
-    asked = Questions(ROWS, ROWS, describe_tokens=0, answer_tokens=TEXT_TOKENS, new_tokens=1)
-    foreseen = answer(SHAPES[shape].config(), "none", "float32", asked, "cpu")
+    questions = Questions(ROWS, ROWS, describe_tokens=0, answer_tokens=TEXT_TOKENS, new_tokens=1)
+    foreseen = answer(SHAPES[shape].config(), "none", "float32", questions, "cpu")
     bundle = load(shape)
     blip2 = bundle.blip2
     side = blip2.config.vision_config.image_size
@@ -121,18 +133,18 @@ def test_reading_a_prompt_is_foreseen_within_a_tenth(shape):
     def read():
         with torch.no_grad():
             seen = blip2.vision_model(pixel_values=torch.randn(ROWS, 3, side, side)).last_hidden_state
-            features = image_features(bundle, seen)
+            features = image_features(bundle, seen, asked(bundle))
             del seen
             batch = token_batch(bundle)
             inputs = {
                 "inputs_embeds": prompt_embeddings(bundle, batch, features),
                 "attention_mask": batch.attention_mask,
             }
-            if bundle.family == "t5":
+            if bundle.is_causal:
+                blip2.language_model(**inputs, logits_to_keep=1)
+            else:
                 inputs["decoder_input_ids"] = torch.ones(ROWS, 1, dtype=torch.int64)
                 blip2.language_model(**inputs)
-            else:
-                blip2.language_model(**inputs, logits_to_keep=1)
 
     assert foreseen.working == pytest.approx(allocated(read), rel=0.15)
 
