@@ -17,8 +17,9 @@ CARD = "README.md"
 FACTS = "foundry.json"
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
-SIDECAR = "query_tokens.safetensors"
-"""What PEFT forgets: a parameter that is no module's weight."""
+SIDECARS = {"query_tokens": "query_tokens.safetensors", "language_model": "language_model.safetensors"}
+"""Files of parts that are trained where they stand, without PEFT: a parameter that is no module's weight,
+which PEFT forgets, and the language model, of which PEFT would hold a second copy."""
 
 NO_LORA = "dummy-target-modules"
 """What PEFT's config names as modules where there is no LoRA: `DUMMY_TARGET_MODULES` of PEFT."""
@@ -28,7 +29,7 @@ BLIP2 = "blip-2"
 
 _CLASSES = ("ForConditionalGeneration", "Processor")
 _CLASS_PREFIXES = {BLIP2: "Blip2", "instructblip": "InstructBlip"}  # of the classes of transformers
-ADAPTER_FILES = (CARD, CONFIG, WEIGHTS, SIDECAR, FACTS)
+ADAPTER_FILES = (CARD, CONFIG, WEIGHTS, *SIDECARS.values(), FACTS)
 _POINTS = 100
 
 
@@ -267,12 +268,10 @@ def _base_kind(facts: AdapterFacts) -> str:
 def loading_lines(facts: AdapterFacts) -> str:
     """Lines of Python that load base and adapter with transformers and PEFT alone."""
     revision = f', revision="{facts.revision}"' if facts.revision else ""
-    has_sidecar = "query_tokens" in facts.full
-    sidecar_import = "from safetensors.torch import load_file\n" if has_sidecar else ""
-    sidecar = (
-        f'model.query_tokens.data.copy_(load_file(f"{{ADAPTER}}/{SIDECAR}")["query_tokens"])\n'
-        if has_sidecar
-        else ""
+    files = [file for part, file in SIDECARS.items() if part in facts.full]
+    sidecar_import = "from safetensors.torch import load_file\n" if files else ""
+    sidecar = "".join(
+        f'model.load_state_dict(load_file(f"{{ADAPTER}}/{file}"), strict=False)\n' for file in files
     )
     left = 'processor.tokenizer.padding_side = "left"\n' if facts.family != "t5" else ""
     model, processor = (f"{_CLASS_PREFIXES[facts.backbone]}{name}" for name in _CLASSES)

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from blip_core.adapter_card import SIDECARS
 from blip_core.modeling.adapter_targets import Features, full_sizes, targeted_linears
 from blip_core.modeling.architecture import meta_blip2
 from blip_core.modeling.quantisation import Quantisation, is_quantisable
@@ -23,7 +24,7 @@ class ParameterAccount:
         packed: stored elements of the base once its language model is quantised; NF4 keeps two weights
             in one byte.
         in_place: of what is trained, the weights that stand in the base already. LoRA adds weights, and so
-            does a module in full, of which PEFT trains a copy; query tokens have no copy.
+            does a module in full, of which PEFT trains a copy; query tokens and language model have no copy.
     """
 
     base: int
@@ -59,8 +60,10 @@ def account_parameters(
     if adapter is None:
         return ParameterAccount(base, 0, base - saved)
     full = full_sizes(model, adapter, quantisation)
+    if "language_model" in full:
+        full["language_model"] += _hidden_head(config)
     trained = lora_parameters(model, adapter, features) + sum(full.values())
-    return ParameterAccount(base, trained, base - saved, full.get("query_tokens", 0))
+    return ParameterAccount(base, trained, base - saved, sum(full[part] for part in full if part in SIDECARS))
 
 
 def trained_parameters(model: nn.Module, adapter: Adapter, features: Features = "fresh") -> int:

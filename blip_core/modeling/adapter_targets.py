@@ -26,13 +26,10 @@ PRESETS: Mapping[AdapterPreset, str] = {
     "language-attention-qk": r"language_model\..*\.(q|k|q_proj|k_proj)",
     "projection": "",
     "projection-queries": "",
+    "language-model": "",
 }
 """Full names of the linears that LoRA sits on, as a regular expression; empty where it sits on none."""
 
-_PRESETS_IN_FULL: Mapping[AdapterPreset, tuple[FullPart, ...]] = {
-    "projection": ("language_projection",),
-    "projection-queries": ("language_projection", "query_tokens"),
-}
 _HEAD = "lm_head"
 
 
@@ -41,10 +38,13 @@ def target_pattern(adapter: Adapter) -> str:
     return PRESETS[adapter.preset] if adapter.preset is not None else adapter.pattern or ""
 
 
-def parts_in_full(adapter: Adapter) -> tuple[FullPart, ...]:
-    """Parts that are trained in full, by preset and by `full`, each once."""
-    by_preset = _PRESETS_IN_FULL.get(adapter.preset, ()) if adapter.preset is not None else ()
-    return tuple(dict.fromkeys(by_preset + adapter.full))
+def weights_of(model: nn.Module, part: str) -> dict[str, nn.Parameter]:
+    """The weights of a part, by full name; those that are shared once."""
+    return {
+        name: weight
+        for name, weight in model.named_parameters()
+        if name == part or name.startswith(f"{part}.")
+    }
 
 
 def targeted_linears(
@@ -92,7 +92,7 @@ def _check_target(
             f"{_named(adapter)} matches {name}, which may share its weights with the embeddings and stays as "
             f"it is; {_linears_of(model)}"
         )
-    if part in parts_in_full(adapter):
+    if part in adapter.in_full:
         raise RecipeError(
             f"{_named(adapter)} matches {name}, which finetune.adapter trains in full already; take it out "
             "of the one or the other"
@@ -107,16 +107,13 @@ def full_sizes(
     Raises:
         RecipeError: The model has no such part, or stores it quantised.
     """
-    parameters = dict(model.named_parameters())
     sizes: dict[FullPart, int] = {}
-    for part in parts_in_full(adapter):
-        found = {
-            name: tensor for name, tensor in parameters.items() if name == part or name.startswith(f"{part}.")
-        }
+    for part in adapter.in_full:
+        found = weights_of(model, part)
         if not found:
             raise RecipeError(f"{_named(adapter)} trains {part} in full, and this model has no such part")
         loaded_so = not all(tensor.is_floating_point() for tensor in found.values())
-        if loaded_so or (quantisation != "none" and is_quantisable(part)):
+        if loaded_so or (quantisation != "none" and any(map(is_quantisable, found))):
             raise RecipeError(
                 f"{_named(adapter)} trains {part} in full, but it is quantised, and what is quantised cannot "
                 "be trained in full; set finetune.quantisation to none, or put LoRA on it"

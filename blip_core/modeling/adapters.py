@@ -2,11 +2,12 @@
 
 LoRA changes a linear from W x to W x + (alpha / r) B A x, with B zero at the start (Hu et al.,
 arXiv 2106.09685); only A and B are trained. Beside it small parts may be trained in full: a module through
-PEFT's `modules_to_save`, the query tokens, a bare parameter that PEFT forgets, as a sidecar of ours.
+PEFT's `modules_to_save`. What is trained where it stands goes into a file of ours beside PEFT's: the query
+tokens, a bare parameter that PEFT forgets, and a whole language model, of which PEFT would hold two.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from torch import nn
 from blip_core.adapter_card import (
     CONFIG,
     NO_LORA,
-    SIDECAR,
+    SIDECARS,
     WEIGHTS,
     AdapterFacts,
     read_facts,
@@ -40,14 +41,15 @@ from blip_core.errors import CheckpointError
 from blip_core.modeling.adapter_targets import (
     check_adapter,
     check_adapter_fits,
-    parts_in_full,
     target_pattern,
     targeted_linears,
+    weights_of,
 )
 from blip_core.modeling.backbones import Family, is_causal
 from blip_core.modeling.checkpoints import check_safetensors, refuse_lfs_pointers
 from blip_core.modeling.finite import check_weights
 from blip_core.modeling.loading import Blip2Bundle
+from blip_core.modeling.quantisation import is_quantisable
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.finetune import Adapter
 
@@ -65,12 +67,10 @@ __all__ = [
     "targeted_linears",
 ]
 
-QUERY_TOKENS = "query_tokens"
-
 
 def lora_config(adapter: Adapter, family: Family) -> LoraConfig:
     """The PEFT configuration of an adapter."""
-    modules = [part for part in parts_in_full(adapter) if part != QUERY_TOKENS]
+    modules = [part for part in adapter.in_full if part not in SIDECARS]
     return LoraConfig(
         r=adapter.r,
         lora_alpha=adapter.alpha,
@@ -114,7 +114,7 @@ def attach_adapter(bundle: Blip2Bundle, adapter: Adapter, seed: int) -> Blip2Bun
         RecipeError: The adapter names modules that it cannot sit on.
     """
     check_adapter(bundle.model, adapter, features="fresh")
-    full = parts_in_full(adapter)
+    full = adapter.in_full
     with torch.random.fork_rng(devices=[]), _without_peft_warnings():
         torch.manual_seed(seed)
         model = get_peft_model(bundle.model, lora_config(adapter, bundle.family))
@@ -135,8 +135,8 @@ def begin_with(bundle: Blip2Bundle, folder: Path) -> None:
         CheckpointError: The folder holds no adapter, or one that does not fit.
     """
     check_adapter_folder(folder)
-    if _load_sidecar(bundle, folder) != tuple(part for part in bundle.full if part == QUERY_TOKENS):
-        raise CheckpointError(f"the adapter in {folder} does not fit: one of both trains {QUERY_TOKENS}")
+    if set(_load_sidecars(bundle, folder)) != set(bundle.full) & set(SIDECARS):
+        raise CheckpointError(f"the adapter in {folder} does not fit: one of both trains other parts in full")
     _check_all_loaded(bundle.model, folder)
     with _without_peft_warnings():
         try:
@@ -146,8 +146,9 @@ def begin_with(bundle: Blip2Bundle, folder: Path) -> None:
 
 
 def _train_in_full(blip2: Any, part: str) -> None:
-    if part == QUERY_TOKENS:
-        blip2.query_tokens.requires_grad_(True)
+    if part in SIDECARS:
+        for weight in weights_of(blip2, part).values():
+            weight.requires_grad_(True)
         return
     _compute_in_float32(blip2.get_submodule(part).modules_to_save["default"])
 
@@ -192,9 +193,12 @@ def save_adapter(bundle: Blip2Bundle, folder: Path, base: Checkpoint, notes: str
     config.task_type = _task_type(bundle.family)
     # Embeddings are never tuned; left to itself, PEFT would ask the hub whether they were.
     model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
-    if QUERY_TOKENS in bundle.full:
-        tokens = bundle.blip2.query_tokens.detach().cpu().contiguous()
-        save_file({QUERY_TOKENS: tokens}, folder / SIDECAR)
+    for part in _beside(bundle.full):
+        weights = weights_of(bundle.blip2, part)
+        save_file(
+            {name: weight.detach().cpu().contiguous() for name, weight in weights.items()},
+            folder / SIDECARS[part],
+        )
     write_facts(folder, _facts(bundle, base, notes))
     write_card(folder)
     return folder
@@ -202,19 +206,24 @@ def save_adapter(bundle: Blip2Bundle, folder: Path, base: Checkpoint, notes: str
 
 def _facts(bundle: Blip2Bundle, base: Checkpoint, notes: str) -> AdapterFacts:
     saved = get_peft_model_state_dict(bundle.model, save_embedding_layers=False)
-    sidecar = bundle.blip2.query_tokens.numel() if QUERY_TOKENS in bundle.full else 0
+    beside = [weight for part in _beside(bundle.full) for weight in weights_of(bundle.blip2, part).values()]
     return AdapterFacts(
         base=base.id,
         revision=base.revision or "",
         dtype=base.dtype,
         family=bundle.family,
         quantisation=bundle.quantisation,
-        trained=sidecar + sum(tensor.numel() for tensor in saved.values()),
+        trained=sum(tensor.numel() for tensor in (*beside, *saved.values())),
         full=bundle.full,
         notes=notes,
         peft=peft.__version__,
         backbone=bundle.backbone.name,
     )
+
+
+def _beside(full: Iterable[str]) -> tuple[str, ...]:
+    """Of parts trained in full, those that lie in a file of their own."""
+    return tuple(part for part in full if part in SIDECARS)
 
 
 def load_adapter(bundle: Blip2Bundle, folder: Path) -> Blip2Bundle:
@@ -224,7 +233,7 @@ def load_adapter(bundle: Blip2Bundle, folder: Path) -> Blip2Bundle:
         CheckpointError: The folder holds no adapter, a pickled or damaged one, or one for another model.
     """
     check_adapter_folder(folder)
-    full = _load_sidecar(bundle, folder)
+    full = _load_sidecars(bundle, folder)
     try:
         with _without_peft_warnings():
             model = PeftModel.from_pretrained(
@@ -243,33 +252,49 @@ def check_adapter_folder(folder: Path) -> None:
     Raises:
         CheckpointError: A file is missing, damaged or a git-lfs pointer, or a weight is NaN or infinite.
     """
-    refuse_lfs_pointers(folder / name for name in (CONFIG, WEIGHTS, SIDECAR))
+    refuse_lfs_pointers(folder / name for name in (CONFIG, WEIGHTS, *SIDECARS.values()))
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder} has no {name}; an adapter folder holds {CONFIG} and {WEIGHTS}")
     facts = read_facts(folder)
-    files = [folder / WEIGHTS]
-    if (facts is not None and QUERY_TOKENS in facts.full) or (folder / SIDECAR).exists():
-        files.append(folder / SIDECAR)
+    owed = _beside(facts.full) if facts is not None else ()
+    beside = [folder / file for part, file in SIDECARS.items() if part in owed or (folder / file).exists()]
+    files = [folder / WEIGHTS, *beside]
     for path in files:
         check_safetensors(path)
     check_weights(files, f"the adapter in {folder}", "train it again with a lower finetune.learning_rate")
 
 
-def _load_sidecar(bundle: Blip2Bundle, folder: Path) -> tuple[str, ...]:
-    """Put saved query tokens in the place of the model's, where there are any."""
-    if not (folder / SIDECAR).exists():
-        return ()
-    tokens = load_file(folder / SIDECAR).get(QUERY_TOKENS)
-    own = bundle.blip2.query_tokens
-    if tokens is None or tokens.shape != own.shape:
+def _load_sidecars(bundle: Blip2Bundle, folder: Path) -> tuple[str, ...]:
+    """Put saved parts in the place of the model's; gives those that there were."""
+    found = tuple(part for part, file in SIDECARS.items() if (folder / file).exists())
+    for part in found:
+        _load_sidecar(bundle, folder, part)
+    return found
+
+
+def _load_sidecar(bundle: Blip2Bundle, folder: Path, part: str) -> None:
+    own = weights_of(bundle.blip2, part)
+    if bundle.quantisation != "none" and any(map(is_quantisable, own)):
         raise CheckpointError(
-            f"the adapter in {folder} does not fit this model: {SIDECAR} must hold {QUERY_TOKENS} of shape "
-            f"{tuple(own.shape)}"
+            f"the adapter in {folder} replaces {part}, which is loaded as {bundle.quantisation}; set "
+            "inference.quantisation to none"
+        )
+    saved = load_file(folder / SIDECARS[part])
+    shapes = {name: tuple(weight.shape) for name, weight in own.items()}
+    if shapes != {name: tuple(tensor.shape) for name, tensor in saved.items()}:
+        raise CheckpointError(
+            f"the adapter in {folder} does not fit this model: {SIDECARS[part]} must hold {_sizes(shapes)}"
         )
     with torch.no_grad():
-        own.copy_(tokens)
-    return (QUERY_TOKENS,)
+        for name, weight in own.items():
+            weight.copy_(saved[name])
+
+
+def _sizes(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    name, shape = next(iter(shapes.items()))
+    further = f" and {len(shapes) - 1} weights more" if len(shapes) > 1 else ""
+    return f"{name} of shape {shape}{further}"
 
 
 def _check_all_loaded(model: nn.Module, folder: Path) -> None:

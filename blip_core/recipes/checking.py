@@ -35,6 +35,7 @@ def check_recipe(recipe: "Recipe") -> None:
             _check_tuning(recipe.in_phase(phase))
     _check_phases(recipe)
     _check_inference(recipe)
+    _check_replaced(recipe)
     _check_variants(recipe)
     _check_findings(recipe)
 
@@ -192,6 +193,19 @@ def _check_finetune(recipe: "Recipe") -> None:
         share = getattr(recipe.finetune, field)
         if share > 0:
             raise ValueError(f"finetune.{field} is {share}, but stages is 1: nothing describes; set it to 0")
+
+
+def _check_replaced(recipe: "Recipe") -> None:
+    """Refuse to judge a language model that was trained in full as a quantised one."""
+    replaced = [
+        one for one in recipe.each_phase() if recipe.in_phase(one).finetune.adapter.replaces_language_model
+    ]
+    if replaced and recipe.inference.quantisation != "none":
+        raise ValueError(
+            f"{replaced[0].path_of('finetune.adapter')} trains language_model in full, and "
+            f"inference.quantisation is {recipe.inference.quantisation}: the tuned one would not be judged; "
+            "set inference.quantisation to none"
+        )
 
 
 def _check_variants(recipe: "Recipe") -> None:

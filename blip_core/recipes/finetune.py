@@ -16,14 +16,21 @@ AdapterPreset = Literal[
     "language-attention-qk",
     "projection",
     "projection-queries",
+    "language-model",
 ]
-FullPart = Literal["language_projection", "query_tokens"]
+FullPart = Literal["language_projection", "query_tokens", "language_model"]
 
 # The sizes that the source documents give to adapters on a language model's attention.
 _LANGUAGE_SIZE: Mapping[str, float] = {"r": 16, "alpha": 32.0, "dropout": 0.05}
 _PRESET_SIZES: Mapping[str, Mapping[str, float]] = {
     "language-attention": _LANGUAGE_SIZE,
     "language-attention-qk": _LANGUAGE_SIZE,
+}
+
+_PRESETS_IN_FULL: Mapping[str, tuple[FullPart, ...]] = {
+    "projection": ("language_projection",),
+    "projection-queries": ("language_projection", "query_tokens"),
+    "language-model": ("language_model",),
 }
 
 
@@ -59,6 +66,16 @@ class Adapter(Section):
         except re.error as error:
             raise ValueError(f"pattern is not a regular expression: {error}") from error
         return self
+
+    @property
+    def in_full(self) -> tuple[FullPart, ...]:
+        """Parts that are trained in full, by preset and by `full`, each once."""
+        return tuple(dict.fromkeys(_PRESETS_IN_FULL.get(str(self.preset), ()) + self.full))
+
+    @property
+    def replaces_language_model(self) -> bool:
+        """Whether every weight of the language model is trained."""
+        return "language_model" in self.in_full
 
 
 class Finetune(Section):
@@ -115,6 +132,11 @@ class Finetune(Section):
             raise ValueError(
                 "base.dtype is float16, in which the T5 overflows and small gradients vanish; "
                 "use bfloat16 or float32"
+            )
+        if self.adapter.replaces_language_model and self.base.dtype != "float32":
+            raise ValueError(
+                f"adapter trains language_model in full and base.dtype is {self.base.dtype}, which does not "
+                "hold small updates; set base.dtype to float32, or put LoRA on the language model"
             )
         if self.augmentation != "none" and self.features == "cached":
             raise ValueError(

@@ -35,6 +35,8 @@ CASES = {
     "t5-qformer": ("t5", Adapter(preset="qformer", r=4)),
     "opt-language": ("opt", Adapter(preset="language-attention", r=4)),
     "t5-queries": ("t5", Adapter(preset="projection-queries")),
+    "opt-whole": ("opt", Adapter(preset="language-model")),
+    "t5-whole": ("t5", Adapter(preset="language-model", full=("query_tokens",))),
     "instructblip": ("instructblip_vicuna", Adapter(preset="qformer", r=4)),
     "opt-mixed": ("opt", Adapter(preset="qformer-attention", r=4, full=("language_projection",))),
 }

@@ -7,7 +7,7 @@ from bitsandbytes.nn import Linear4bit
 
 from blip_core.errors import CheckpointError, RecipeError
 from blip_core.modeling import attach_adapter, check_adapter, check_adapter_fits, load_blip2, targeted_linears
-from blip_core.modeling.adapter_targets import full_sizes, parts_in_full
+from blip_core.modeling.adapter_targets import full_sizes
 from blip_core.modeling.architecture import meta_blip2
 from blip_core.recipes.finetune import Adapter
 from tests.tiny_blip2 import QUERIES, WIDTH, FolderOf, blip2_config
@@ -67,10 +67,8 @@ def test_the_projection_presets_train_parts_in_full_and_no_lora(preset: Any, siz
 
 
 def test_parts_in_full_come_once_beside_any_preset() -> None:
-    assert parts_in_full(Adapter(preset="qformer", full=("query_tokens",))) == ("query_tokens",)
-    assert parts_in_full(Adapter(preset="projection", full=("language_projection",))) == (
-        "language_projection",
-    )
+    assert Adapter(preset="qformer", full=("query_tokens",)).in_full == ("query_tokens",)
+    assert Adapter(preset="projection", full=("language_projection",)).in_full == ("language_projection",)
 
 
 @pytest.mark.parametrize(

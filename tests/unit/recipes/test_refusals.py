@@ -12,6 +12,7 @@ ANSWER_ALONE = "inference.answer_prompt='{question}{a}{b}{c}{d}'"
 DESCRIBED = "inference.answer_prompt='{question}{description}'"
 A_PHOTO = "inference.answer_prompt='a photo of'"
 SHUFFLED = ["source={kind='table',path='t.csv',shuffle_options=true}"]
+WHOLE = "finetune={adapter={preset='language-model'},quantisation='none'}"
 NO_OPTIONS = ["inference.circular=false", "inference.ablations=[]"]
 
 
@@ -81,6 +82,8 @@ def test_a_value_that_does_not_hold_is_named_with_what_is_allowed(override, said
         (["inference.min_new_tokens=49"], ["min_new_tokens is 49", "max_new_tokens is 48"]),
         (["evaluation.kind=split", "dataset.test_share=0.0"], ["evaluation.kind", "dataset.test_share"]),
         (["finetune.base={id='pocket/blip2-t5', dtype='float16'}"], ["base.dtype", "float16"]),
+        ([WHOLE, "finetune.base={id='pocket/blip2-t5', dtype='bfloat16'}"], ["language_model", "base.dtype"]),
+        ([WHOLE], ["finetune.adapter trains language_model in full", "inference.quantisation is nf4"]),
         (["finetune.base=./m/x.gguf"], ["finetune.base", "x.gguf"]),
         (["variants=[{name='a',role='baseline',adapter=true}]"], ["adapter", "role"]),
         (["variants=[{name='a',role='base',model='./x'}]"], ["model", "finetune.base"]),
