@@ -13,6 +13,7 @@ from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
 
+from blip_core.pocket.precision import fast_precision
 from blip_core.pocket.world import (
     OBJECT_NAMES,
     PICTURE_PX,
@@ -62,7 +63,7 @@ class ReaderPart:
 
     def loss(self, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
         pictures, maps, places, times = reader_batch(self.batch, rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast_precision():
             cells, place, time = self.module(pictures)
         naming = functional.cross_entropy(cells.float(), maps)
         loss = (

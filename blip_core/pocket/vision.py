@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import Blip2VisionConfig, Blip2VisionModel, CLIPVisionConfig, CLIPVisionModel
 
+from blip_core.pocket.precision import fast_precision
 from blip_core.pocket.pretraining import Plan, say, step_rng, train_part
 from blip_core.pocket.world import (
     OBJECT_NAMES,
@@ -202,7 +203,7 @@ def _augment(
 
 
 def supervised_loss(model: SupervisedTower, batch: dict[str, Tensor]) -> Tensor:
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with fast_precision():
         outputs = model(batch["pixel_values"])
     entropy = nn.functional.cross_entropy
     weights = torch.ones(1 + len(OBJECT_NAMES))

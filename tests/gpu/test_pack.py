@@ -121,8 +121,9 @@ def test_what_the_library_imports_at_once_is_carried_or_in_the_image() -> None:
     modules = [path for path in (ROOT / "blip_core").rglob("*.py") if "tracking" not in path.parts]
     imported = set().union(*map(imported_at_once, modules)) - {"blip_core", ""} - sys.stdlib_module_names
 
+    distributions = packages_distributions()
     for package in imported:
-        owners = {name.lower().replace("_", "-") for name in packages_distributions()[package]}
+        owners = {name.lower().replace("_", "-") for name in distributions[package]}
         assert owners & there, f"{package} of {owners}"
 
 

@@ -20,6 +20,7 @@ from blip_core.pocket.painter.latents import Latents
 from blip_core.pocket.painter.parts import torch_generator
 from blip_core.pocket.painter.text import TEXT_WIDTH, encode_texts, tell_painter
 from blip_core.pocket.painter.vae import LATENT_CHANNELS, LATENT_PX
+from blip_core.pocket.precision import fast_precision
 from blip_core.pocket.world import OBJECT_NAMES
 
 TRAIN_TIMESTEPS = 1000
@@ -105,7 +106,7 @@ class DenoiserPart:
         random = torch.randn(clean.shape, generator=noise)
         noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * random
         target = alpha.sqrt() * random - (1 - alpha).sqrt() * clean
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast_precision():
             predicted, named = self.module(noisy, timesteps, encode_texts(self._tokenizer, texts))
         error = (predicted.float() - target).square()
         pixel_weight = 1.0 + _OBJECT_WEIGHT * (maps > 0)[:, None].float()

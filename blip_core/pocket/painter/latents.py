@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from blip_core import strict_json
 from blip_core.pocket.language import describe, read_scene
 from blip_core.pocket.painter.vae import LATENT_CHANNELS, LATENT_PX, to_tensor
+from blip_core.pocket.precision import fast_precision
 from blip_core.pocket.world import PICTURE_PX, PocketScene, Rendered, Split, Style, draw_scene, render
 
 _UPRIGHT_SHARE = 0.75  # crowded as shifted pictures are, but not rotated: fewer shapes to learn
@@ -93,7 +94,7 @@ def _draw(rng: np.random.Generator) -> tuple[PocketScene, Rendered]:
 
 @torch.no_grad()
 def _encode(vae: AutoencoderKL, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
-    with torch.autocast("cpu", torch.bfloat16):
+    with fast_precision():
         mean = vae.encode(to_tensor(pixels)).latent_dist.mean
     values: NDArray[np.float16] = mean.to(torch.float16).numpy()
     return values

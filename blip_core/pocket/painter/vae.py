@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from blip_core.pocket.painter.parts import torch_generator
+from blip_core.pocket.precision import fast_precision
 from blip_core.pocket.world import PICTURE_PX, Rendered, Split, Style, draw_scene, render
 
 LATENT_CHANNELS = 8
@@ -54,7 +55,7 @@ class VaePart:
     def loss(self, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
         noise = torch_generator(rng)
         pictures, weights = training_pictures(self.batch, rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast_precision():
             posterior = self.module.encode(pictures).latent_dist  # type: ignore[operator]
             decoded = self.module.decode(posterior.sample(noise)).sample  # type: ignore[operator]
         decoded = decoded.float()
