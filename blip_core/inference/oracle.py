@@ -17,7 +17,7 @@ from blip_core.inference.predicting import ANSWER_TOKENS
 from blip_core.inference.prompting import Question, ask, describe_prompt, options_of, ways_of_asking
 from blip_core.modeling.features import decode_picture
 from blip_core.modeling.loading import Blip2Bundle
-from blip_core.modeling.text import Prompt, letter_ids, target_ids
+from blip_core.modeling.text import PICTURE_PLACE, Prompt, letter_ids, target_ids, tokenise_prompts
 from blip_core.recipes.inference import Inference
 from blip_core.records import Example, Prediction
 
@@ -71,12 +71,22 @@ def _answer_row(bundle: Blip2Bundle, example: Example, settings: Inference, vari
 def _inputs(bundle: Blip2Bundle, example: Example | None, text: str) -> dict[str, Any]:
     """What a model needs for one row; without an example there is no picture."""
     if example is None:
-        return dict(bundle.tokenizer(text, return_tensors="pt").to(bundle.device))
+        plain = text.replace(PICTURE_PLACE, "")
+        return dict(bundle.tokenizer(plain, return_tensors="pt").to(bundle.device))
+    if PICTURE_PLACE in text:
+        return _inputs_around(bundle, example, text)
     inputs = bundle.processor(images=decode_picture(example), text=text, return_tensors="pt").to(
         bundle.device
     )
     inputs["pixel_values"] = inputs["pixel_values"].to(bundle.blip2.vision_model.dtype)
     return dict(inputs)
+
+
+def _inputs_around(bundle: Blip2Bundle, example: Example, text: str) -> dict[str, Any]:
+    """A picture between two texts, which processors have no way to say."""
+    ids = torch.tensor([tokenise_prompts(bundle, [text])[0].ids], device=bundle.device)
+    plain = _inputs(bundle, example, text.replace(PICTURE_PLACE, ""))
+    return plain | {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 
 def _model(bundle: Blip2Bundle, inputs: dict[str, Any]) -> Any:

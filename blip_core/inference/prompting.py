@@ -8,8 +8,8 @@ from functools import lru_cache
 from blip_core.errors import RecipeError
 from blip_core.kinds import kind_of
 from blip_core.modeling.loading import Blip2Bundle
-from blip_core.modeling.text import Prompt, tokenise_prompts
-from blip_core.recipes.inference import Inference
+from blip_core.modeling.text import PICTURE_PLACE, Prompt, tokenise_prompts
+from blip_core.recipes.inference import IMAGE_MARK, Inference
 from blip_core.records import LETTERS, OPTION_LETTERS, Example, Mode
 
 _DESCRIPTION = "{description}"
@@ -56,7 +56,7 @@ class Question:
 def describe_prompt(settings: Inference, example: Example) -> str:
     """Stage one: describe the picture with the question in mind."""
     prompt = _for_context(settings.describe_prompt, example.context)
-    return prompt.format(question=example.question, context=example.context)
+    return _filled(prompt, question=example.question, context=example.context)
 
 
 def answer_prompt(settings: Inference, example: Example, description: str) -> str:
@@ -67,13 +67,20 @@ def answer_prompt(settings: Inference, example: Example, description: str) -> st
     """
     options = dict(zip(_PLACES, example.options, strict=False))
     prompt = _for_context(settings.prompt_of(example.task), example.context)
-    return _listing(prompt, example.offered).format(
+    return _filled(
+        _listing(prompt, example.offered),
         description=description,
         question=example.question,
         context=example.context,
         letters=letters_in_words(example.offered),
         **options,
     )
+
+
+def _filled(prompt: str, **texts: str) -> str:
+    """A prompt with texts in their places, and a mark in that of the picture which no text brings along."""
+    said = {name: text.replace(PICTURE_PLACE, "") for name, text in texts.items()}
+    return prompt.replace(IMAGE_MARK, PICTURE_PLACE).format(**said)
 
 
 def letters_in_words(count: int) -> str:
@@ -127,7 +134,8 @@ def _for_context(prompt: str, context: str) -> str:
 @lru_cache
 def _without(prompt: str, place: str) -> str:
     lines = prompt.split("\n")
-    return "\n".join(line for line in lines if place not in line or line.count("{") > 1)
+    kept = (line for line in lines if place not in line or line.count("{") > 1 or IMAGE_MARK in line)
+    return "\n".join(kept)
 
 
 def rotated(example: Example, places: int) -> Example:

@@ -21,7 +21,7 @@ from blip_core.inference.prompting import (
     ways_of_asking,
 )
 from blip_core.modeling.features import decode_picture, picture_key
-from blip_core.modeling.text import Prompt
+from blip_core.modeling.text import PICTURE_PLACE, Prompt
 from blip_core.recipes.inference import Inference
 from blip_core.records import NO_PROBABILITIES, OPTION_LETTERS, Example
 
@@ -181,7 +181,7 @@ def _describe(
     """Stage one: a description a row, empty where the settings have no prompt for it; and what was asked."""
     if not work.settings.describe_prompt:
         return [""] * len(rows), []
-    wanted = [(picture_key(row.image), without_frame(describe_prompt(work.settings, row))) for row in rows]
+    wanted = [(picture_key(row.image), _plain(describe_prompt(work.settings, row))) for row in rows]
     missing = [one for one in dict.fromkeys(wanted) if one not in work.described]
     contents = [message(pictures[picture], prompt) for picture, prompt in missing]
     replies = work.client.reply(contents, [_SEED] * len(contents))
@@ -205,8 +205,13 @@ def _ask_everything(
             question = Question(place, mode, rotation, Prompt([], is_cut=False), asked)
             picture = pictures[picture_key(row.image)] if question.has_picture else ""
             questions.append(question)
-            contents.append(message(picture, without_frame(words)))
+            contents.append(message(picture, _plain(words)))
     return questions, contents
+
+
+def _plain(prompt: str) -> str:
+    """The words of a prompt: the server puts the picture where its model has it."""
+    return without_frame(prompt.replace(PICTURE_PLACE, ""))
 
 
 def letter_chances(reply: Reply, asked: Example) -> tuple[list[float], list[str]]:

@@ -1,7 +1,8 @@
 """Prompts and targets as token ids, for every family.
 
-Every prompt is image tokens, then text; pads never stand between the two, which would shift the
-picture against the text. B: rows, L: tokens, Q: image tokens.
+A prompt is image tokens, then text, unless its wording says where in the text the picture stands; pads
+never stand between the two, which would shift the picture against the text.
+B: rows, L: tokens, Q: image tokens.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from blip_core.modeling.loading import Blip2Bundle
 from blip_core.records import LETTERS, OPTION_LETTERS
 
 IGNORED_LABEL = -100
+PICTURE_PLACE = "\ufffc"
+"""Unicode's object replacement character, in a prompt that says where the picture stands."""
 
 _SENTENCE_PIECE_SPACE = "\u2581"  # how SentencePiece writes the space in front of a word
 
@@ -42,7 +45,7 @@ class Prompt:
     """A prompt as token ids.
 
     Attributes:
-        ids: image tokens, if it has a picture, and text.
+        ids: image tokens, if it has a picture, and text before or after them.
         is_cut: whether the text was too long and lost its middle.
         instruction: the text as the Q-Former reads it; None where it reads none.
     """
@@ -55,8 +58,10 @@ class Prompt:
 def tokenise_prompts(
     bundle: Blip2Bundle, texts: Sequence[str], max_text_tokens: int | None = None, with_picture: bool = True
 ) -> list[Prompt]:
-    """Image tokens, then each text as its tokenizer writes it.
+    """Image tokens, then each text as its tokenizer writes it; or text, image tokens, text.
 
+    A text with `PICTURE_PLACE` has the picture there, between its two parts, and the tokens that a tokenizer
+    puts around a text stand around the whole. Without a picture the place is left out.
     A text longer than allowed loses its middle: what is asked stands at its ends. Names of special tokens in
     the text, as somebody's "<image>", are letters like any others: the picture's places are counted.
     """
@@ -65,16 +70,48 @@ def tokenise_prompts(
     picture = [bundle.image_token_id] * (bundle.query_count if with_picture else 0)
     limits = [limit for limit in (max_text_tokens, position_limit(bundle)) if limit is not None]
     limit = min(limits, default=None)
+    said = [text.replace(PICTURE_PLACE, "") for text in texts]
     prompts = [
         Prompt(picture + _without_middle(ids, limit), limit is not None and len(ids) > limit)
-        for ids in bundle.tokenizer(list(texts), split_special_tokens=True)["input_ids"]
+        for ids in bundle.tokenizer(said, split_special_tokens=True)["input_ids"]
     ]
-    if not (with_picture and bundle.backbone.reads_instruction):
+    if not with_picture:
+        return prompts
+    prompts = [
+        _around_picture(bundle, text, picture, limit) if PICTURE_PLACE in text else prompt
+        for text, prompt in zip(texts, prompts, strict=True)
+    ]
+    if not bundle.backbone.reads_instruction:
         return prompts
     return [
         replace(prompt, instruction=ids, is_cut=prompt.is_cut or is_cut)
-        for prompt, (ids, is_cut) in zip(prompts, _instructions(bundle, texts), strict=True)
+        for prompt, (ids, is_cut) in zip(prompts, _instructions(bundle, said), strict=True)
     ]
+
+
+def _around_picture(bundle: Blip2Bundle, text: str, picture: list[int], limit: int | None) -> Prompt:
+    """Text, image tokens, text: of a text that is too long either part loses its middle."""
+    parts = text.split(PICTURE_PLACE, 1)
+    before, after = bundle.tokenizer(parts, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    begin, end = _frame(bundle)
+    room = None if limit is None else limit - len(begin) - len(end)
+    is_cut = room is not None and len(before) + len(after) > room
+    if room is not None and is_cut:
+        before = _without_middle(before, max(room - len(after), room // 2))
+        after = _without_middle(after, room - len(before))
+    return Prompt([*begin, *before, *picture, *after, *end], is_cut)
+
+
+def _frame(bundle: Blip2Bundle) -> tuple[list[int], list[int]]:
+    """Tokens that the tokenizer puts before a text, and those after it."""
+    whole, bare = (bundle.tokenizer("a", add_special_tokens=asked)["input_ids"] for asked in (True, False))
+    start = next(place for place in range(len(whole)) if whole[place : place + len(bare)] == bare)
+    return whole[:start], whole[start + len(bare) :]
+
+
+def behind_picture(bundle: Blip2Bundle, ids: Sequence[int]) -> int:
+    """Place of the first token after the picture in a prompt that has one."""
+    return len(ids) - ids[::-1].index(bundle.image_token_id)
 
 
 def _instructions(bundle: Blip2Bundle, texts: Sequence[str]) -> list[tuple[list[int], bool]]:

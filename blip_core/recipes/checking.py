@@ -8,6 +8,7 @@ from blip_core.kinds import kind_of
 from blip_core.recipes.base import check_placeholders
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.findings import check_findings
+from blip_core.recipes.inference import IMAGE_MARK
 from blip_core.recipes.phases import BASE, check_order, check_start
 from blip_core.recipes.variants import ALIASES, ServerVariant, Variant
 
@@ -152,8 +153,12 @@ def _check_inference(recipe: "Recipe") -> None:
     check_placeholders(
         "inference.answer_prompt", inference.answer_prompt, kind.places | described, kind.further_places
     )
+    for place, wording in enumerate(recipe.finetune.wordings):
+        field = f"finetune.wordings[{place}]"
+        check_placeholders(field, wording, kind.places | described, kind.further_places)
     for task, prompt in inference.further_prompts.items():
         _check_further_prompt(recipe, task, prompt, described)
+    _check_picture_places(recipe)
     _refuse_twice("inference.ablations", list(inference.ablations))
     told = [mode for mode in ("one-stage", "description-only") if mode in inference.ablations]
     if recipe.stages == 1 and told:
@@ -165,6 +170,22 @@ def _check_inference(recipe: "Recipe") -> None:
         raise ValueError(
             f"task is {recipe.task}, and inference.circular or inference.ablations is set: they ask again "
             "about options, and there are none; leave them out"
+        )
+
+
+def _check_picture_places(recipe: "Recipe") -> None:
+    inference = recipe.inference
+    prompts = {
+        "inference.describe_prompt": inference.describe_prompt,
+        "inference.answer_prompt": inference.answer_prompt,
+        **{f"inference.further_prompts.{task}": text for task, text in inference.further_prompts.items()},
+        **{f"finetune.wordings[{place}]": text for place, text in enumerate(recipe.finetune.wordings)},
+    }
+    twice = [field for field, text in prompts.items() if text.count(IMAGE_MARK) > 1]
+    if twice:
+        raise ValueError(
+            f"{twice[0]} holds {IMAGE_MARK} more than once: one picture is seen; name its place once, or not "
+            "at all where it stands in front"
         )
 
 

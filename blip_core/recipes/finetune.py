@@ -113,6 +113,8 @@ class Finetune(Section):
     """Share of answering rows that read a description by the model begun with, not the labeller's."""
     references: Literal["first", "each"] = Field(default="first", exclude_if=lambda told: told == "first")
     """Of a row with several right texts: the one most people gave is learnt, or each as a row of its own."""
+    wordings: tuple[str, ...] = Field(default=(), strict=False, exclude_if=lambda given: not given)
+    """Wordings of the answering prompt, one drawn for each row and epoch; empty, that of `inference`."""
     max_text_tokens: int = Field(default=256, ge=8, le=4096)
     """Longest prompt, in tokens, not counting the picture."""
     eval_every_steps: int = Field(default=50, ge=1, le=1_000_000)

@@ -6,9 +6,15 @@ from pydantic import Field, model_validator
 
 from blip_core.recipes.base import BatchSize, NewTokens, Quantisation, Section, Task
 
+IMAGE_MARK = "<image>"
+"""Where the picture stands in a prompt; without it, in front."""
+
 
 class Inference(Section):
-    """Describing first, then answering; or answering alone."""
+    """Describing first, then answering; or answering alone.
+
+    A prompt has the picture in front, or where it says <image>.
+    """
 
     describe_prompt: str = ""
     """Stage one: {question} and, where a table has it, {context}; without, a picture is described once."""

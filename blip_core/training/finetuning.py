@@ -109,7 +109,16 @@ def finetune(
     tuned = bundle if start else attach_adapter(bundle, settings.adapter, seed)
 
     train_source, validation_source = (
-        RowSource(tuned, rows, prompts, settings.describe_share, own, settings.max_text_tokens, seed)
+        RowSource(
+            tuned,
+            rows,
+            prompts,
+            settings.describe_share,
+            own,
+            settings.max_text_tokens,
+            seed,
+            settings.wordings,
+        )
         for rows in _split(readable, train)
     )
     tuning = Tuning(

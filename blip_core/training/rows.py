@@ -17,7 +17,13 @@ from blip_core.inference.prompting import answer_prompt, describe_prompt
 from blip_core.kinds import kind_of
 from blip_core.modeling.features import picture_key
 from blip_core.modeling.loading import Blip2Bundle
-from blip_core.modeling.text import Prompt, letter_target_ids, target_ids, tokenise_prompts
+from blip_core.modeling.text import (
+    Prompt,
+    behind_picture,
+    letter_target_ids,
+    target_ids,
+    tokenise_prompts,
+)
 from blip_core.recipes.finetune import Finetune
 from blip_core.recipes.inference import Inference
 from blip_core.records import Example
@@ -66,7 +72,8 @@ class RowSource:
             teach stage two all the same.
         descriptions: the base's own descriptions by example id, to be read instead of the labeller's.
         max_text_tokens: longest prompt, without the picture.
-        seed: of the stages' draw.
+        seed: of the stages' draw, and of the wordings'.
+        wordings: of the answering prompt, one drawn for each row and epoch; empty, that of `prompts`.
     """
 
     bundle: Blip2Bundle
@@ -76,13 +83,14 @@ class RowSource:
     descriptions: Mapping[str, str]
     max_text_tokens: int
     seed: int
+    wordings: Sequence[str] = ()
 
     def epoch(self, number: int) -> list[TrainingRow]:
         """One row an example, in the order of the examples."""
         describing = self._describing(number)
         return [
-            self._describe_rows[index] if index in describing else self._answer_rows[index]
-            for index in range(len(self.examples))
+            self._describe_rows[index] if index in describing else self._answer_rows[wording][index]
+            for index, wording in enumerate(self._drawn_wordings(number))
         ]
 
     def _describing(self, epoch: int) -> set[int]:
@@ -107,11 +115,19 @@ class RowSource:
         picture, said = picture_key(example.image), prompt.instruction
         return TrainingRow(example.id, picture, prompt.ids, taught, False, is_cut, instruction=said)
 
+    def _drawn_wordings(self, epoch: int) -> list[int]:
+        """Place of each row's wording in an epoch."""
+        rng = np.random.default_rng([self.seed, 2, epoch])
+        return [int(place) for place in rng.integers(max(1, len(self.wordings)), size=len(self.examples))]
+
     @cached_property
-    def _answer_rows(self) -> list[TrainingRow]:
-        texts = [
-            answer_prompt(self.prompts, example, self._description(example)) for example in self.examples
-        ]
+    def _answer_rows(self) -> list[list[TrainingRow]]:
+        """Every example in every wording, by wording."""
+        wordings = self.wordings or (self.prompts.answer_prompt,)
+        return [self._worded_rows(self.prompts.model_copy(update={"answer_prompt": one})) for one in wordings]
+
+    def _worded_rows(self, asking: Inference) -> list[TrainingRow]:
+        texts = [answer_prompt(asking, example, self._description(example)) for example in self.examples]
         prompts = tokenise_prompts(self.bundle, texts, self.max_text_tokens)
         rows = zip(self.examples, prompts, strict=True)
         return [self._answer_row(example, prompt) for example, prompt in rows]
@@ -127,7 +143,7 @@ class RowSource:
         target = target_ids(self.bundle, answer)
         taught = target[: self.max_text_tokens]
         is_cut = prompt.is_cut or len(taught) < len(target)
-        start = self.bundle.query_count if kind.learn == "whole" else None
+        start = behind_picture(self.bundle, prompt.ids) if kind.learn == "whole" else None
         return TrainingRow(
             example.id, picture, prompt.ids, taught, False, is_cut, start, instruction=prompt.instruction
         )

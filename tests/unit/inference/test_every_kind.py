@@ -32,8 +32,9 @@ def said(one: Prediction) -> tuple[object, ...]:
     [
         {"circular": True, "ablations": ("one-stage", "description-only", "blind")},
         {"ranking": "texts", "beams": 2},
+        {"describe_prompt": "Of <image> say:", "answer_prompt": "{question} <image>{a}{b}{c}{d} Answer:"},
     ],
-    ids=["letters", "texts"],
+    ids=["letters", "texts", "around"],
 )
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_batches_say_what_the_row_by_row_oracle_says(

@@ -6,7 +6,7 @@ import pytest
 
 from blip_core.errors import RecipeError
 from blip_core.inference.prompting import Question, answer_prompt, describe_prompt, undescribed
-from blip_core.modeling.text import Prompt
+from blip_core.modeling.text import PICTURE_PLACE, Prompt
 from blip_core.recipes import Inference, load_recipe
 from blip_core.records import Mode
 from tests.unit.examples import example
@@ -82,3 +82,14 @@ def test_what_a_way_of_asking_shows_and_which_one_is_the_row_as_it_stands(
 ):
     question = Question(0, mode, rotation, Prompt(ids=[], is_cut=False), BARE)
     assert (question.is_main, question.has_picture, question.has_description) == (main, picture, description)
+
+
+def test_a_prompt_alone_says_where_the_picture_stands():
+    settings = Inference(answer_prompt="See <image>: {question}\n{description}")
+    asked = replace(BARE, question=f"What is <image> and {PICTURE_PLACE} here?")
+
+    text = answer_prompt(settings, asked, f"A{PICTURE_PLACE} dog.")
+
+    assert text == f"See {PICTURE_PLACE}: What is <image> and  here?\nA dog."
+    blind = answer_prompt(undescribed(settings), asked, "")
+    assert blind == f"See {PICTURE_PLACE}: What is <image> and  here?"

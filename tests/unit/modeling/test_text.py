@@ -4,17 +4,20 @@ from blip_core.errors import CheckpointError
 from blip_core.modeling import load_blip2
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.text import (
+    PICTURE_PLACE,
+    behind_picture,
     end_token_id,
     letter_ids,
     letter_target_ids,
     pad_prompts,
     prompt_ids,
     target_ids,
+    tokenise_prompts,
 )
 from tests.tiny_blip2 import FolderOf
 
 
-@pytest.fixture(scope="module", params=["t5", "opt"])
+@pytest.fixture(scope="module", params=["t5", "opt", "blip2_llama"])
 def bundle(tiny_blip2: FolderOf, request: pytest.FixtureRequest) -> Blip2Bundle:
     return load_blip2(tiny_blip2(request.param))
 
@@ -45,6 +48,37 @@ def test_a_long_prompt_loses_its_middle(bundle: Blip2Bundle) -> None:
     text = bundle.tokenizer.decode(ids, skip_special_tokens=True)
     assert text.startswith("Begin")
     assert text.endswith("End:")
+
+
+AROUND = f"Look at {PICTURE_PLACE} and say what it is:"
+
+
+def test_a_picture_stands_between_two_texts_where_a_prompt_says_so(bundle: Blip2Bundle) -> None:
+    (prompt,) = tokenise_prompts(bundle, [AROUND])
+    (plain,) = tokenise_prompts(bundle, ["Look at and say what it is:"], with_picture=False)
+
+    start = prompt.ids.index(bundle.image_token_id)
+    end = behind_picture(bundle, prompt.ids)
+    assert prompt.ids[start:end] == [bundle.image_token_id] * bundle.query_count
+    before, after = (bundle.tokenizer.decode(ids).split() for ids in (prompt.ids[:start], prompt.ids[end:]))
+    whole = bundle.tokenizer.decode(plain.ids).split()
+    assert "".join(before + after) == "".join(whole)  # also what the tokenizer puts around a text, once
+    assert before[-2:] == ["Look", "at"] or "".join(before).endswith("Lookat")
+
+
+def test_without_a_picture_its_place_is_left_out(bundle: Blip2Bundle) -> None:
+    one, other = tokenise_prompts(bundle, [AROUND, AROUND.replace(PICTURE_PLACE, "")], with_picture=False)
+
+    assert one.ids == other.ids
+
+
+@pytest.mark.parametrize("text", [f"{'middle ' * 60}{PICTURE_PLACE}End:", f"Begin{PICTURE_PLACE}{'a ' * 90}"])
+def test_a_long_text_around_a_picture_keeps_it_whole(bundle: Blip2Bundle, text: str) -> None:
+    (prompt,) = tokenise_prompts(bundle, [text], max_text_tokens=20)
+
+    assert prompt.is_cut
+    assert len(prompt.ids) == bundle.query_count + 20
+    assert prompt.ids.count(bundle.image_token_id) == bundle.query_count
 
 
 def test_letters_are_four_tokens_and_what_is_taught_is_what_is_ranked(bundle: Blip2Bundle) -> None:

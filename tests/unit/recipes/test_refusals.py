@@ -13,6 +13,7 @@ DESCRIBED = "inference.answer_prompt='{question}{description}'"
 A_PHOTO = "inference.answer_prompt='a photo of'"
 SHUFFLED = ["source={kind='table',path='t.csv',shuffle_options=true}"]
 WHOLE = "finetune={adapter={preset='language-model'},quantisation='none'}"
+WORDED = "See <image>: {question}{description}{a}{b}{c}{d}"
 NO_OPTIONS = ["inference.circular=false", "inference.ablations=[]"]
 
 
@@ -84,6 +85,9 @@ def test_a_value_that_does_not_hold_is_named_with_what_is_allowed(override, said
         (["finetune.base={id='pocket/blip2-t5', dtype='float16'}"], ["base.dtype", "float16"]),
         ([WHOLE, "finetune.base={id='pocket/blip2-t5', dtype='bfloat16'}"], ["language_model", "base.dtype"]),
         ([WHOLE], ["finetune.adapter trains language_model in full", "inference.quantisation is nf4"]),
+        ([f"finetune.wordings=['{WORDED}', '{{question}}{{a}}']"], ["finetune.wordings[1] must contain {b}"]),
+        ([f"finetune.wordings=['{WORDED}<image>']"], ["finetune.wordings[0] holds <image> more than once"]),
+        (["inference.describe_prompt='<image><image>'"], ["inference.describe_prompt holds <image> more"]),
         (["finetune.base=./m/x.gguf"], ["finetune.base", "x.gguf"]),
         (["variants=[{name='a',role='baseline',adapter=true}]"], ["adapter", "role"]),
         (["variants=[{name='a',role='base',model='./x'}]"], ["model", "finetune.base"]),

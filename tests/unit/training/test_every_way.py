@@ -29,19 +29,22 @@ class Way:
         adapter: what is trained.
         quantisation: of its language model.
         moves: beginnings of the names of all weights that move.
+        wordings: of the prompt, to draw from.
     """
 
     family: str
     adapter: Adapter
     quantisation: str
     moves: tuple[str, ...]
+    wordings: tuple[str, ...] = ()
 
 
+WORDINGS = ("See <image> and choose: {question}{a}{b}{c}{d}", "{question} <image>{a}{b}{c}{d}")
 LORA: Mapping[str, Any] = {"r": 2, "dropout": 0.1}
 WAYS = {
     "q-v": Way("opt", Adapter(preset="language-attention", **LORA), "none", ("language_model",)),
     "q-k-int8": Way("opt", Adapter(preset="language-attention-qk", **LORA), "int8", ("language_model",)),
-    "projection": Way("blip2_llama", Adapter(preset="projection"), "nf4", ("language_projection",)),
+    "projection": Way("blip2_llama", Adapter(preset="projection"), "nf4", ("language_projection",), WORDINGS),
     "opt-whole": Way("opt", Adapter(preset="language-model"), "none", ("language_model",)),
     "t5-whole": Way("t5", Adapter(preset="language-model"), "none", ("language_model",)),
     "llama-whole-and-more": Way(
@@ -76,7 +79,7 @@ def test_it_is_tuned_goes_on_to_the_bit_and_is_merged(
 ) -> None:
     way = WAYS[name]
     short = {"epochs": 1.0, "sample_rows": 0, "save_every_steps": 1, "describe_share": 0.0}
-    settings = {"adapter": way.adapter, "quantisation": way.quantisation, **short}
+    settings = {"adapter": way.adapter, "quantisation": way.quantisation, "wordings": way.wordings, **short}
     told: dict[str, Any] = {"family": way.family, "settings": settings}
     undisturbed = tune_tiny(folder="undisturbed", **told)
     with pytest.raises(Ended):

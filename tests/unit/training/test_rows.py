@@ -8,7 +8,7 @@ import torch
 
 from blip_core.errors import RecipeError
 from blip_core.modeling import load_blip2
-from blip_core.modeling.text import letter_target_ids
+from blip_core.modeling.text import IGNORED_LABEL, letter_target_ids, tokenise_prompts
 from blip_core.pocket.evalset import load_bundled
 from blip_core.recipes import load_recipe
 from blip_core.recipes.inference import Inference
@@ -68,7 +68,7 @@ def test_the_base_s_own_description_takes_the_place_of_the_labeller_s(
     example = make_examples(20)[3]
     source = _source(tiny_blip2, make_examples, inference_settings, {example.id: "A big cup."})
 
-    prompt = source.bundle.tokenizer.decode(source._answer_rows[3].prompt)
+    prompt = source.bundle.tokenizer.decode(source._answer_rows[0][3].prompt)
 
     assert "Description: A big cup." in prompt
     assert example.description not in prompt
@@ -185,13 +185,49 @@ def test_under_a_tenth_of_what_the_pocket_models_read_is_pads(family: str) -> No
 def test_texts_that_are_too_long_are_cut_and_said(source: RowSource) -> None:
     short = replace(source, max_text_tokens=40)
 
-    rows = short._answer_rows
+    rows = short._answer_rows[0]
 
     assert any(row.is_cut for row in rows)
     assert all(len(row.prompt) <= 40 + source.bundle.query_count for row in rows)
-    uncut = [len(row.prompt) - source.bundle.query_count for row in source._answer_rows]
+    uncut = [len(row.prompt) - source.bundle.query_count for row in source._answer_rows[0]]
     assert [row.is_cut for row in rows] == [length > 40 for length in uncut]
-    assert not any(row.is_cut for row in source._answer_rows)
+    assert not any(row.is_cut for row in source._answer_rows[0])
+
+
+WORDINGS = ("Look at <image> and say: {question} {description}", "{question} {description}", "<image>Which?")
+
+
+def test_a_wording_is_drawn_for_each_row_and_epoch_and_named_by_the_seed(source: RowSource) -> None:
+    def begins(seed: int, epoch: int) -> list[str]:
+        worded = replace(source, wordings=WORDINGS, describe_share=0.0, seed=seed)
+        prompts = [row.prompt for row in worded.epoch(epoch)]
+        return [source.bundle.tokenizer.decode(ids, skip_special_tokens=True)[:5] for ids in prompts]
+
+    first = begins(0, 0)
+    assert first == begins(0, 0)
+    assert len({*map(tuple, (first, begins(0, 1), begins(1, 0)))}) == 3
+    assert set(first) == {"Look ", "Which"}  # a question begins with "Which", too
+    assert {len(row.prompt) for row in replace(source, wordings=WORDINGS[2:]).epoch(0)} >= {
+        len(tokenise_prompts(source.bundle, ["Which?"])[0].ids)
+    }
+
+
+@pytest.mark.parametrize(("wording", "taught"), [("Say <image> what:", "what:"), ("Say what:", "Say what:")])
+def test_what_stands_before_the_picture_is_not_taught(
+    tiny_blip2: FolderOf,
+    make_examples: MakeExamples,
+    inference_settings: Inference,
+    wording: str,
+    taught: str,
+) -> None:
+    bundle, (example,) = load_blip2(tiny_blip2("opt")), make_examples(1)
+    caption = replace(example, task="caption", target="A dog.", question="", answer="")
+    source = RowSource(bundle, [caption], inference_settings, 0.0, {}, 200, 0, wordings=(wording,))
+
+    batch = collate(bundle, NoStates(), source.epoch(0))
+
+    learnt = batch["labels"][batch["labels"] != IGNORED_LABEL]
+    assert bundle.tokenizer.decode(learnt, skip_special_tokens=True).strip() == f"{taught} A dog."
 
 
 def test_a_description_that_is_cut_teaches_no_end(source: RowSource) -> None:
