@@ -33,6 +33,7 @@ def lock_copies(needs: Sequence[Need], places: Places, watcher: Watcher) -> list
     with alone(places, places.lock.parent):  # the models may lie where only others may write
         for need in needs:
             converted += _take_from_cache(need, places, watcher)
+        _refuse_absent(needs, places)
         for need in needs:  # all of them before the first is read, which may take minutes
             _check_copy(need, places.folder(need))
         for need in needs:
@@ -51,9 +52,17 @@ def _take_from_cache(need: Need, places: Places, watcher: Watcher) -> list[str]:
     return fetch_one(plan, places, None, watcher) if plan else []
 
 
+def _refuse_absent(needs: Sequence[Need], places: Places) -> None:
+    """Name all that is to be copied at once: whoever carries disks walks once."""
+    absent = [
+        f"{need.id} is not at {folder}" for need in needs if not (folder := places.folder(need)).is_dir()
+    ]
+    if absent:
+        what = "a snapshot of it" if len(absent) == 1 else "a snapshot of each"
+        raise CheckpointError(f"{'; '.join(absent)}; copy {what} there and run this again")
+
+
 def _check_copy(need: Need, folder: Path) -> None:
-    if not folder.is_dir():
-        raise CheckpointError(f"{need.id} is not at {folder}; copy a snapshot of it there and run this again")
     refuse_unfetched(folder)
     refuse_remote_code(folder)
     check_needed(need, folder, pickled=True)

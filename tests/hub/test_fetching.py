@@ -281,6 +281,21 @@ def test_a_hub_that_is_away_is_asked_once(stand_in, places, hub, told):
     assert len(stand_in.asked) == 1
 
 
+@pytest.mark.parametrize("way", ["hub", "copies"])
+@pytest.mark.parametrize("named", ["a", "ab", "abcde"])
+def test_several_that_cannot_be_had_are_named_at_once_with_one_remedy(
+    stand_in, places, hub, told, way, named
+):
+    stand_in.down = True
+    needs = [Need(f"owner/{name}", "", ("labels.model",)) for name in named]
+    with pytest.raises(FoundryError) as caught:
+        lock_copies(needs, places, told) if way == "copies" else run(needs, places, hub, told)
+    said = str(caught.value)
+    assert [said.count(need.id) >= 1 for need in needs] == [True] * len(named)
+    assert said.count("copy a snapshot of") == 1
+    assert "\n" not in said
+
+
 def test_two_at_once_are_told_apart(repository, places, hub, told):
     folder = places.models / ".prefetch"
     folder.mkdir(parents=True)

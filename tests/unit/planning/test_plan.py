@@ -10,7 +10,7 @@ from rich.console import Console
 
 from blip_core.errors import RecipeError, TableError
 from blip_core.planning import Rate, make_plan
-from blip_core.planning.advice import Advice, advise, changed
+from blip_core.planning.advice import Advice, advise, changed, value_at
 from blip_core.planning.cards import CARDS, CONTEXT_BYTES, GB, card_named, card_of_device, fits, processor
 from blip_core.planning.counting import count_phases, count_rows
 from blip_core.planning.footprint import Footprint
@@ -335,6 +335,27 @@ class TestAdvice:
         found = advise("finetune", self.RECIPE, 8, self.largest(asked, row=4 * GB))
         assert changed(self.RECIPE, found.changes) in asked
         assert fits(found.peak_bytes, 8)
+
+    @pytest.mark.parametrize(
+        ("stage", "field"),
+        [
+            ("scenes", "scenes.model.dtype"),
+            ("pictures", "pictures.model.dtype"),
+            ("labels", "labels.model.dtype"),
+            ("encode", "finetune.base.dtype"),
+            ("predict", "baseline.dtype"),
+        ],
+    )
+    def test_weights_that_fit_in_half_the_bytes_are_told_their_dtype(self, stage, field):
+        def plan(recipe):
+            itemsize = 4 if value_at(recipe, field) == "float32" else 2
+            return Footprint(7 * itemsize * GB, 0, GB // 4)
+
+        found = advise(stage, changed(self.RECIPE, {field: "float32"}), 16, plan)
+        assert found.sets == [f"--set {field}=bfloat16"]
+        assert found.peak_bytes == 14 * GB + GB // 4
+        already_half = advise(stage, changed(self.RECIPE, {field: "bfloat16"}), 12, plan)
+        assert field not in already_half.changes
 
     def test_where_the_model_alone_is_too_large_nothing_is_promised(self):
         found = advise(
