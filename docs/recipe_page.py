@@ -171,6 +171,8 @@ def _value_words(value: Any) -> str:
         return "absent"
     if isinstance(value, Checkpoint):
         return f"`{value.id}`, {value.dtype}"
+    if isinstance(value, ServedModel):
+        return f"`{value.served_model}` behind a server"
     if isinstance(value, TableColumns):
         return "all guessed"
     if isinstance(value, tuple):

@@ -1,10 +1,14 @@
 """What a person does: start `finetune` from its form, wait, follow the link to MLflow."""
 
+import json
 from urllib.parse import urlsplit
 
 import pytest
 
+from blip_core.recipes import profile_names
 from tests.browser.looking import click, find, wait
+from tests.contract.conftest import serving_chat
+from tests.served_answers import answer
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
@@ -30,6 +34,14 @@ def add_override(browser, text):
     find(browser, f"({inside}//textarea)[last()]").send_keys(text)
 
 
+@pytest.fixture
+def model_server():
+    with serving_chat() as server:
+        server.reply = answer
+        server.models = lambda: (200, json.dumps({"data": [{"id": "m", "root": "owner/m"}]}))
+        yield server
+
+
 def choices(browser, name):
     from selenium.webdriver.common.by import By
 
@@ -38,7 +50,9 @@ def choices(browser, name):
     return [one.text for one in browser.find_elements(By.XPATH, "//*[@role='option']")]
 
 
-def test_a_run_started_from_its_form_is_found_in_mlflow(browser, pages, keep):
+def test_a_run_started_from_its_form_with_labels_of_a_server_is_found_in_mlflow(
+    browser, pages, model_server, keep
+):
     browser.get(pages.prefect)
     click(browser, "//a[.='Deployments']")
     for name in OFFERED:
@@ -50,9 +64,10 @@ def test_a_run_started_from_its_form_is_found_in_mlflow(browser, pages, keep):
     click(browser, "//*[@role='menuitem'][normalize-space()='Custom run']")
     set_number(browser, "epochs", 1)
     set_number(browser, "batch_size", 4)
-    for text in SMALL:
+    served = f"labels.model={{url='{model_server.url}', served_model='m'}}"
+    for text in (*SMALL, served):
         add_override(browser, text)
-    assert choices(browser, "profile") == ["datacenter", "pocket", "workstation"]
+    assert choices(browser, "profile") == list(profile_names())
     click(browser, "//*[@role='option'][.='pocket']")
     keep("2-form")
 
@@ -61,6 +76,7 @@ def test_a_run_started_from_its_form_is_found_in_mlflow(browser, pages, keep):
     find(browser, "//main//*[.='Completed']", PATIENCE_SECONDS)
     run = urlsplit(browser.current_url).path.rsplit("/", 1)[-1]
     find(browser, "//main//*[contains(., 'finetune: epoch 1 of 1: loss ')]")  # from a worker
+    assert model_server.requests, "labels came from somewhere else"
     keep("3-run")
 
     browser.refresh()  # the page asked for artifacts while there were none

@@ -243,9 +243,9 @@ def echo(body):
 
 
 @contextmanager
-def serving_chat():
+def serving_chat(port=0):
     """A server whose attributes `reply` and `models` say what it answers, and that keeps what it is asked."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _ChatHandler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), _ChatHandler)
     server.requests, server.reply = [], echo
     server.models = lambda: (404, "not here")
     server.url = f"http://127.0.0.1:{server.server_port}/v1"

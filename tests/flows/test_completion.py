@@ -51,6 +51,7 @@ def test_a_shell_gets_a_script_that_asks_the_program(shell, tmp_path):
         ("foundry dat", ["dataset", "datasets"]),
         ("foundry run gal", ["gallery-vqa"]),
         ("foundry run gallery-vqa --profile w", ["workstation"]),
+        ("foundry run gallery-vqa --profile m", ["modern", "modern-server"]),
         ("foundry run gallery-vqa --set finetune.learn", ["finetune.learning_rate="]),
         ("foundry run gallery-vqa --set scenes.model", ["scenes.model=", "scenes.model.id="]),
         ("foundry show nothing-like-it", []),

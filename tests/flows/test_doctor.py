@@ -207,7 +207,10 @@ def test_a_checkpoint_that_is_not_here_says_how_to_get_it(case):
     assert "foundry prefetch mine.toml" in finding.remedy
 
 
-@pytest.mark.parametrize(("profile", "count"), [("workstation", 5), ("datacenter", 5), ("pocket", 1)])
+@pytest.mark.parametrize(
+    ("profile", "count"),
+    [("workstation", 5), ("datacenter", 5), ("modern", 5), ("modern-server", 3), ("pocket", 1)],
+)
 def test_checkpoints_that_are_not_here_have_one_remedy_together(case, profile, count):
     recipe = load_recipe("gallery-vqa", profile, [HUB_MODEL] if profile == "pocket" else [])
     asking = Case(case.place, recipe, False, case.prefect_port, case.mlflow_port, "mine.toml")

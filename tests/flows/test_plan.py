@@ -112,6 +112,16 @@ def test_downloads_are_weights_in_the_type_of_the_hub(workstation):
     assert not any(one["is_here"] for one in checkpoints.values())
 
 
+@pytest.mark.parametrize("profile", ["modern", "modern-server"])
+def test_the_profiles_of_today_are_planned_before_any_download_and_fit_a_card_with_24_gb(
+    foundry, profile, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("FOUNDRY_HOME", str(tmp_path))
+    code, out, told = foundry("plan", "gallery-vqa", "--profile", profile, "--json")
+    assert code == 0, told
+    assert all(json.loads(out)["fits"]["24"].values())
+
+
 def test_nothing_is_left_behind(workstation):
     assert workstation[1] == []
 

@@ -1,7 +1,6 @@
 """Scenes and labels that a server writes: what enters keys, what is left when it goes, what it costs."""
 
 import json
-import random
 
 import pytest
 from PIL import Image
@@ -15,27 +14,11 @@ from flows.cli.checks import serving
 from flows.cli.checks.finding import Case
 from tasks import label_pictures, read_pictures, write_scenes
 from tests.contract.conftest import serving_chat
+from tests.served_answers import answer
 
 PICTURES = 10
-WORDS = ["red", "ball", "dog", "tree", "near", "small", "tall", "blue", "house", "river", "boat", "cat"]
 TOLD = {"id": "m", "root": "owner/m"}
 AWAY = "http://127.0.0.1:9/v1"
-
-
-def answer(body):
-    """A structured answer that is drawn by the request's seed."""
-    draw = random.Random(body["seed"])
-    told = {name: f"{name} " + " ".join(draw.choices(WORDS, k=7)) for name in form(body)["properties"]}
-    if "scenes" in told:
-        told = {"scenes": [" ".join(draw.choices(WORDS, k=9)) for _ in range(5)]}
-    if "answer" in told:
-        told["answer"] = draw.choice("ABCD")
-    usage = {"prompt_tokens": 100, "completion_tokens": 30}
-    return 200, json.dumps({"choices": [{"message": {"content": json.dumps(told)}}], "usage": usage})
-
-
-def form(body):
-    return body["response_format"]["json_schema"]["schema"]
 
 
 @pytest.fixture

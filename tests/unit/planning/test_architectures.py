@@ -87,11 +87,24 @@ def test_llava():
     assert published_parameters(hub_id) == 7_063_427_072
 
 
-def test_qwen():
+@pytest.mark.parametrize(
+    ("hub_id", "count"),
+    [("Qwen/Qwen1.5-1.8B-Chat", 1_836_828_672), ("Qwen/Qwen3-4B-Instruct-2507", 4_022_468_096)],
+)
+def test_qwen(hub_id, count):
     from transformers import AutoModelForCausalLM
 
-    config = published("Qwen/Qwen1.5-1.8B-Chat", "language").config
-    assert counted(config, AutoModelForCausalLM.from_config) == 1_836_828_672
+    config = published(hub_id, "language").config
+    assert counted(config, AutoModelForCausalLM.from_config) == published_parameters(hub_id) == count
+
+
+def test_qwen_that_sees():
+    from transformers import AutoModelForImageTextToText
+
+    hub_id = "Qwen/Qwen3-VL-8B-Instruct"
+    config = published(hub_id, "image-text").config
+    assert counted(config, AutoModelForImageTextToText.from_config) == 8_767_123_696
+    assert published_parameters(hub_id) == 8_767_123_696
 
 
 def test_stable_diffusion():
@@ -101,12 +114,28 @@ def test_stable_diffusion():
     assert sum(counts.values()) == published_parameters("dreamlike-art/dreamlike-photoreal-2.0")
 
 
+def test_flux():
+    hub_id = "black-forest-labs/FLUX.1-schnell"
+    modules = pipeline_modules(published(hub_id, "diffusion").config)
+    counts = {name: sum(p.numel() for p in module.parameters()) for name, module in modules.items()}
+    assert counts == {
+        "transformer": 11_891_178_560,
+        "vae": 83_819_683,
+        "text_encoder": 123_060_480,
+        "text_encoder_2": 4_762_310_656,
+    }
+    assert sum(counts.values()) == published_parameters(hub_id)
+
+
 def test_every_published_one_says_where_it_stands():
     kinds = {
         "blip2": "blip-2",
         "instructblip": "blip-2",
         "llava": "llava",
         "Qwen1": "language",
+        "Qwen3-4B": "language",
+        "Qwen3-VL": "image-text",
+        "FLUX": "diffusion",
         "dreamlike": "diffusion",
     }
     for hub_id in published_ids():

@@ -121,7 +121,7 @@ def test_a_recipe_cannot_be_changed_after_it_was_loaded():
     [
         ("galery-vqa", "pocket", "no recipe 'galery-vqa'; did you mean gallery-vqa?"),
         ("gallery-vqa", "poket", "no profile 'poket'; did you mean pocket?"),
-        ("gallery-vqa", "laptop-gpu", "there is datacenter, pocket, workstation"),
+        ("gallery-vqa", "laptop-gpu", "there is datacenter, modern, modern-server, pocket, workstation"),
         ("./nowhere.toml", "pocket", "nowhere.toml: cannot be read (No such file or directory)"),
     ],
 )

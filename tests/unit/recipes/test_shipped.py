@@ -5,6 +5,8 @@ from importlib.resources import files
 
 import pytest
 
+from blip_core.planning.architectures import published_ids
+from blip_core.prefetching import served_models, used_checkpoints
 from blip_core.recipes import Checkpoint, Recipe, Section, load_recipe, profile_names, recipe_names
 
 SHIPPED = files("blip_core.recipes") / "shipped"
@@ -57,6 +59,15 @@ def test_the_gallery_recipe_follows_its_source_under_real_profiles(profile):
     assert [category.name for category in recipe.scenes.categories] == ["nature", "travel", "casual", "food"]
     assert (adapter.preset, adapter.r, adapter.alpha, adapter.dropout) == ("qformer", 32, 64, 0.1)
     assert recipe.finetune.quantisation == "nf4"
+
+
+@pytest.mark.parametrize(
+    ("profile", "served"), [("modern", []), ("modern-server", ["scenes.model", "labels.model"])]
+)
+def test_the_modern_profiles_load_what_can_be_planned_and_ask_a_server_for_the_rest(profile, served):
+    recipe = load_recipe("gallery-vqa", profile)
+    assert [field for field, _ in served_models(recipe)] == served
+    assert {checkpoint.id for _, checkpoint in used_checkpoints(recipe)} <= set(published_ids())
 
 
 def test_the_gallery_ladder_has_three_rungs_and_one_of_them_is_tuned():
