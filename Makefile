@@ -9,6 +9,8 @@ PROFILE ?= pocket
 ARGS ?=
 TESTS ?= tests
 WORKERS ?= $(if $(filter tests,$(TESTS)),2,0)
+# Tests start many processes: each would compile the house anew where the environment forbids to keep what it compiled.
+KEEP_BYTECODE := PYTHONDONTWRITEBYTECODE=
 SCREENSHOTS ?= build/screenshots
 PYTHON312 ?= python3.12
 GPU_VERSIONS := build/gpu-versions
@@ -60,7 +62,7 @@ ui: $(READY) ## the pages of Prefect and MLflow, on this machine only
 
 .PHONY: test
 test: $(READY) ## all tests (TESTS=path, WORKERS=, ARGS=)
-	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS) $(ARGS)
+	@$(KEEP_BYTECODE) $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS) $(ARGS)
 
 .PHONY: check
 check: lint types imports ## everything that needs no run of the code
@@ -139,6 +141,10 @@ tutorial: $(READY) ## write the tutorial's pictures and quotes anew, from a run 
 .PHONY: bench-orchestration
 bench-orchestration: $(READY) ## CPU time of a run against that of the library alone; five minutes, on a machine at rest
 	@$(BIN)/python -m tests.benchmarks.orchestration
+
+.PHONY: campaign-grids
+campaign-grids: $(READY) ## all tests with all cases of their grids, all examples of their properties: an hour (TESTS=, WORKERS=)
+	@$(KEEP_BYTECODE) $(BIN)/pytest --whole-grids --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS) $(ARGS)
 
 .PHONY: campaign-fuzz
 campaign-fuzz: $(READY) ## 100,000 damaged texts for every parser, and 10,000 damaged files for every kind of picture

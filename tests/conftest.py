@@ -11,6 +11,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.examples import WHOLE, examples
+from tests.grids import left_out
+
 # Whole files are shared out among workers: what takes longest comes first, or one worker ends alone with it.
 LONGEST_FIRST = (
     "flows/test_phases",
@@ -52,13 +55,27 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # threads of two workers would wait for each other's cores
 
 # How long an example takes says something of the machine, not of the code.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+hypothesis.settings.register_profile("share", deadline=None, max_examples=examples(100))
+hypothesis.settings.register_profile(WHOLE, deadline=None, max_examples=100)
+hypothesis.settings.load_profile("share")
 
 pytest_plugins = ["tests.tiny_blip2"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--whole-grids", action="store_true", help="all cases of tests/grids.py, all examples")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--whole-grids"):
+        hypothesis.settings.load_profile(WHOLE)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--whole-grids"):
+        spared = left_out(items)
+        config.hook.pytest_deselected(items=list(spared))
+        items[:] = [item for item in items if item not in spared]
     places = {name: place for place, name in enumerate(LONGEST_FIRST)}
     tests = Path(__file__).parent
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-SHARE = 500
+SHARE = 100
 
 
 def pytest_addoption(parser):

@@ -4,7 +4,8 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -16,6 +17,12 @@ OURS = ("blip_core", "tasks", "flows", "deployments", "docs")
 
 def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@cache
+def brought() -> Mapping[str, list[str]]:
+    """By top-level module: the packages that bring it."""
+    return packages_distributions()
 
 
 def declared() -> set[str]:
@@ -41,7 +48,7 @@ def imported(package: str) -> Iterator[tuple[str, Path]]:
 
 @pytest.mark.parametrize("package", OURS)
 def test_every_library_that_is_imported_is_declared(package):
-    brought_by, known = packages_distributions(), declared()
+    brought_by, known = brought(), declared()
     missing = {
         f"{module} in {file.relative_to(ROOT)}"
         for module, file in imported(package)

@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,38 +36,73 @@ def _name(path):
 
 
 def _nodes(path):
-    return ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if KINDS_ROOM not in path.parents], ids=_name)
-def test_only_kinds_know_tasks_by_their_names(path):
-    asked = [
+def _compared(nodes):
+    """Lines that compare something with the name of a task."""
+    return {
         node.lineno
-        for node in _nodes(path)
+        for node in nodes
         if isinstance(node, ast.Compare | ast.MatchValue)
         for part in ast.iter_child_nodes(node)
         for word in (part.elts if isinstance(part, ast.Tuple | ast.List | ast.Set) else [part])
         if isinstance(word, ast.Constant) and word.value in KINDS
-    ]
-    assert asked == []
+    }
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_no_module_imports_a_pickler(path):
+def _imported(nodes):
     imported = set()
-    for node in _nodes(path):
+    for node in nodes:
         if isinstance(node, ast.Import):
             imported |= {alias.name.split(".")[0] for alias in node.names}
         if isinstance(node, ast.ImportFrom) and node.module:
             imported.add(node.module.split(".")[0])
-    assert imported & UNSAFE_MODULES == set()
+    return imported
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_no_module_unpickles_or_runs_text(path):
-    called = {ast.unparse(node.func) for node in _nodes(path) if isinstance(node, ast.Call)}
-    allowed = {"torch.load"} if path == CONVERSION else set()
-    assert called & UNSAFE_CALLS == allowed
+def _called(nodes):
+    return {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
+
+
+def _given(nodes):
+    return {
+        (keyword.arg, keyword.value.value)
+        for node in nodes
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if isinstance(keyword.value, ast.Constant)
+    }
+
+
+def _read(nodes):
+    return {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)}
+
+
+@cache
+def _found():
+    """By module: what each of these finds in it."""
+    finders = (_compared, _imported, _called, _given, _read)
+    parsed = ((path, _nodes(path)) for path in MODULES)
+    return {path: {finder: finder(nodes) for finder in finders} for path, nodes in parsed}
+
+
+def _offenders(finder, unwanted):
+    """What is unwanted of what is found in a module, by the module's name."""
+    return {_name(path): bad for path, found in _found().items() if (bad := found[finder] & unwanted)}
+
+
+def test_only_kinds_know_tasks_by_their_names():
+    asked = {_name(path): found[_compared] for path, found in _found().items() if found[_compared]}
+    assert {name: lines for name, lines in asked.items() if KINDS_ROOM not in (ROOT / name).parents} == {}
+
+
+def test_no_module_imports_a_pickler():
+    assert _offenders(_imported, UNSAFE_MODULES) == {}
+
+
+def test_no_module_unpickles_or_runs_text():
+    assert _offenders(_called, UNSAFE_CALLS) == {_name(CONVERSION): {"torch.load"}}
 
 
 def test_the_conversion_process_alone_reads_pickled_weights_and_only_tensors():
@@ -76,23 +112,14 @@ def test_the_conversion_process_alone_reads_pickled_weights_and_only_tensors():
     assert "weights_only=True" in [ast.unparse(keyword) for keyword in loads[0].keywords]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_no_module_trusts_remote_code_or_allows_pickled_weights(path):
-    given = {
-        (keyword.arg, keyword.value.value)
-        for node in _nodes(path)
-        if isinstance(node, ast.Call)
-        for keyword in node.keywords
-        if isinstance(keyword.value, ast.Constant)
-    }
-    assert given & {("trust_remote_code", True), ("use_safetensors", False), ("allow_pickle", True)} == set()
+def test_no_module_trusts_remote_code_or_allows_pickled_weights():
+    unsafe = {("trust_remote_code", True), ("use_safetensors", False), ("allow_pickle", True)}
+    assert _offenders(_given, unsafe) == {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_the_environment_is_read_in_wiring_alone(path):
-    read = {ast.unparse(node) for node in _nodes(path) if isinstance(node, ast.Attribute)}
-    if WIRING not in path.parents:
-        assert read & {"os.environ", "os.getenv"} == set()
+def test_the_environment_is_read_in_wiring_alone():
+    readers = _offenders(_read, {"os.environ", "os.getenv"})
+    assert {name for name in readers if WIRING not in (ROOT / name).parents} == set()
 
 
 def test_modules_were_found():

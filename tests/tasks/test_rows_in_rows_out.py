@@ -16,12 +16,13 @@ from blip_core.records import Example
 from blip_core.reporting.submission import submission_rows
 from blip_core.store import iter_rows
 from tasks.answer_table import QuestionTable, keep_usable
+from tests.examples import examples
 from tests.unit.examples import png, world_pixels
 
 HEADER = ("id", "image", "question", "a", "b", "answer")
 GOOD = 40  # rows beside the bad ones, so that the table as a whole is not refused
 
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 QUOTES = ("", " ", '"', '""', '"open', 'closed"', 'in "the" middle', '"whole"')
 MARKS = ("a,b", "a;b", "a|b", "\u2028", "\x85", "\x0b", "\x00", "\x1b", "é", "ｑ１", "<image>")
 NAMES = ("q1", "q1", "p.png", "no.png", "../p.png", "-1", "A", "row-000003")

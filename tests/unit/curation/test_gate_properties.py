@@ -22,6 +22,7 @@ from blip_core.recipes.curation import (
     LetterBalance,
 )
 from blip_core.records import LETTERS, OPTION_LETTERS, Example
+from tests.examples import examples
 from tests.unit.examples import example, png, world_pixels
 
 COUNTS = range(2, 11)
@@ -112,7 +113,7 @@ def verdicts(kept_and_refused: Kept) -> tuple[list[str], list[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize("gate", sorted(GATES))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(rows=tables())
 def test_each_row_is_kept_or_refused_once_and_none_is_changed(gate: str, rows: list[Example]) -> None:
     kept, refused = GATES[gate](rows)
@@ -122,7 +123,7 @@ def test_each_row_is_kept_or_refused_once_and_none_is_changed(gate: str, rows: l
 
 
 @pytest.mark.parametrize("gate", sorted(GATES))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(rows=tables())
 def test_what_a_gate_kept_it_keeps_again(gate: str, rows: list[Example]) -> None:
     kept, _ = GATES[gate](rows)
@@ -131,7 +132,7 @@ def test_what_a_gate_kept_it_keeps_again(gate: str, rows: list[Example]) -> None
 
 
 @pytest.mark.parametrize("gate", ["lengths", "exact duplicates", "near duplicates", "blank pictures"])
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(rows=tables(), places=st.integers(1, 9))
 def test_other_letters_for_the_same_options_change_no_verdict(
     gate: str, rows: list[Example], places: int
@@ -140,7 +141,7 @@ def test_other_letters_for_the_same_options_change_no_verdict(
 
 
 @pytest.mark.parametrize("gate", ["lengths", "blank pictures", "letter balance"])
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(rows=tables(), data=st.data())
 def test_the_order_of_rows_does_not_matter(gate: str, rows: list[Example], data: st.DataObject) -> None:
     shuffled = data.draw(st.permutations(rows))
@@ -310,7 +311,7 @@ def test_a_question_that_names_its_answer_is_refused_for_any_count(count: int) -
 # All gates, and the splits behind them
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(tables())
 def test_all_gates_together_lose_no_row(rows: list[Example]) -> None:
     curated = curate(rows, Curation())

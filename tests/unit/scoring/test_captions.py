@@ -8,6 +8,7 @@ from blip_core.errors import EmptyDataset
 from blip_core.scoring import Caption, caption_scores
 from blip_core.scoring.bleu import corpus_bleu, sentence_bleu
 from blip_core.scoring.rouge import _Words, rouge
+from tests.examples import examples
 
 # The example in sacrebleu's own README.
 DOG = ["The dog bit the man.", "It wasn't surprising.", "The man had just bitten him."]
@@ -55,7 +56,7 @@ def test_texts_in_other_alphabets_have_words_too():
     assert rouge("собака на пляже", ["собака на пляже"]) == (1.0, 1.0, 1.0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text(st.characters(max_codepoint=127)))
 def test_english_words_are_those_of_the_library(text):
     assert _Words().tokenize(text) == DefaultTokenizer().tokenize(text)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from blip_core.errors import TableError
 from blip_core.records import OPTION_LETTERS
 from blip_core.sources import read_table
+from tests.examples import examples
 from tests.unit.examples import png, world_pixels
 from tests.unit.sources.test_answer_properties import NUMBERS, ODD, THINGS, written
 
@@ -70,7 +71,7 @@ def offered(texts: list[str], cell: str) -> dict[str, Any]:
     return {"choices": texts}
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(120), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=rows_of,
     form=st.sampled_from(FORMS),

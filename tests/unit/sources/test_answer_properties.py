@@ -14,6 +14,7 @@ from blip_core.sources.cells import RowRefused
 from blip_core.sources.columns import Columns
 from blip_core.sources.forms import READINGS, answer_text, is_hidden
 from blip_core.sources.options import Options, read_options
+from tests.examples import examples
 
 THINGS = ["a frog", "a bus", "a kite", "a cake", "a hat", "a hen", "a jar", "a key", "a map", "a net"]
 NUMBERS = [*map(str, range(12)), "0.0", "1.0", "2.0", "1,0", "-1"]
@@ -141,7 +142,7 @@ def settled(asked: list[Answer], told: str = "") -> AnswerReading | str:
         return str(refused)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(tables(), st.booleans())
 def test_an_answer_is_read_as_it_was_meant_or_not_at_all(table, is_told):
     rows, form = table
@@ -163,7 +164,7 @@ def test_an_answer_is_read_as_it_was_meant_or_not_at_all(table, is_told):
         assert letter == ("" if not letter and is_hidden(answer.text) else OPTION_LETTERS[place])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.lists(st.tuples(st.integers(2, 10), st.integers(0, 9)), min_size=1, max_size=30),
     st.sampled_from(FORMS),
@@ -192,7 +193,7 @@ def test_answers_to_options_that_look_like_no_answers_are_read_unless_numbers_ma
     ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.lists(
         st.tuples(st.text(max_size=12), st.lists(st.text(max_size=6), min_size=2, max_size=5)), max_size=8

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from blip_core.errors import TableError
 from blip_core.sources.tabular import Broken, column_names, raw_rows, table_facts
+from tests.examples import examples
 
 HEADER = ["id", "image", "question", "a", "b", "answer"]
 ROWS = [[f"q{n}", f"p{n}.png", f"What is {n}?", "a dog", "a boat", "AB"[n % 2]] for n in range(4)]
@@ -142,7 +143,7 @@ def test_cells_quoted_without_need_are_read_without_their_quotes(tmp_path):
 plain_cells = st.text(st.characters(exclude_characters='\t\n\r\0"', exclude_categories=("Cs",)), max_size=8)
 stray_cells = st.text(st.sampled_from('"ab ,'), max_size=5)
 any_cells = st.one_of(st.sampled_from(['say "hi"', "a,b", "x\ty", "two\nlines", "", '"', ";"]), plain_cells)
-quick = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def table_of(cell: st.SearchStrategy[str]) -> st.SearchStrategy[list[list[str]]]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from blip_core.errors import TableError
 from blip_core.sources.opening import TableInput
 from blip_core.sources.tabular import raw_rows, table_facts
+from tests.examples import examples
 
 KOREAN = ["무엇이 앞에 있나요?", "사진 속 사람은 몇 명입니까?", "빨간 자동차", "강아지가 뛰고 있습니다"]
 JAPANESE = ["何が前にありますか？", "写真には何人写っていますか", "赤い車", "子供が走っている"]
@@ -134,7 +135,7 @@ def test_zero_bytes_in_a_cell_do_not_make_a_table_utf_16(tmp_path):
     assert questions(tmp_path / "t.csv", content) == ["a\0b", "c"]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(written=st.sampled_from(WRITTEN), places=st.lists(st.integers(0, 4), min_size=1, max_size=6))
 def test_no_text_is_ever_read_as_another(written, places, tmp_path):
     """As it was written, or refused: the whole file, or a row whose bytes stand for nothing."""

@@ -23,6 +23,7 @@ from blip_core.sources.counted import count_rows
 from blip_core.sources.opening import TableInput
 from blip_core.sources.table_view import find_columns
 from blip_core.sources.unchanged import file_digest
+from tests.examples import examples
 from tests.unit.examples import png, world_pixels
 
 PICTURES = [png(world_pixels(number)) for number in range(3)]
@@ -223,7 +224,7 @@ def test_every_byte_of_every_file_that_is_opened_is_in_the_digest_of_a_table(mak
     files = sorted({*files, *(root / path.name).parent.rglob("*.arrow")} - {*root.glob("saved/train/*")})
     before = table_digest(path)
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(which=st.sampled_from(files), place=st.integers(0, 2**32), bits=st.integers(1, 255))
     def changes(which: Path, place: int, bits: int) -> None:
         undo = flipped(which, place, bits)
@@ -244,7 +245,7 @@ def test_every_byte_of_every_picture_is_in_the_digest_of_a_folder(tmp_path):
     files = sorted(file for file in opened if file.suffix == ".png" and file.is_file())
     assert len(files) == len(PICTURES)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=examples(60), deadline=None)
     @given(which=st.sampled_from(files), place=st.integers(0, 2**32), bits=st.integers(1, 255))
     def changes(which: Path, place: int, bits: int) -> None:
         undo = flipped(which, place, bits)

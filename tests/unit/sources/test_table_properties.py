@@ -25,6 +25,7 @@ from blip_core.sources import (
     read_table_pictures,
     table_digest,
 )
+from tests.examples import examples
 from tests.unit.examples import png, world_pixels
 
 PICTURE = png(world_pixels(0))
@@ -33,7 +34,7 @@ THINGS = ["a frog", "a bus", "a kite", "a cake", "a hat", "a hen", "a jar", "a k
 HEADER = ["id", "image", "question", *LETTERS, "answer"]
 ROW = ["q1", "one.png", "What?", *THINGS, "B"]
 
-quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 names = st.sampled_from(
     [
         *("one.png", "../secret/one.png", "../secret", "link.png", "link/one.png", "./../secret/one.png"),

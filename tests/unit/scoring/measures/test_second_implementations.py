@@ -13,6 +13,7 @@ from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 from blip_core.scoring.measures.answers import anls, vqa_accuracy
 from blip_core.scoring.measures.bleu import ORDERS, bleu, brevity_penalty
 from blip_core.scoring.rouge import overlap
+from tests.examples import examples
 
 WORDS = st.lists(st.sampled_from(["a", "red", "car", "dog", "park", "in"]), min_size=1, max_size=9)
 SHORT = st.text(alphabet="abc ", min_size=1, max_size=10).filter(str.strip)
@@ -28,7 +29,7 @@ GUIDE = "It is a guide to action which ensures that the military always obeys th
 INSURE = "It is to insure the troops forever hearing the activity guidebook that party direct"
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(said=WORDS, right=st.lists(WORDS, min_size=1, max_size=3), order=st.sampled_from(ORDERS))
 def test_bleu_agrees_with_nltk(said, right, order):
     assume(len(said) >= order)  # of shorter texts orders are left out, which nltk does not do
@@ -55,7 +56,7 @@ def test_rouge_is_what_the_paper_works_out(said, longest, pairs):
     assert found["rouge2"].fmeasure == pytest.approx(pairs)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(said=WORDS, right=WORDS, order=st.sampled_from([1, 2]))
 def test_rouge_n_is_the_overlap_of_clipped_counts(said, right, order):
     mine, theirs = (Counter(zip(*(text[n:] for n in range(order)), strict=False)) for text in (said, right))
@@ -65,7 +66,7 @@ def test_rouge_n_is_the_overlap_of_clipped_counts(said, right, order):
     assert found.recall == pytest.approx(shared / max(theirs.total(), 1))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(people=st.lists(st.sampled_from(["red", "blue", "green"]), min_size=10, max_size=10))
 def test_vqa_accuracy_averages_over_all_choices_of_nine_people(people):
     # Antol et al. 2015 and the evaluation code: min(agreeing / 3, 1), each person left out once.
@@ -73,7 +74,7 @@ def test_vqa_accuracy_averages_over_all_choices_of_nine_people(people):
     assert vqa_accuracy("red", people) == pytest.approx(sum(chosen) / len(chosen))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(said=SHORT, right=SHORT)
 def test_anls_agrees_with_the_edit_distance_of_nltk(said, right):
     one, other = (" ".join(text.split()) for text in (said, right))
