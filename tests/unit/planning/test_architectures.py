@@ -16,6 +16,7 @@ from blip_core.planning.architectures import (
     published_parameters,
 )
 from blip_core.planning.painting import pipeline_modules
+from blip_core.recipes import load_recipe
 from blip_core.recipes.checkpoint import Checkpoint
 
 NOWHERE = Path("/nowhere")
@@ -68,6 +69,21 @@ def test_an_instructblip_is_a_blip2_whose_q_former_reads():
     blip2 = published_parameters("Salesforce/blip2-flan-t5-xl")
     assert account.base == blip2 + WORDS_OF_Q_FORMER + LAYERS_FOR_WORDS
     assert account.base == published_parameters("Salesforce/instructblip-flan-t5-xl")
+
+
+@pytest.mark.parametrize(
+    ("profile", "hub_id", "parameters"),
+    [
+        ("instructblip", "Salesforce/instructblip-flan-t5-xl", 4_022_969_088),
+        ("instructblip-vicuna", "Salesforce/instructblip-vicuna-7b", 7_913_210_624),
+    ],
+)
+def test_a_profile_of_instructblip_is_planned_with_the_published_counts(profile, hub_id, parameters):
+    settings = load_recipe("gallery-vqa", profile).finetune
+    assert settings.base.id == hub_id
+    account = account_parameters(published(hub_id, "blip-2").config, settings.adapter, settings.quantisation)
+    assert account.base == published_parameters(hub_id) == parameters
+    assert account.adapter == 9_682_944  # LoRA of rank 32 on 120 linears
 
 
 def test_a_vicuna_has_one_word_more_than_its_llama():
