@@ -3,7 +3,19 @@
 from importlib.resources import files
 from pathlib import Path
 
-MEMBERS = ("blip2-t5", "blip2-opt", "llava", "writer", "painter")
+MEMBERS = (
+    "blip2-t5",
+    "blip2-opt",
+    "llava",
+    "writer",
+    "painter",
+    "blip2-opt-captions",
+    "blip2-llama",
+    "instructblip",
+    "clip",
+    "itm",
+    "reader",
+)
 _PREFIX = "pocket/"
 
 

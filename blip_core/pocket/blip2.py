@@ -158,7 +158,7 @@ def given_description(scene: PocketScene, rng: np.random.Generator) -> str:
         return ""
     if draw < 0.8:
         return describe(_with_fewer_groups(scene, rng))
-    return describe(_with_a_mistake(scene, rng))
+    return describe(with_a_mistake(scene, rng))
 
 
 def _with_fewer_groups(scene: PocketScene, rng: np.random.Generator) -> PocketScene:
@@ -168,7 +168,8 @@ def _with_fewer_groups(scene: PocketScene, rng: np.random.Generator) -> PocketSc
     return PocketScene(scene.place, scene.time, (scene.groups[kept],))
 
 
-def _with_a_mistake(scene: PocketScene, rng: np.random.Generator) -> PocketScene:
+def with_a_mistake(scene: PocketScene, rng: np.random.Generator) -> PocketScene:
+    """The scene with its place, its time, an object or a count drawn anew, which may hit the old one."""
     wrong = int(rng.integers(4))
     if wrong == 0:
         return PocketScene(str(rng.choice(PLACES)), scene.time, scene.groups)

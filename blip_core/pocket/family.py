@@ -1,7 +1,7 @@
 """Training of the language and vision members of the pocket family, part by part, from fixed seeds.
 
 Every part resumes where it was killed. The whole takes some two hours of one core; `pace` below 1 shortens
-every part, for trials.
+every part, for trials. The members of `siblings` start from the shipped ones, not from this build's.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from blip_core.pocket import siblings
 from blip_core.pocket.blip2 import Mix, new_blip2, publish_blip2, train_blip2_opt, train_blip2_t5
 from blip_core.pocket.labeller import TAUGHT_KINDS, new_llama, new_llava, publish_llava, train_llava
 from blip_core.pocket.labeller import train_text as train_llama
@@ -120,4 +121,4 @@ TRAINERS: dict[str, Callable[[Path, float], None]] = {
     "blip2-t5": train_t5_member,
     "blip2-opt": train_opt_member,
     "llava": train_llava_member,
-}
+} | siblings.TRAINERS

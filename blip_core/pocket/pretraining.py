@@ -10,7 +10,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,11 @@ class Plan:
     log_every: int = 100
     save_every: int = 300
     seed: int = 0
+
+
+def paced(plan: Plan, pace: float) -> Plan:
+    """A plan with its steps scaled."""
+    return replace(plan, steps=max(1, round(plan.steps * pace)))
 
 
 LossAt = Callable[[int], Tensor]

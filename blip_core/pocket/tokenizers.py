@@ -23,6 +23,10 @@ CHAT_START, CHAT_END = "<|im_start|>", "<|im_end|>"
 SPECIALS = (PAD, BOS, EOS, UNKNOWN, IMAGE, CHAT_START, CHAT_END)
 _CORPUS_SCENES = 3000
 
+SENTENCE_VOCABULARY = 900
+# CLIP takes an end token of id 2 for an old mistake in its settings and looks for the highest id instead.
+SENTENCE_SPECIALS = (PAD, BOS, UNKNOWN, EOS, IMAGE)
+
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
@@ -49,17 +53,27 @@ def fixed_lines() -> list[str]:
 
 def build_tokenizer(seed: int = 0) -> Tokenizer:
     """Train the shared vocabulary; the same seed gives the same tokenizer."""
+    tokenizer = _byte_pairs(_corpus(seed), VOCABULARY, SPECIALS)
+    tokenizer.add_tokens([AddedToken(line, normalized=False, special=False) for line in fixed_lines()])
+    return tokenizer
+
+
+def build_sentence_tokenizer(texts: list[str]) -> Tokenizer:
+    """The vocabulary of the members that speak the sentences of more recipes, trained on `texts`."""
+    return _byte_pairs(texts, SENTENCE_VOCABULARY, SENTENCE_SPECIALS)
+
+
+def _byte_pairs(texts: list[str], size: int, specials: tuple[str, ...]) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
-        special_tokens=list(SPECIALS),
+        vocab_size=size,
+        special_tokens=list(specials),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_corpus(seed), trainer)
-    tokenizer.add_tokens([AddedToken(line, normalized=False, special=False) for line in fixed_lines()])
+    tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
 
@@ -72,6 +86,32 @@ def _corpus(seed: int) -> list[str]:
         texts += [tell_scene(scene, rng), describe(scene), caption(scene, rng)]
         texts.append(answer_prompt(question, describe(scene)))
     return texts
+
+
+def framed_tokenizer(tokenizer: Tokenizer, length: int) -> PreTrainedTokenizerFast:
+    """For encoders of text (CLIP, matching, reading): begin and end tokens around, an end token between two.
+
+    Args:
+        tokenizer: a vocabulary.
+        length: the most tokens that the model has positions for.
+    """
+    copy = Tokenizer.from_str(tokenizer.to_str())
+    copy.post_processor = processors.TemplateProcessing(
+        single=f"{BOS} $A {EOS}",
+        pair=f"{BOS} $A {EOS} $B:1 {EOS}:1",
+        special_tokens=[(BOS, copy.token_to_id(BOS)), (EOS, copy.token_to_id(EOS))],
+    )
+    framed = _wrapped(
+        copy,
+        padding_side="right",
+        bos_token=BOS,
+        eos_token=EOS,
+        cls_token=BOS,
+        sep_token=EOS,
+        extra_special_tokens={"image_token": IMAGE},
+    )
+    framed.model_max_length = length
+    return framed
 
 
 def seq2seq_tokenizer(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:

@@ -262,6 +262,11 @@ def _sprites() -> dict[str, Image.Image]:
     return {name: sheet.crop(box) for name, box in zip(OBJECT_NAMES, boxes, strict=True)}
 
 
+def sprite(name: str) -> Image.Image:
+    """The rendered object of a name: RGBA, (64, 64)."""
+    return _sprites()[name].copy()
+
+
 def _background(place: str, time: str, left_px: int) -> NDArray[np.float32]:
     return _panorama(place, time)[:, left_px : left_px + PICTURE_PX].copy()
 

@@ -12,7 +12,19 @@ from blip_core.recipes.base import Section
 Dtype = Literal["float32", "bfloat16", "float16"]
 
 POCKET_PREFIX = "pocket/"
-POCKET_MODELS = ("writer", "painter", "llava", "blip2-opt", "blip2-t5")
+POCKET_MODELS = (
+    "writer",
+    "painter",
+    "llava",
+    "blip2-opt",
+    "blip2-t5",
+    "blip2-opt-captions",
+    "blip2-llama",
+    "instructblip",
+    "clip",
+    "itm",
+    "reader",
+)
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _PATH_STARTS = ("/", "./", "../", "~")
