@@ -10,10 +10,7 @@ MEMBERS = (
     "writer",
     "painter",
     "blip2-opt-captions",
-    "blip2-llama",
-    "instructblip",
     "clip",
-    "itm",
     "reader",
 )
 _PREFIX = "pocket/"

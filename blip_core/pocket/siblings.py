@@ -1,4 +1,4 @@
-"""Training of the members that serve attributes, matching, descriptions, instructions and reading.
+"""Training of the members that serve attributes, captions, descriptions, instructions and reading.
 
 They start from the shipped members where a card says so, and from fixed seeds; every part resumes.
 """
@@ -33,13 +33,6 @@ from blip_core.pocket.instruct import (
     publish_instructblip,
     train_instructblip,
 )
-from blip_core.pocket.matching import (
-    POSITIONS,
-    measure_matcher,
-    new_matcher,
-    publish_matcher,
-    train_matcher,
-)
 from blip_core.pocket.pretraining import Plan, paced, say
 from blip_core.pocket.sentences import sentence_tokenizer
 from blip_core.pocket.span_reader import (
@@ -65,7 +58,6 @@ PLANS = {
     "teller": Plan(steps=400, peak_lr=1.5e-3, warmup=30, seed=42, save_every=25, log_every=50),
     "blip2-opt-captions": Plan(steps=700, peak_lr=2e-3, warmup=50, seed=43, save_every=25, log_every=50),
     "blip2-llama": Plan(steps=260, peak_lr=2.5e-3, warmup=40, seed=44, save_every=25, log_every=50),
-    "itm": Plan(steps=600, peak_lr=1.5e-3, warmup=40, seed=45, save_every=25, log_every=50),
     "instructblip": Plan(steps=150, peak_lr=8e-4, warmup=20, seed=46, save_every=25, log_every=50),
     "reader": Plan(steps=900, peak_lr=2e-3, warmup=60, seed=47, save_every=25, log_every=50),
 }
@@ -116,16 +108,6 @@ def train_clip_member(build: Path, pace: float = 1.0) -> None:
     publish_clip(build / "clip" / FINAL, model, tokenizer)
 
 
-def train_matcher_member(build: Path, pace: float = 1.0) -> None:
-    tokenizer = framed_tokenizer(sentence_tokenizer(), POSITIONS)
-    plan = paced(PLANS["itm"], pace)
-    seeing, gallery = trained_teller(build, pace)
-    model = new_matcher(tokenizer, seeing, plan.seed)
-    train_matcher(build / "itm", model, tokenizer, gallery, plan)
-    say(f"itm: {measure_matcher(model, tokenizer, held_out(build, seeing), 45)}")
-    publish_matcher(build / "itm" / FINAL, model, tokenizer)
-
-
 def train_instruct_member(build: Path, pace: float = 1.0) -> None:
     """Starts from the shipped BLIP-2 and speaks its vocabulary: its T5 need not learn to read again."""
     name = "instructblip"
@@ -151,7 +133,6 @@ TRAINERS: dict[str, Callable[[Path, float], None]] = {
     "clip": train_clip_member,
     "blip2-opt-captions": train_captioner_member,
     "blip2-llama": train_llama_member,
-    "itm": train_matcher_member,
     "instructblip": train_instruct_member,
     "reader": train_reader_member,
 }
