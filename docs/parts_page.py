@@ -21,6 +21,7 @@ _TITLES: dict[Group, str] = {
     "measures": "Measures: `measure` of a finding",
     "kinds": "Kinds of task: `task`",
     "sources": "Sources: `source.kind`",
+    "layouts": "Layouts of published sets: `source.layout`, `evaluation.layout`",
     "writers": "Writers",
     "painters": "Painters",
     "labellers": "Labellers",

@@ -34,8 +34,8 @@ class Phases:
     ) -> None:
         self._recipe = recipe
         self._phases = {phase.name: phase for phase in recipe.each_phase()}
-        self.names = tuple(self._phases)
-        self.last = self.names[-1]
+        self.names = tuple(phase.name for phase in recipe.tuned_phases())
+        self.last = recipe.last_phase
         self.datasets: dict[str, ArtifactRef] = {self.last: dataset} if dataset else {}
         self.adapters: dict[str, ArtifactRef] = {self.last: adapter} if adapter else {}
 
@@ -76,9 +76,9 @@ def grow_dataset(
 
 
 def _own_rows(recipe: Recipe) -> ArtifactRef:
-    if recipe.source.kind == "table" and recipe.source.questions == "table":
+    if recipe.source.has_own_texts:
         return read_table(recipe=recipe)
-    if recipe.source.kind in ("table", "folder", "plugin"):
+    if not recipe.source.is_made_here:
         pictures = read_pictures(recipe=recipe)
     else:
         scenes = write_scenes(recipe=recipe)

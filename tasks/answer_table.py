@@ -21,7 +21,7 @@ from blip_core.sources.table import iter_table
 from blip_core.sources.table_keys import table_digest
 from blip_core.sources.table_view import TableFiles, TableView, look_at
 from blip_core.store import ArtifactRef, iter_rows, read_rows, write_rows
-from blip_core.wiring import inference_settings, variant_identity, workplace
+from blip_core.wiring import asking, variant_identity, workplace
 from tasks import predict_variant
 from tasks.rows import REJECTIONS
 from tasks.stage import path_of, stage
@@ -132,7 +132,7 @@ def answer_table(
         usable = folder / _USABLE
         flags: dict[str, str] = {}
         total, rejections = keep_usable(table, usable, flags)
-        settings = inference_settings(recipe)
+        settings = asking(recipe, variant)
         load = partial(predict_variant.load_answering, recipe, variant, adapter)
         shards = predict_variant.answer_in_shards(
             own_key,

@@ -7,7 +7,7 @@ from typing import Any
 from blip_core import scoring, strict_json
 from blip_core.dataset import read_split
 from blip_core.errors import TableError
-from blip_core.recipes import AnyVariant, Recipe
+from blip_core.recipes import AnyVariant, Recipe, Variant
 from blip_core.recipes.variants import CHAMPION, REGISTRY_SCHEME
 from blip_core.records import Prediction
 from blip_core.scoring.judging import measures_taken
@@ -41,6 +41,7 @@ def key(
         "measures": {measure.name: measure.version for measure in measures_taken(recipe)},
         "set": recipe.evaluation.kind,
         "predictions": [ref.digest for ref in predictions],
+        **_published(recipe),
         **_digests(further),
         **_answers(recipe),
     }
@@ -93,6 +94,16 @@ def _digests(further: Mapping[str, Sequence[ArtifactRef]]) -> dict[str, Any]:
     """Answers to the rows of phases, for a key; nothing where there are none."""
     told = {name: [ref.digest for ref in refs] for name, refs in further.items()}
     return {"further": told} if told else {}
+
+
+def _published(recipe: Recipe) -> dict[str, Any]:
+    """What was published of the variants, for a key; nothing where nothing was."""
+    told = {
+        variant.name: [variant.model.id, [one.model_dump(mode="json") for one in variant.published]]
+        for variant in recipe.variants
+        if isinstance(variant, Variant) and variant.published
+    }
+    return {"published": told} if told else {}
 
 
 def _answers_and_ablations(

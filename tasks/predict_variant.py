@@ -6,18 +6,18 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blip_core.errors import EmptyDataset
+from blip_core.errors import EmptyDataset, TableError
 from blip_core.ports import Progress
-from blip_core.recipes import AnyVariant, Inference, Recipe, ServerVariant
+from blip_core.recipes import AnyVariant, Inference, Recipe, ServerVariant, Variant
 from blip_core.records import Example, Prediction, prediction_schema
 from blip_core.store import Artifact, ArtifactRef, read_rows, write_rows
 from blip_core.wiring import (
     adapter_folder,
     adapter_identity,
+    asking,
     connect_served,
     evaluation_examples,
     evaluation_identity,
-    inference_settings,
     load_variant,
     variant_identity,
     variant_states,
@@ -69,12 +69,19 @@ def who_answers(
     """
     return {
         "recipe": recipe.digest("inference", "task", "stages"),
+        **_own_prompt(variant),
         "variant": variant.name,
         "model": variant_identity(variant, server_facts),
         "dtype": "" if isinstance(variant, ServerVariant) else variant.model.dtype,
         "adapter": adapter_identity(variant, adapter.digest if adapter else ""),
         **({} if isinstance(variant, ServerVariant) else recipe.device.arithmetic()),
     }
+
+
+def _own_prompt(variant: AnyVariant) -> dict[str, str]:
+    """The prompt that a variant is asked with in place of the others', for a key; else nothing."""
+    prompt = variant.answer_prompt if isinstance(variant, Variant) else ""
+    return {"prompt": prompt} if prompt else {}
 
 
 def load_answering(recipe: Recipe, variant: AnyVariant, adapter: ArtifactRef | None) -> "Answerer":
@@ -108,25 +115,30 @@ def predict_variant(
         server_facts: what the server of the variant tells of its model.
     """
     own_key = key(recipe, variant, dataset, adapter, server_facts)
+    judged_on = _judged_on(recipe, dataset)
 
     def build(folder: Path) -> dict[str, Any]:
         examples = evaluation_examples(recipe, path_of(dataset) if dataset else None)
         if not examples:
             raise EmptyDataset("there are no rows to judge on; raise dataset.test_share or scenes.count")
         load = partial(load_answering, recipe, variant, adapter)
-        settings = inference_settings(recipe)
+        settings = asking(recipe, variant)
         step = rows_a_shard(variant, settings)
         shards = answer_in_shards(own_key, variant.name, examples, settings, load, rows_per_shard=step)
-        schema = prediction_schema(example.task for example in examples)
+        schema = prediction_schema(
+            [recipe.task] if recipe.evaluation.kind == "native" else (row.task for row in examples)
+        )
         answered = gather(shards, FILE, folder, Prediction, schema)
         gather(shards, ABLATIONS, folder, Prediction, schema)
+        if recipe.evaluation.kind == "native" and _judged_on(recipe, dataset) != judged_on:
+            raise TableError(f"{recipe.evaluation.path} changed while its rows were answered; run again")
         parents = {"dataset": dataset.key} if dataset and recipe.evaluation.kind == "split" else {}
         return {
             "rows": answered,
             "variant": variant.name,
             "task": recipe.task,
             "evaluation": recipe.evaluation.kind,
-            "evaluation_identity": _judged_on(recipe, dataset),
+            "evaluation_identity": judged_on,
             "model": variant_identity(variant, server_facts),
             "adapter": adapter_identity(variant, adapter.digest if adapter else ""),
             **what_it_took(shards),

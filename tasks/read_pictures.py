@@ -56,6 +56,8 @@ def _read(recipe: Recipe, flags: dict[str, str]) -> tuple[list[Picture], list[Re
         return sources.read_table_pictures(*files, flags=flags)
     if source.kind == "folder":
         return sources.read_folder(Path(source.path).expanduser(), source.recursive, flags)
+    if source.kind == "native":
+        return sources.read_native_pictures(source, flags)
     if source.kind == "plugin":
         return sources.read_plugin(source, flags)
     raise _no_pictures(recipe)
@@ -76,6 +78,8 @@ def _digest(recipe: Recipe) -> str:
         return sources.table_digest(*sources.table_files(source, sources.PICTURE_FIELDS))
     if source.kind == "folder":
         return sources.folder_digest(Path(source.path).expanduser(), source.recursive)
+    if source.kind == "native":
+        return sources.native_digest(source)
     if source.kind == "plugin":
         return sources.plugin_digest(source)
     raise _no_pictures(recipe)
@@ -83,5 +87,6 @@ def _digest(recipe: Recipe) -> str:
 
 def _no_pictures(recipe: Recipe) -> RecipeError:
     return RecipeError(
-        f"source.kind is {recipe.source.kind!r}: pictures are read from a folder, a table or a plug-in"
+        f"source.kind is {recipe.source.kind!r}: pictures are read from a folder, a table, a published set "
+        "or a plug-in, and there is nothing else to grow rows from"
     )

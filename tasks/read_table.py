@@ -1,13 +1,15 @@
-"""Stages 1 to 4 from outside: a table's own questions and answers become a dataset."""
+"""Stages 1 to 4 from outside: what a table or a published set asks and answers becomes a dataset."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from blip_core import curation, sources
 from blip_core.dataset import assign_splits, write_dataset
 from blip_core.errors import RecipeError, TableError
 from blip_core.recipes import Recipe
+from blip_core.records import Example, Rejection
 from blip_core.store import ArtifactRef
 from blip_core.wiring import gate_identities, gate_models, workplace
 from tasks.stage import stage, watcher
@@ -15,11 +17,20 @@ from tasks.stage import stage, watcher
 LICENCE = "None is stated. The rows come from a table that was handed in; ask whoever made it."
 
 
+class _Read(NamedTuple):
+    """What was read: rows, those refused, how answers were read, and where it comes from for the card."""
+
+    examples: list[Example]
+    refused: list[Rejection]
+    answers: Mapping[str, Any]
+    provenance: Mapping[str, str]
+
+
 def key(recipe: Recipe) -> str:
     inputs = {
         "version": curation.VERSION,
         "recipe": recipe.digest("curation", "dataset", "task", "name"),
-        "table": sources.table_digest(*_files(recipe)),
+        "table": _digest(recipe),
         "shuffle_seed": _shuffle_seed(recipe),
         **gate_identities(recipe),
     }
@@ -28,17 +39,15 @@ def key(recipe: Recipe) -> str:
 
 @stage("dataset", key)
 def read_table(recipe: Recipe) -> ArtifactRef:
-    """Send the rows of a table through the gates, split what is kept and write it as a dataset."""
+    """Send the rows of a table or set through the gates, split what is kept and write it as a dataset."""
     own_key = key(recipe)
 
     def build(folder: Path) -> dict[str, Any]:
-        files = _files(recipe)
-        reading = sources.answer_reading(files.path, files.columns, files.answers, files.encoding)
         flags: dict[str, str] = {}
-        read, refused = sources.read_table(*files, flags=flags)
-        examples = [replace(row, task=recipe.task) for row in read]
+        read = _read_set(recipe, flags) if recipe.source.kind == "native" else _read_table(recipe, flags)
+        examples = read.examples
         if key(recipe) != own_key:
-            raise TableError(f"{files.path} changed while it was read; run again")
+            raise TableError(f"the {recipe.source.kind} of rows changed while it was read; run again")
         seed = _shuffle_seed(recipe)
         if seed is not None:
             examples = sources.shuffle_rows(examples, seed)
@@ -47,19 +56,13 @@ def read_table(recipe: Recipe) -> ArtifactRef:
         watcher().progress(2, 3)
         shares = recipe.dataset.validation_share, recipe.dataset.test_share
         splits = assign_splits(curated.kept, *shares, curated.near)
-        provenance = {
-            "table": sources.table_digest(*files),
-            "columns": files.columns.describe(),
-            "answers": reading.describe(),
-            "licence": LICENCE,
-        }
-        rejections = [*refused, *curated.rejections]
-        counts = write_dataset(folder, curated.kept, rejections, splits, recipe, provenance)
+        rejections = [*read.refused, *curated.rejections]
+        counts = write_dataset(folder, curated.kept, rejections, splits, recipe, dict(read.provenance))
         watcher().progress(3, 3)
         return {
             **counts,
-            "asked": len(examples) + len(refused),
-            "answers": reading.to_row(),
+            "asked": len(examples) + len(read.refused),
+            "answers": read.answers,
             "flagged": sources.count_flags(flags, (example.id for example in examples)),
             "gates": [asdict(gate) for gate in curated.gates],
             "recipe": recipe.name,
@@ -68,6 +71,39 @@ def read_table(recipe: Recipe) -> ArtifactRef:
         }
 
     return workplace().store.publish(own_key, "dataset", build).ref()
+
+
+def _digest(recipe: Recipe) -> str:
+    if recipe.source.kind == "native":
+        return sources.native_digest(recipe.source)
+    return sources.table_digest(*_files(recipe))
+
+
+def _read_table(recipe: Recipe, flags: dict[str, str]) -> _Read:
+    files = _files(recipe)
+    reading = sources.answer_reading(files.path, files.columns, files.answers, files.encoding)
+    read, refused = sources.read_table(*files, flags=flags)
+    provenance = {
+        "table": sources.table_digest(*files),
+        "columns": files.columns.describe(),
+        "answers": reading.describe(),
+        "licence": LICENCE,
+    }
+    return _Read([replace(row, task=recipe.task) for row in read], refused, reading.to_row(), provenance)
+
+
+def _read_set(recipe: Recipe, flags: dict[str, str]) -> _Read:
+    if recipe.source.kind != "native":
+        raise RecipeError(f"source.kind is {recipe.source.kind!r}: it is no published set")
+    examples, refused = sources.read_native(recipe.source, recipe.task, flags)
+    layout, origin = sources.layout_of(recipe.source.layout)
+    reading = sources.AnswerReading("free texts", {}, len(examples))
+    provenance = {
+        "set": f"{layout.words}{f' ({origin})' if origin else ''}",
+        "digest": sources.native_digest(recipe.source),
+        "licence": layout.licence,
+    }
+    return _Read(examples, refused, reading.to_row(), provenance)
 
 
 def _shuffle_seed(recipe: Recipe) -> int | None:

@@ -18,7 +18,11 @@ LEAVING_SHARE = 0.5
 
 
 def generation_config(
-    bundle: Blip2Bundle, max_new_tokens: int, beams: int = 1, min_new_tokens: int = 0
+    bundle: Blip2Bundle,
+    max_new_tokens: int,
+    beams: int = 1,
+    min_new_tokens: int = 0,
+    length_penalty: float = 1.0,
 ) -> GenerationConfig:
     """Decoding without sampling, whatever the checkpoint's own generation settings say."""
     text_config = bundle.blip2.language_model.config
@@ -27,6 +31,7 @@ def generation_config(
         min_new_tokens=min_new_tokens or None,
         do_sample=False,
         num_beams=beams,
+        **({"length_penalty": length_penalty} if beams > 1 else {}),
         bos_token_id=getattr(text_config, "bos_token_id", None),
         eos_token_id=text_config.eos_token_id,
         pad_token_id=pad_token_id(bundle),
@@ -42,6 +47,7 @@ def write_texts(
     counts: InferenceCounts,
     names: Sequence[str],
     min_new_tokens: int = 0,
+    length_penalty: float = 1.0,
 ) -> list[str]:
     """Write a text after each prompt that was read: stripped, without special tokens.
 
@@ -55,12 +61,13 @@ def write_texts(
         counts: told of steps and tokens.
         names: of the rows.
         min_new_tokens: tokens before which no text ends.
+        length_penalty: power of a text's length that beams divide its log-probability by.
 
     Raises:
         NotANumber: A token would be chosen by logits that are no numbers; the message names its row.
     """
     if beams > 1:
-        config = generation_config(bundle, max_new_tokens, beams, min_new_tokens)
+        config = generation_config(bundle, max_new_tokens, beams, min_new_tokens, length_penalty)
         written = _write_with_beams(bundle, reader, config, names)
     else:
         written = _write_greedily(bundle, reader, max_new_tokens, counts, names, min_new_tokens)

@@ -94,7 +94,9 @@ def _model(bundle: Blip2Bundle, inputs: dict[str, Any]) -> Any:
 
 
 def _generate(bundle: Blip2Bundle, inputs: dict[str, Any], settings: Inference, max_new_tokens: int) -> str:
-    config = generation_config(bundle, max_new_tokens, settings.beams, settings.min_new_tokens)
+    config = generation_config(
+        bundle, max_new_tokens, settings.beams, settings.min_new_tokens, settings.length_penalty
+    )
     written = _model(bundle, inputs).generate(**inputs, generation_config=config)
     if bundle.is_causal:
         written = written[:, inputs["input_ids"].shape[1] :]

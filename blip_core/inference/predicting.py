@@ -217,6 +217,7 @@ class _Work:
             self.counts,
             names,
             settings.min_new_tokens,
+            settings.length_penalty,
         )
 
 

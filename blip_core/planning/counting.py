@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from blip_core.dataset.mixing import shares
 from blip_core.errors import TableError
 from blip_core.recipes import OWN, Recipe
-from blip_core.sources import count_plugin, picture_names
+from blip_core.sources import count_native, count_plugin, picture_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,10 @@ def _rows_asked(recipe: Recipe) -> int:
         return table_rows(Path(source.path).expanduser()) * each
     if source.kind == "plugin":
         return count_plugin(source) * recipe.labels.per_picture
+    if source.kind == "native":
+        return count_native(source) * (recipe.labels.per_picture if source.is_labelled else 1)
+    if source.kind == "none":
+        return 0
     return recipe.scenes.count * recipe.labels.per_picture
 
 
@@ -99,6 +103,8 @@ def _judged(recipe: Recipe, test: int, bundled: int) -> int:
     settings = recipe.evaluation
     if settings.kind == "table":
         return table_rows(Path(settings.path).expanduser())
+    if settings.kind == "native":
+        return count_native(settings)
     if settings.kind == "bundled":
         return min(bundled, settings.limit or bundled)
     return test

@@ -84,6 +84,8 @@ class StageSizes:
         """Names of the stages that run a model."""
         fields = {"scenes": "scenes.model", "pictures": "pictures.model", "labels": "labels.model"}
         made = [group for group, name in fields.items() if name in self.architectures]
+        if not recipe.tuned_phases():
+            return ["predict"]
         encoded = ["encode"] if recipe.finetune.features == "cached" else []
         return [*made, *encoded, "finetune", "predict"]
 

@@ -12,7 +12,13 @@ from blip_core.recipes.curation import (
 )
 from blip_core.recipes.dataset import Dataset
 from blip_core.recipes.device import Device
-from blip_core.recipes.evaluation import BundledEvaluation, Evaluation, SplitEvaluation, TableEvaluation
+from blip_core.recipes.evaluation import (
+    BundledEvaluation,
+    Evaluation,
+    NativeEvaluation,
+    SplitEvaluation,
+    TableEvaluation,
+)
 from blip_core.recipes.explaining import field_names
 from blip_core.recipes.findings import Finding
 from blip_core.recipes.finetune import Adapter, AdapterPreset, Finetune
@@ -26,6 +32,7 @@ from blip_core.recipes.loader import (
     recipe_text,
     show_recipe,
 )
+from blip_core.recipes.native import NativeFiles
 from blip_core.recipes.parts import Part, settings_of
 from blip_core.recipes.phases import BASE, OWN, WHOLE, Phase
 from blip_core.recipes.pictures import Pictures
@@ -34,6 +41,8 @@ from blip_core.recipes.scenes import Category, Scenes
 from blip_core.recipes.server import ServedModel, Server, TextModel, loaded_here
 from blip_core.recipes.source import (
     FolderSource,
+    NativeSource,
+    NoSource,
     PluginSource,
     PromptsSource,
     Source,
@@ -41,7 +50,7 @@ from blip_core.recipes.source import (
     WorldSource,
 )
 from blip_core.recipes.tracking import Tracking
-from blip_core.recipes.variants import AnyVariant, ServerVariant, Variant
+from blip_core.recipes.variants import AnyVariant, Published, ServerVariant, Variant
 
 __all__ = [
     "BASE",
@@ -70,12 +79,17 @@ __all__ = [
     "Labels",
     "Lengths",
     "LetterBalance",
+    "NativeEvaluation",
+    "NativeFiles",
+    "NativeSource",
     "NearDuplicates",
+    "NoSource",
     "Part",
     "Phase",
     "Pictures",
     "PluginSource",
     "PromptsSource",
+    "Published",
     "Quantisation",
     "Recipe",
     "Scenes",

@@ -103,6 +103,11 @@ def _check_source(recipe: "Recipe") -> None:
         check_placeholders("pictures.prompt", recipe.pictures.prompt, {"scene"})
     if recipe.source.kind == "table" and recipe.source.shuffle_options and not recipe.kind.has_options:
         raise ValueError(f"source.shuffle_options is true, but task is {recipe.task}: it has no options")
+    if recipe.source.kind == "native" and recipe.source.has_own_texts and recipe.kind.has_options:
+        raise ValueError(
+            f"source.kind is native, but task is {recipe.task}: published sets hold answers and captions, no "
+            "options; let task be vqa or caption, or set source.questions to labeller"
+        )
     model = recipe.labels.model
     if recipe.source.kind == "world" and isinstance(model, Checkpoint) and model.is_of_hub:
         raise ValueError(
@@ -112,8 +117,8 @@ def _check_source(recipe: "Recipe") -> None:
 
 
 def _check_labels(recipe: "Recipe") -> None:
-    if recipe.source.kind == "table" and recipe.source.questions == "table":
-        return  # nothing is labelled
+    if not recipe.source.is_labelled:
+        return
     labels = recipe.labels
     if labels.prompt.count("<image>") != 1:
         raise ValueError("labels.prompt must contain <image> exactly once, where the picture stands")
@@ -203,6 +208,16 @@ def _check_evaluation(recipe: "Recipe") -> None:
             f"evaluation.kind is bundled, but task is {recipe.task}: the bundled set holds questions; use "
             "split or table"
         )
+    if recipe.evaluation.kind == "native" and recipe.kind.has_options:
+        raise ValueError(
+            f"evaluation.kind is native, but task is {recipe.task}: published sets hold answers and "
+            "captions, no options; let task be vqa or caption"
+        )
+    if recipe.evaluation.kind == "split" and recipe.source.kind == "none":
+        raise ValueError(
+            "evaluation.kind is split, but source.kind is none: nothing is grown that could be split; "
+            "judge by table, native or bundled"
+        )
     if recipe.evaluation.kind == "split" and recipe.dataset.test_share == 0:
         raise ValueError("evaluation.kind is split, but dataset.test_share is 0: nothing is left to judge on")
 
@@ -236,6 +251,12 @@ def _check_variants(recipe: "Recipe") -> None:
             _check_server(recipe, variant)
             continue
         _check_phase_of(recipe, variant)
+        _check_asked(recipe, variant)
+        if variant.adapter is True and not recipe.tuned_phases():
+            raise ValueError(
+                f"variant {variant.name}: adapter is true, but source.kind is none: nothing is tuned; name "
+                "the adapter that it carries, or false"
+            )
         if variant.role == "baseline" and (variant.adapter is True or variant.adapter in ALIASES):
             named = "true" if variant.adapter is True else variant.adapter
             raise ValueError(
@@ -247,6 +268,17 @@ def _check_variants(recipe: "Recipe") -> None:
                 f"variant {variant.name}: role is base, but model is {variant.model.id} and finetune.base is "
                 f"{recipe.finetune.base.id}: leave model out, or give it the role baseline"
             )
+
+
+def _check_asked(recipe: "Recipe", variant: Variant) -> None:
+    if variant.answer_prompt:
+        described = {"description"} if recipe.stages == 2 else set()
+        check_placeholders(
+            f"variants.{variant.name}.answer_prompt",
+            variant.answer_prompt,
+            recipe.kind.places | described,
+            recipe.kind.further_places,
+        )
 
 
 def _check_second_judge(recipe: "Recipe") -> None:

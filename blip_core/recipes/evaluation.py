@@ -6,6 +6,7 @@ from pydantic import Field
 
 from blip_core.recipes.base import Section
 from blip_core.recipes.columns import AnswersRead, TableColumns
+from blip_core.recipes.native import NativeFiles
 
 
 class BundledEvaluation(Section):
@@ -36,6 +37,13 @@ class TableEvaluation(Section):
     """How its text is encoded, as Python calls it (`cp949`); empty, it is found out."""
 
 
+class NativeEvaluation(NativeFiles):
+    """A published set in the files it comes in."""
+
+    kind: Literal["native"]
+    """The files of a published set, as they are downloaded."""
+
+
 class SplitEvaluation(Section):
     """The dataset's test split; its truth is what the labeller said."""
 
@@ -43,5 +51,7 @@ class SplitEvaluation(Section):
     """The test split, labelled by the labeller."""
 
 
-EVALUATION_KINDS = ("bundled", "table", "split")
-Evaluation = Annotated[BundledEvaluation | TableEvaluation | SplitEvaluation, Field(discriminator="kind")]
+EVALUATION_KINDS = ("bundled", "table", "native", "split")
+Evaluation = Annotated[
+    BundledEvaluation | TableEvaluation | NativeEvaluation | SplitEvaluation, Field(discriminator="kind")
+]

@@ -34,6 +34,8 @@ class Inference(Section):
     """Whether answers are also written freely beside the ranking of letters."""
     beams: int = Field(default=1, ge=1, le=16)
     """Beams of a description, caption or free answer; 1 is greedy."""
+    length_penalty: float = Field(default=1.0, ge=-10.0, le=10.0, exclude_if=lambda power: power == 1.0)
+    """Power of a text's length that beams divide its log-probability by; below 0, short texts win."""
     ranking: Literal["letters", "texts"] = "letters"
     """What is ranked: the options' letters at the answer's first position, or the options' whole texts."""
     circular: bool = False
@@ -49,6 +51,11 @@ class Inference(Section):
             raise ValueError(
                 f"min_new_tokens is {self.min_new_tokens} and max_new_tokens is {self.max_new_tokens}: no "
                 "text could end; lower the one or raise the other"
+            )
+        if self.length_penalty != 1.0 and self.beams == 1:
+            raise ValueError(
+                f"length_penalty is {self.length_penalty} and beams is 1: one text alone is written, so "
+                "there is nothing to weigh by length; raise beams or leave length_penalty out"
             )
         return self
 

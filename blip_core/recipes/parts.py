@@ -23,11 +23,25 @@ def complete_settings(
         ValueError: They are not what it declares.
     """
     plugin = load_plugin(group, name, shipped)
+    return checked_settings(str(plugin), settings_of(plugin), given)
+
+
+def checked_settings(who: str, section: type[Section], given: Mapping[str, Any]) -> Settings:
+    """Settings as JSON values, defaults filled in.
+
+    Args:
+        who: whose they are, for the message.
+        section: what they have to be.
+        given: what somebody set.
+
+    Raises:
+        ValueError: They are not what the section declares.
+    """
     try:
-        return settings_of(plugin).model_validate(given).model_dump(mode="json")
+        return section.model_validate(given).model_dump(mode="json")
     except ValidationError as error:
-        wrong = explain(error, settings_of(plugin), [Layer(name, given)])
-        raise ValueError(f"{plugin} takes other settings: {str(wrong).replace(chr(10), '; ')}") from None
+        wrong = explain(error, section, [Layer(who, given)])
+        raise ValueError(f"{who} takes other settings: {str(wrong).replace(chr(10), '; ')}") from None
 
 
 def settings_of(plugin: Plugin) -> type[Section]:

@@ -107,6 +107,10 @@ class Recipe(Section):
         """Its phases in their order; of a recipe that names none, one without a name."""
         return self.phases or (WHOLE,)
 
+    def tuned_phases(self) -> tuple[Phase, ...]:
+        """Its phases that learn something: those with a source."""
+        return tuple(one for one in self.each_phase() if self.in_phase(one).source.kind != "none")
+
     @property
     def last_phase(self) -> str:
         """Name of its last phase, whose adapter is the run's; empty where it names none."""

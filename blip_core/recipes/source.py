@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from blip_core.recipes.base import Section
 from blip_core.recipes.columns import AnswersRead, TableColumns
+from blip_core.recipes.native import NativeFiles
 from blip_core.recipes.parts import SourcePart
 
 
@@ -20,6 +21,11 @@ class _Source(Section):
     @property
     def is_made_here(self) -> bool:
         """Whether the pictures are made here."""
+        return False
+
+    @property
+    def has_own_texts(self) -> bool:
+        """Whether what is learnt comes with the pictures."""
         return False
 
 
@@ -80,6 +86,11 @@ class TableSource(_Source):
         """Whether questions and answers are the labeller's."""
         return self.questions == "labeller"
 
+    @property
+    def has_own_texts(self) -> bool:
+        """Whether what is learnt comes with the pictures."""
+        return self.questions == "table"
+
 
 class WorldSource(_Source):
     """Pictures are composed from the pocket world, whose truth is known; pocket profiles only."""
@@ -95,6 +106,37 @@ class WorldSource(_Source):
         return True
 
 
+class NoSource(_Source):
+    """There is none: nothing is grown or tuned, variants answer and are scored."""
+
+    kind: Literal["none"]
+    """Nothing is learnt here; `foundry run` judges the variants as they are."""
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether questions and answers are the labeller's."""
+        return False
+
+
+class NativeSource(_Source, NativeFiles):
+    """A published set in the files it comes in."""
+
+    kind: Literal["native"]
+    """The files of a published set, as they are downloaded."""
+    questions: Literal["own", "labeller"] = "own"
+    """Whether the set's own texts are learnt, or the labeller asks about its pictures."""
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether questions and answers are the labeller's."""
+        return self.questions == "labeller"
+
+    @property
+    def has_own_texts(self) -> bool:
+        """Whether what is learnt comes with the pictures."""
+        return self.questions == "own"
+
+
 class PluginSource(_Source, SourcePart):
     """Pictures come from a source of an installed package."""
 
@@ -103,5 +145,6 @@ class PluginSource(_Source, SourcePart):
 
 
 Source = Annotated[
-    PromptsSource | FolderSource | TableSource | WorldSource | PluginSource, Field(discriminator="kind")
+    PromptsSource | FolderSource | TableSource | WorldSource | NativeSource | PluginSource | NoSource,
+    Field(discriminator="kind"),
 ]

@@ -18,6 +18,19 @@ _REGISTERED = re.compile(r"models:/[^/@\s]+(@[^/@\s]+|/[0-9]+)")
 _DIGEST = re.compile(r"[0-9a-f]{12,64}")
 
 
+class Published(Section):
+    """A score that was published of a checkpoint, to be held beside what is measured here."""
+
+    measure: Slug
+    """Which measure it is."""
+    value: float = Field(ge=0.0, le=1_000.0)
+    """The score, in the measure's own unit: a share is written as 0.631."""
+    model: str = Field(min_length=1, max_length=200)
+    """Checkpoint that it was published of, as the hub calls it."""
+    source: str = Field(min_length=1, max_length=300)
+    """Where it stands."""
+
+
 class Variant(Section):
     """One model on the ladder."""
 
@@ -27,8 +40,12 @@ class Variant(Section):
     """What it stands for: another model to compare with, or the model that is tuned."""
     model: Checkpoint
     """Its checkpoint; a recipe may leave it out, then it is `baseline` or `finetune.base`, by its role."""
+    answer_prompt: str = Field(default="", exclude_if=lambda prompt: not prompt)
+    """How it is asked, where that differs from `inference.answer_prompt`; empty, as the others are."""
     adapter: bool | str = Field(default=False)
     """false: none; true: this run's; a text: a phase's, champion, models:/NAME@ALIAS, digest or folder."""
+    published: tuple[Published, ...] = Field(default=(), strict=False, exclude_if=lambda given: not given)
+    """Scores that were published of it on the rows that judge here."""
     phase: str = Field(default="", exclude_if=lambda phase: not phase)
     """The phase of this run that tuned it; set by the loader where `adapter` names one, or is true."""
 

@@ -5,6 +5,7 @@ from blip_core.reporting.findings import show_findings
 from blip_core.reporting.html import Report, Sample, render_report, write_report
 from blip_core.reporting.ladder import POCKET_NOTE, Ladder, Rung, from_scores
 from blip_core.reporting.ladder_table import show_champion, show_ladder
+from blip_core.reporting.published import show_published
 from blip_core.reporting.summary import (
     AdapterSummary,
     ChampionSummary,
@@ -16,6 +17,7 @@ from blip_core.reporting.summary import (
     Summary,
     VariantSummary,
     findings_of,
+    published_of,
     summarise_comparisons,
     summarise_variants,
 )
@@ -43,11 +45,13 @@ __all__ = [
     "draw_scores",
     "findings_of",
     "from_scores",
+    "published_of",
     "render_report",
     "show_champion",
     "show_findings",
     "show_ladder",
     "show_places",
+    "show_published",
     "stage_words",
     "summarise_comparisons",
     "summarise_variants",

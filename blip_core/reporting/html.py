@@ -16,6 +16,7 @@ from blip_core.reporting.findings import findings_cells
 from blip_core.reporting.gallery import Answers, Gallery, as_script_data, build_gallery
 from blip_core.reporting.ladder import Ladder
 from blip_core.reporting.pictures import data_uri, picture_uri
+from blip_core.reporting.published import published_cells
 from blip_core.reporting.summary import Summary
 from blip_core.reporting.words import cost_words, p_words, share_words
 from blip_core.scoring import BY_LETTER
@@ -159,6 +160,7 @@ def _tables(report: Report) -> dict[str, Any]:
         "captions": tables.captions(report.scores),
         "measures": tables.measures(report.ladder),
         "findings": findings_cells(report.summary.findings),
+        "published": published_cells(report.summary.published),
         "confusions": tables.confusions(report.answers),
         "unknown": sum(not row.truth for row in first),
         "value": report.ladder.value_words,

@@ -7,6 +7,7 @@ from blip_core.reporting.answers import measure_words
 from blip_core.reporting.findings import finding_sentences, findings_cells
 from blip_core.reporting.ladder import Ladder
 from blip_core.reporting.ladder_table import champion_words, ladder_cells, otherwise_cells
+from blip_core.reporting.published import published_cells, published_sentences
 from blip_core.reporting.summary import AdapterSummary, DatasetSummary, Summary
 from blip_core.reporting.words import loss_words, p_words, reasons_words, share_words
 
@@ -25,6 +26,7 @@ def run_note(summary: Summary, ladder: Ladder, links: Links, note: str = "") -> 
     parts = [
         ladder.verdict,
         table(ladder_cells(ladder)) if ladder.rungs else "",
+        *_titled("Published and measured", bullets(published_sentences(summary.published))),
         *_titled("What was expected", bullets(finding_sentences(summary.findings))),
         *_remarks(summary, ladder, note),
     ]
@@ -44,6 +46,7 @@ def run_page(summary: Summary, ladder: Ladder, links: Links, note: str = "", pic
     parts = [f"**{ladder.verdict}**" if ladder.verdict else ""]
     if ladder.rungs:
         parts += [f"![the ladder]({picture})" if picture else "", table(ladder_cells(ladder))]
+        parts += _titled("Published and measured", table(published_cells(summary.published)))
         parts += _titled("What was expected", table(findings_cells(summary.findings)))
         parts += _titled("Every comparison", comparisons_table(ladder) if ladder.comparisons else "")
         parts += _titled("Asked in other ways", table(otherwise_cells(ladder)))

@@ -10,6 +10,7 @@ from blip_core.kinds import KINDS
 from blip_core.plugins import GROUPS, Group, installed, load_plugin, origin_of
 from blip_core.recipes import Source
 from blip_core.scoring.measures import MEASURES
+from blip_core.sources.native import shipped_layouts
 
 _CHECKPOINT = {
     "writers": "a language model, see `scenes.model`",
@@ -54,6 +55,8 @@ def _shipped_words(group: Group) -> Mapping[str, str]:
     if group == "sources":
         kinds = [one for one in get_args(get_args(Source)[0]) if "name" not in one.model_fields]
         return {get_args(one.model_fields["kind"].annotation)[0]: _sentence(one.__doc__) for one in kinds}
+    if group == "layouts":
+        return {layout.name: layout.words for layout in shipped_layouts()}
     return {"model": _CHECKPOINT[group]}
 
 

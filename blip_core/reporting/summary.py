@@ -7,6 +7,7 @@ from typing import Any, Self
 from blip_core import strict_json
 from blip_core.reporting.ladder import Ladder
 from blip_core.scoring import BY_LETTER, Finding
+from blip_core.scoring.published import BesidePublished
 
 Interval = tuple[float, float]
 
@@ -118,6 +119,7 @@ class Summary:
     report: str = ""
     champion: ChampionSummary | None = None
     findings: tuple[Finding, ...] = ()
+    published: tuple[BesidePublished, ...] = ()
     phases: Mapping[str, PhaseSummary] = field(default_factory=dict)
 
     @property
@@ -148,6 +150,7 @@ class Summary:
             report=values["report"],
             champion=_champion(values.get("champion")),
             findings=findings_of(values),
+            published=published_of(values),
             phases={name: _phase(one) for name, one in values.get("phases", {}).items()},
         )
 
@@ -193,6 +196,13 @@ def summarise_comparisons(ladder: Ladder) -> tuple[ComparisonSummary, ...]:
 def findings_of(values: Mapping[str, Any]) -> tuple[Finding, ...]:
     """The findings of a run from JSON values; there are none in those of earlier versions."""
     return tuple(Finding(**{**one, "ci95": tuple(one["ci95"])}) for one in values.get("findings", ()))
+
+
+def published_of(values: Mapping[str, Any]) -> tuple[BesidePublished, ...]:
+    """Published scores beside those of a run, from JSON values; most runs have none."""
+    return tuple(
+        BesidePublished(**{**one, "ci95": tuple(one["ci95"])}) for one in values.get("published", ())
+    )
 
 
 def _variant(values: Mapping[str, Any]) -> VariantSummary:

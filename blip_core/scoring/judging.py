@@ -14,6 +14,7 @@ from blip_core.scoring.guessing import guessing
 from blip_core.scoring.main_measure import main_measure, ranking
 from blip_core.scoring.measurement import Measurement, measure_run
 from blip_core.scoring.measures import Measure, further_measures, measures_of
+from blip_core.scoring.published import beside_published
 from blip_core.scoring.summary import (
     Pair,
     compare_ablations,
@@ -44,14 +45,15 @@ class Judgement:
 
 
 def asked_measures(recipe: Recipe) -> tuple[Measure, ...]:
-    """Measures of installed packages that a recipe's findings, or the kinds of its rows, name.
+    """Measures of installed packages that findings, published scores or the kinds of rows name.
 
     Raises:
         RecipeError: There is none of a name.
     """
     kinds = [recipe.kind, *(recipe.of_set(name).kind for name in recipe.further_sets)]
     mains = [kind.main_measure for kind in kinds]
-    return further_measures([*mains, *(one.measure for one in recipe.findings)])
+    told = [one.measure for variant in recipe.variants for one in getattr(variant, "published", ())]
+    return further_measures([*mains, *(one.measure for one in recipe.findings), *told])
 
 
 def measures_taken(recipe: Recipe) -> tuple[Measure, ...]:
@@ -103,10 +105,12 @@ def judge_run(
         scores = _texts(recipe, answers, measured, wanted, on_progress, draws)
     everything = [*measured, *chain(*elsewhere.values())]
     findings = find(recipe.findings, everything, rows, recipe.seed, draws)
+    published = beside_published(recipe, measured, draws)
     told = {
         "measure": asdict(ranking(recipe.task)),
         "set": rows,
         "findings": [asdict(one) for one in findings],
+        **({"published": [asdict(one) for one in published]} if published else {}),
         **({"sets": {name: _means(said) for name, said in elsewhere.items()}} if elsewhere else {}),
     }
     return Judgement(everything, scores | told)

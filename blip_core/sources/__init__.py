@@ -12,6 +12,15 @@ from blip_core.sources.columns import (
 from blip_core.sources.digests import folder_digest
 from blip_core.sources.folder import folder_files, picture_names, read_folder
 from blip_core.sources.formats.dataset_folders import is_dataset
+from blip_core.sources.native import (
+    NativeExamples,
+    check_native,
+    count_native,
+    layout_of,
+    native_digest,
+    read_native,
+    read_native_pictures,
+)
 from blip_core.sources.order import shuffle_rows
 from blip_core.sources.pictures import count_flags
 from blip_core.sources.plugged import Found, PictureSource, count_plugin, plugin_digest, read_plugin
@@ -38,13 +47,16 @@ __all__ = [
     "AnswerReading",
     "Columns",
     "Found",
+    "NativeExamples",
     "PictureSource",
     "TableFiles",
     "TableView",
     "answer_reading",
+    "check_native",
     "check_share",
     "column_names",
     "count_flags",
+    "count_native",
     "count_plugin",
     "files_of_kind",
     "find_columns",
@@ -53,12 +65,16 @@ __all__ = [
     "guess_columns",
     "is_dataset",
     "iter_table",
+    "layout_of",
     "look_at",
+    "native_digest",
     "picture_names",
     "plugin_digest",
     "questions_asked",
     "read_examples",
     "read_folder",
+    "read_native",
+    "read_native_pictures",
     "read_plugin",
     "read_table",
     "read_table_pictures",

@@ -42,12 +42,13 @@ def while_unchanged(read: Callable[[Path, *Given], Known]) -> Callable[[Path, *G
     @wraps(read)
     def known(path: Path, *given: *Given) -> Known:
         version = version_of(path)
-        return kept(path, version, given) if _is_settled(version) else read(path, *given)
+        return kept(path, version, given) if is_settled(version) else read(path, *given)
 
     return known
 
 
-def _is_settled(version: Version) -> bool:
+def is_settled(version: Version) -> bool:
+    """Whether files of that version were last written so long ago that a change would show."""
     last_ns = max((max(modified, changed) for *_, modified, changed in version), default=0)
     return time.time_ns() - last_ns > COARSEST_CLOCK_NS
 

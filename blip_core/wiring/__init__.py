@@ -41,6 +41,7 @@ from blip_core.wiring.tuning import load_base, tuning_job, vision_states
 from blip_core.wiring.variants import (
     adapter_folder,
     adapter_identity,
+    asking,
     connect_served,
     inference_settings,
     load_variant,
@@ -58,6 +59,7 @@ __all__ = [
     "adapter_identity",
     "ask_server",
     "asked_as",
+    "asking",
     "build_labeller",
     "build_painter",
     "build_writer",

@@ -1,6 +1,7 @@
 """The rows that variants are judged on."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -14,8 +15,8 @@ _ONE_ANSWER = frozenset({"place", "time", "count"})
 """Kinds of bundled questions to which one answer alone is right, whatever the options."""
 
 
-def evaluation_examples(recipe: Recipe, dataset: Path | None = None) -> list[Example]:
-    """The rows that variants are judged on.
+def evaluation_examples(recipe: Recipe, dataset: Path | None = None) -> Collection[Example]:
+    """The rows that variants are judged on; those of a published set are made when they are gone through.
 
     Args:
         recipe: which rows these are.
@@ -37,6 +38,10 @@ def evaluation_examples(recipe: Recipe, dataset: Path | None = None) -> list[Exa
 
         rows = read_examples(*files_of_kind(settings, recipe.kind))
         return [replace(row, task=recipe.task) for row in rows]
+    if settings.kind == "native":
+        from blip_core.sources import NativeExamples
+
+        return NativeExamples(settings, recipe.task)
     from blip_core.pocket.evalset import load_bundled
 
     table = load_bundled(settings.style)
@@ -60,6 +65,10 @@ def evaluation_identity(recipe: Recipe, dataset_digest: str) -> str:
         from blip_core.sources import files_of_kind, table_digest
 
         return table_digest(*files_of_kind(settings, recipe.kind))
+    if settings.kind == "native":
+        from blip_core.sources import native_digest
+
+        return native_digest(settings)
     data = (files("blip_core.pocket") / "evalset" / f"{settings.style}.parquet").read_bytes()
     return f"{hashlib.sha256(data).hexdigest()}-{settings.limit}"
 

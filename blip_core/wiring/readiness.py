@@ -14,6 +14,7 @@ from blip_core.recipes.evaluation import TableEvaluation
 from blip_core.recipes.source import Source
 from blip_core.scoring.findings import check_measures
 from blip_core.scoring.measures import MEASURES
+from blip_core.scoring.published import check_published
 from blip_core.wiring.checkpoints import check_checkpoints, folder_of
 from blip_core.wiring.environment import prepare_environment
 from blip_core.wiring.evaluation import evaluation_examples
@@ -83,10 +84,15 @@ def check_can_run(recipe: Recipe) -> None:
         TableError: A table or folder that it names is not there, lacks a column or holds too little of use.
     """
     check_measures(recipe)
+    check_published(recipe)
     judged = [recipe, *(recipe.of_set(name) for name in recipe.further_sets)]
     for one in judged:
         if one.evaluation.kind == "table":
             evaluation_examples(one)
+        if one.evaluation.kind == "native":
+            from blip_core.sources import NativeExamples
+
+            NativeExamples(one.evaluation, one.task).check()
     for phase in recipe.each_phase():
         check_parts(recipe.in_phase(phase))
         if phase.grows_own:
@@ -129,6 +135,10 @@ def _check_source(source: Source, kind: Kind) -> None:
         from blip_core.sources import picture_names
 
         picture_names(Path(source.path).expanduser(), source.recursive)
+    if source.kind == "native":
+        from blip_core.sources import check_native, count_native
+
+        check_native(source, kind.name) if source.has_own_texts else count_native(source)
     if source.kind == "table":
         from blip_core.sources import PICTURE_FIELDS, answer_reading, files_of_kind, table_files
 

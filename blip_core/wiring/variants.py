@@ -27,6 +27,14 @@ def inference_settings(recipe: Recipe) -> Inference:
     return recipe.inference.model_copy(update={"describe_prompt": ""})
 
 
+def asking(recipe: Recipe, variant: Variant | ServerVariant) -> Inference:
+    """How one variant is asked: as the others are, unless it has a prompt of its own."""
+    settings = inference_settings(recipe)
+    if isinstance(variant, Variant) and variant.answer_prompt:
+        return settings.model_copy(update={"answer_prompt": variant.answer_prompt})
+    return settings
+
+
 def load_variant(recipe: Recipe, variant: Variant, adapter: Path | None) -> "Blip2Bundle":
     """A variant as it is judged, with its adapter if it has one."""
     from blip_core.modeling import load_adapter, load_blip2
@@ -110,7 +118,12 @@ def connect_served(recipe: Recipe, variant: ServerVariant) -> "ServedModel":
 
 def _not_kept(recipe: Recipe) -> Iterator[str]:
     """What a recipe asks of texts, and servers have no common parameter for, in words."""
-    asked = {"min_new_tokens": recipe.inference.min_new_tokens > 0, "beams": recipe.inference.beams > 1}
+    inference = recipe.inference
+    asked = {
+        "min_new_tokens": inference.min_new_tokens > 0,
+        "beams": inference.beams > 1,
+        "length_penalty": inference.length_penalty != 1.0,
+    }
     named = [f"inference.{name}" for name, is_asked in asked.items() if is_asked]
     if named:
         yield f"is not told of {' and '.join(named)}, for which the protocol has no parameter"

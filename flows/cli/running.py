@@ -18,6 +18,7 @@ from blip_core.reporting import (
     show_findings,
     show_ladder,
     show_places,
+    show_published,
 )
 from blip_core.reporting.answers import show_table
 from blip_core.wiring import (
@@ -124,6 +125,7 @@ def show_results(console: Console, recipe: Recipe, summary: Summary) -> None:
     if summary.report:
         scores = strict_json.loads(Path(summary.report).with_name(SCORES).read_text(encoding="utf-8"))
         show_ladder(console, from_scores(scores), score_note(recipe))
+    show_published(console, summary.published)
     show_findings(console, summary.findings)
     if summary.champion:
         show_champion(console, summary.champion)

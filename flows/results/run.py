@@ -22,6 +22,7 @@ from blip_core.reporting import (
     draw_scores,
     findings_of,
     from_scores,
+    published_of,
     summarise_comparisons,
     summarise_variants,
     write_report,
@@ -31,6 +32,7 @@ from blip_core.scoring import (
     Finding,
     decide,
 )
+from blip_core.scoring.published import BesidePublished
 from blip_core.store import ArtifactRef
 from blip_core.tracking.runs import JournalledRun
 from blip_core.wiring import evaluation_examples
@@ -84,7 +86,8 @@ def keep_results(recorder: Recorder, made: Phases, scores: ArtifactRef | None = 
     report = folder / REPORT if scores else None
     findings = findings_of(told)
     phases = {name: summarise_phase(made, name) for name in made.names if name}
-    summary = summarise(recorder, dataset, adapter, ladder, report, decision, findings, phases)
+    beside = published_of(told)
+    summary = summarise(recorder, dataset, adapter, ladder, report, decision, findings, phases, beside)
     if scores and adapter:
         keep_card(recorder, folder, adapter, told)
     if scores:
@@ -238,6 +241,7 @@ def summarise(
     decision: Decision | None = None,
     findings: Sequence[Finding] = (),
     phases: Mapping[str, PhaseSummary] = NO_PHASES,
+    published: Sequence[BesidePublished] = (),
 ) -> Summary:
     """The run as programs see it."""
     return Summary(
@@ -255,5 +259,6 @@ def summarise(
         report=str(report or ""),
         champion=ChampionSummary(decision.won, decision.reasons) if decision else None,
         findings=tuple(findings),
+        published=tuple(published),
         phases=phases,
     )

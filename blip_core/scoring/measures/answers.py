@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rapidfuzz.distance import Levenshtein
 
+from blip_core.scoring.measures.lemmas import lemmatised
 from blip_core.scoring.measures.measure import Measure, referenced
 from blip_core.scoring.measures.vqa_text import normalised_answer
 
@@ -34,6 +35,16 @@ def vqa_accuracy(text: str, references: Sequence[str]) -> float:
     return sum(min(1.0, count / needed) for count in others) / len(people)
 
 
+def vqa_accuracy_of_lemmas(text: str, references: Sequence[str]) -> float:
+    """VQA accuracy of the dictionary forms of a text's words, as LAVIS judges OK-VQA."""
+    return vqa_accuracy(lemmatised(text), references)
+
+
+def gqa_accuracy(text: str, references: Sequence[str]) -> float:
+    """1 where the normalised text is the right one as it stands, as LAVIS judges GQA."""
+    return float(normalised_answer(text) in references)
+
+
 def anls(text: str, references: Sequence[str]) -> float:
     """Normalised Levenshtein similarity, 0 to 1, to the nearest right text (arXiv 1905.13648, eq. 1)."""
     said = _plain(text)
@@ -48,5 +59,9 @@ def _plain(text: str) -> str:
 MEASURES = (
     Measure("exact-answer", "share of answers that are the right text", referenced(exact), _FREE),
     Measure("vqa-accuracy", "VQA accuracy", referenced(vqa_accuracy), _FREE),
+    Measure(
+        "vqa-accuracy-lemmas", "VQA accuracy of dictionary forms", referenced(vqa_accuracy_of_lemmas), _FREE
+    ),
+    Measure("gqa-accuracy", "GQA accuracy", referenced(gqa_accuracy), _FREE),
     Measure("anls", "ANLS", referenced(anls), _FREE),
 )
