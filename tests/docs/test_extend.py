@@ -10,11 +10,12 @@ from blip_core.kinds import kind_of
 from blip_core.planning.counting import count_rows
 from blip_core.planning.timing import time_plugged
 from blip_core.plugins import GROUPS
-from blip_core.recipes import Curation, load_recipe
+from blip_core.recipes import Curation, NativeEvaluation, load_recipe
 from blip_core.recipes.overrides import parse_override
 from blip_core.records import Example, Picture, Prediction
 from blip_core.scoring.judging import asked_measures
 from blip_core.scoring.measurement import measure_run
+from blip_core.sources import read_native
 from blip_core.store import iter_rows, read_rows
 from blip_core.wiring import check_can_run
 from tasks import build_dataset, compare, label_pictures, paint_pictures, read_pictures, write_scenes
@@ -114,6 +115,18 @@ def test_its_gate_refuses_and_is_counted(page, tmp_path):
     assert curated.kept == rows[:1]
     assert [(one.id, one.reason) for one in curated.rejections] == [(rows[1].id, "too-dark")]
     assert [gate.gate for gate in curated.gates] == ["dark"]
+
+
+def test_its_layout_is_read_like_those_that_ship(page, tmp_path):
+    given = page[2]["evaluation"]["evaluation"]
+    root = tmp_path / given["path"]
+    root.mkdir()
+    (root / "a.png").write_bytes(png(world_pixels(0)))
+    (root / "b.png").write_bytes(png(world_pixels(1)))
+    (root / "captions.txt").write_text("a.png\ta boat\nwithout\na.png\ta kite\nb.png\ta cup\n")
+    rows, refused = read_native(NativeEvaluation(**given | {"path": str(root)}), "caption")
+    assert [(row.id, row.target) for row in rows] == [("a.png", "a boat"), ("b.png", "a cup")]
+    assert [one.reason for one in refused] == ["no-tab", "repeated-id"]
 
 
 def test_its_source_is_read_and_keyed_by_its_content(page, tmp_path, monkeypatch):

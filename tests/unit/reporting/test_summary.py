@@ -18,6 +18,7 @@ def test_the_object_has_the_promised_keys(summary):
         "report",
         "champion",
         "findings",
+        "published",
         "phases",
     }
     assert set(values["dataset"]) == {"path", "digest", "rows", "rejected"}
