@@ -53,10 +53,79 @@ class AttributeSettings(Section):
         return self
 
 
+class ZapposSettings(AttributeSettings):
+    """UT-Zappos50K: folders of pictures, `meta-data.csv`, and `image-path.mat` or its CSV."""
+
+    ATTRIBUTES = frozenset(
+        ("object", "category", "material", "closure", "heel", "insole", "gender", "toe", "brand")
+    )
+
+    caption: str = "a photo of {material} {object}"
+    """Caption of a row: a text with attributes in braces."""
+    images: Literal["ut-zap50k-images", "ut-zap50k-images-square"] = "ut-zap50k-images"
+    """Which of its two folders of pictures."""
+
+
+class MitStatesSettings(AttributeSettings):
+    """MIT-States: a folder for each adjective and noun."""
+
+    ATTRIBUTES = frozenset(("attribute", "object"))
+
+    caption: str = "a photo of {attribute} {object}"
+    """Caption of a row: a text with attributes in braces."""
+
+
+class FashionSettings(AttributeSettings):
+    """DeepFashion-MultiModal: captions, and labels of shape, fabric and pattern."""
+
+    ATTRIBUTES = frozenset(
+        (
+            *("sleeves", "length", "socks", "hat", "glasses", "neckwear", "wristwear", "ring", "waist"),
+            *("neckline", "cardigan", "navel", "upper-fabric", "lower-fabric", "outer-fabric"),
+            *("upper-pattern", "lower-pattern", "outer-pattern", "gender", "garment"),
+        )
+    )
+
+
+class InShopSettings(AttributeSettings):
+    """In-shop Clothes Retrieval of DeepFashion: descriptions, colours and attributes of items."""
+
+    ATTRIBUTES = frozenset(("color", "gender", "garment", "attributes"))
+
+    part: Literal["all", "train", "query", "gallery"] = "all"
+    """Which part of `list_eval_partition.txt`."""
+
+
+class ShardsSettings(Section):
+    """Shards of picture-text pairs: TAR files as webdataset and img2dataset write them."""
+
+    pattern: str = Field(default="*.tar", pattern=r"^[^/\\]+$")
+    """Names of the shards, with * for anything."""
+    caption_key: str = ""
+    """Key of the caption in each pair's JSON; empty, its text file is the caption."""
+
+
+class AltTextSettings(Section):
+    """A folder of pictures with a JSONL file of their alternative texts."""
+
+    index: str = Field(default="alt-texts.jsonl", pattern=r"^[^/\\]+$")
+    """The JSONL file: an object a line."""
+    picture_key: str = "file"
+    """Key of the picture's name below the folder."""
+    text_key: str = "alt"
+    """Key of the text."""
+
+
 LAYOUTS: Mapping[str, type[Section]] = {
     "vqav2": VqaSettings,
     "okvqa": VqaSettings,
     "gqa": GqaSettings,
+    "ut-zappos": ZapposSettings,
+    "mit-states": MitStatesSettings,
+    "deepfashion-multimodal": FashionSettings,
+    "in-shop": InShopSettings,
+    "shards": ShardsSettings,
+    "alt-texts": AltTextSettings,
 }
 """Settings of each layout that ships, by its name; how it is read stands in `blip_core.sources.native`."""
 
@@ -65,7 +134,7 @@ class NativeFiles(Section):
     """A published set in the files it comes in."""
 
     layout: Slug
-    """Which set; `foundry recipes --parts` lists them."""
+    """Which set; docs/how-to/published-sets.md and `foundry recipes --parts` list them."""
     path: str = Field(min_length=1)
     """Folder that the set was unpacked in."""
     limit: int | None = Field(default=None, ge=1)

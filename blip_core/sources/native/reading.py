@@ -264,7 +264,9 @@ def native_digest(files: NativeFiles) -> str:
         TableError: See `NativeSet.rows`.
     """
     named = native_set(files)
-    made_of = {ascii(str(path.relative_to(named.root))): file_digest(path) for path in named.files}
+    made_of = {
+        ascii(str(path.relative_to(named.root))): file_digest(path) for path in named.files if path.is_file()
+    }
     names = set()
     if not named.layout.has_pictures_inside:
         names = {one.picture for one in named.rows() if isinstance(one, NativeRow)}
