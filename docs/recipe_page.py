@@ -1,6 +1,7 @@
 """The reference page of the recipe schema, section by section."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from html import escape
 from typing import Any, Literal, get_args, get_origin
 
@@ -54,7 +55,7 @@ checkpoint clings to the new one; a checkpoint that `--set` names is loaded in t
 replaces, unless `--set` says otherwise. The order of `--set` does not matter.
 
 The column *set by what is shipped* tells values of the shipped recipes that differ from the default, and
-under which profiles they hold; no profile in brackets means all of them."""
+under which profiles, or in which recipe, they hold; nothing in brackets means everywhere."""
 
 
 def recipe_page() -> str:
@@ -136,20 +137,31 @@ def _shipped_words(path: tuple[str, ...], field: FieldInfo) -> str:
     """Values of the shipped recipes other than the default, each with the profiles it holds under."""
     if _has_own_section(field):
         return ""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[tuple[str, str]]] = {}
     for recipe in recipe_names():
         for profile in profile_names():
-            value = _value_at(load_recipe(recipe, profile), path)
+            value = _value_at(_shipped(recipe, profile), path)
             if value is not _ABSENT and value != field.default:
-                found.setdefault(_value_words(value), []).append(f"{recipe}/{profile}")
-    return ", ".join(_with_profiles(words, where) for words, where in found.items())
+                found.setdefault(_value_words(value), []).append((recipe, profile))
+    return ", ".join(_with_places(words, where) for words, where in found.items())
 
 
-def _with_profiles(words: str, where: list[str]) -> str:
-    one_recipe = len(recipe_names()) == 1
-    if len(where) == len(recipe_names()) * len(profile_names()):
+@cache
+def _shipped(recipe: str, profile: str) -> Recipe:
+    """A shipped recipe under a profile; every field asks for all of them."""
+    return load_recipe(recipe, profile)
+
+
+def _with_places(words: str, where: list[tuple[str, str]]) -> str:
+    """A value with profiles that it has in every recipe, then recipes, then recipes under a profile."""
+    recipes, profiles = recipe_names(), profile_names()
+    everywhere = [profile for profile in profiles if all((recipe, profile) in where for recipe in recipes)]
+    others = [profile for profile in profiles if profile not in everywhere]
+    if not others:
         return words
-    return f"{words} ({', '.join(name.partition('/')[2] if one_recipe else name for name in where)})"
+    whole = [recipe for recipe in recipes if all((recipe, profile) in where for profile in others)]
+    rest = [f"{recipe}/{one}" for recipe, one in where if one in others and recipe not in whole]
+    return f"{words} ({', '.join([*everywhere, *whole, *rest])})"
 
 
 _ABSENT = object()
