@@ -3,6 +3,7 @@
 from blip_core.reporting.drawings import draw_learning, draw_scores
 from blip_core.reporting.findings import show_findings
 from blip_core.reporting.html import Report, Sample, render_report, write_report
+from blip_core.reporting.labellers import LabellerTables, labeller_tables
 from blip_core.reporting.ladder import POCKET_NOTE, Ladder, Rung, from_scores
 from blip_core.reporting.ladder_table import show_champion, show_ladder
 from blip_core.reporting.published import show_published
@@ -30,6 +31,7 @@ __all__ = [
     "ChampionSummary",
     "ComparisonSummary",
     "DatasetSummary",
+    "LabellerTables",
     "Ladder",
     "MlflowSummary",
     "PhaseSummary",
@@ -45,6 +47,7 @@ __all__ = [
     "draw_scores",
     "findings_of",
     "from_scores",
+    "labeller_tables",
     "published_of",
     "render_report",
     "show_champion",

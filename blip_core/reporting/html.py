@@ -14,6 +14,7 @@ from blip_core.reporting import tables
 from blip_core.reporting.drawings import FIGURES, draw_learning, draw_scores
 from blip_core.reporting.findings import findings_cells
 from blip_core.reporting.gallery import Answers, Gallery, as_script_data, build_gallery
+from blip_core.reporting.labellers import LabellerTables
 from blip_core.reporting.ladder import Ladder
 from blip_core.reporting.pictures import data_uri, picture_uri
 from blip_core.reporting.published import published_cells
@@ -59,6 +60,7 @@ class Report:
         samples: a few examples of the dataset.
         recipe_toml: the resolved recipe.
         note: what a reader has to know of the scores.
+        labellers: those of several phases side by side; None where there is one.
     """
 
     title: str
@@ -74,6 +76,7 @@ class Report:
     samples: Sequence[Sample] = ()
     recipe_toml: str = ""
     note: str = ""
+    labellers: LabellerTables | None = None
 
 
 def render_report(report: Report) -> str:

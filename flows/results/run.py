@@ -12,6 +12,7 @@ from blip_core.records import Example, Prediction
 from blip_core.reporting import (
     POCKET_NOTE,
     ChampionSummary,
+    LabellerTables,
     Ladder,
     MlflowSummary,
     PhaseSummary,
@@ -40,6 +41,7 @@ from flows.phases import Phases
 from flows.recording import ANSWERING, Recorder
 from flows.result_pages import REPORT, show_results
 from flows.results.adapter_cards import stored_card
+from flows.results.labellers import keep_labellers
 from flows.results.metrics import finding_metrics, finding_row, gain_metrics, headline, variant_metrics
 from flows.results.phases import (
     SHEET,
@@ -92,7 +94,8 @@ def keep_results(recorder: Recorder, made: Phases, scores: ArtifactRef | None = 
         keep_card(recorder, folder, adapter, told)
     if scores:
         drawn = [*keep_scores(recorder, folder, told, ladder), *learning.drawn]
-        write_page(recorder, folder, summary, told, dataset, learning, samples, drawn)
+        labellers = keep_labellers(recorder, made)
+        write_page(recorder, folder, summary, told, dataset, learning, samples, drawn, labellers)
     recorder.run.metrics(counts(dataset, adapter))
     show_results(recorder, summary, ladder, score_note(recorder.recipe) if scores else "")
     return summary.to_dict()
@@ -147,6 +150,7 @@ def write_page(
     learning: Learning,
     samples: Sequence[Example],
     drawn: Sequence[Path],
+    labellers: LabellerTables | None,
 ) -> None:
     """Write the run's page and keep it in MLflow, too."""
     recipe = recorder.recipe
@@ -167,6 +171,7 @@ def write_page(
         ],
         recipe_toml=recipe.to_toml(),
         note=score_note(recipe),
+        labellers=labellers,
     )
     recorder.run.artifact(write_report(page, folder / REPORT))
 
