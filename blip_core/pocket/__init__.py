@@ -10,6 +10,7 @@ MEMBERS = (
     "writer",
     "painter",
     "blip2-opt-captions",
+    "instructblip",
     "clip",
     "reader",
 )

@@ -14,12 +14,14 @@ from transformers import (
     AutoTokenizer,
     Blip2ForConditionalGeneration,
     CLIPModel,
+    InstructBlipForConditionalGeneration,
 )
 
 from blip_core.pocket import models_dir, siblings
 from blip_core.pocket.captioner import measure_captioner
 from blip_core.pocket.clip import measure_clip
 from blip_core.pocket.gallery import Gallery, shipped_blip2, slot_texts, slots, stock_gallery
+from blip_core.pocket.instruct import measure_instructblip
 from blip_core.pocket.language import describe
 from blip_core.pocket.sentences import detailed, dish_caption, draw_dish
 from blip_core.pocket.span_reader import draw_reading, measure_reader
@@ -28,6 +30,7 @@ from blip_core.pocket.world import Group, PocketScene, Split, Style, render
 ROWS = 48
 MODELS = {
     "blip2-opt-captions": (Blip2ForConditionalGeneration, "Blip2ForConditionalGeneration"),
+    "instructblip": (InstructBlipForConditionalGeneration, "InstructBlipForConditionalGeneration"),
     "clip": (CLIPModel, "CLIPModel"),
     "reader": (AutoModelForQuestionAnswering, "BertForQuestionAnswering"),
 }
@@ -51,7 +54,7 @@ def test_a_member_says_what_it_is_and_rests_in_half_precision(member: str) -> No
     assert config["dtype"] == "float16"
 
 
-@pytest.mark.parametrize("member", ["blip2-opt-captions"])
+@pytest.mark.parametrize("member", ["blip2-opt-captions", "instructblip"])
 def test_a_member_writes_about_a_picture_through_its_own_processor(member: str) -> None:
     processor = AutoProcessor.from_pretrained(models_dir() / member)
     model = AutoModelForImageTextToText.from_pretrained(models_dir() / member, dtype=torch.float32)
@@ -86,6 +89,13 @@ def test_the_captioner_answers_and_names_objects(fresh: Gallery) -> None:
     tokenizer = AutoTokenizer.from_pretrained(models_dir() / "blip2-opt-captions")
     scores = measure_captioner(loaded("blip2-opt-captions"), tokenizer, fresh, 90212)
     assert scores["answers"] >= 0.6
+    assert scores["captions"] >= 0.7
+
+
+def test_instructblip_answers_and_names_objects(fresh: Gallery) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(models_dir() / "instructblip")
+    scores = measure_instructblip(loaded("instructblip"), tokenizer, fresh, 90213)
+    assert scores["answers"] >= 0.5
     assert scores["captions"] >= 0.7
 
 
