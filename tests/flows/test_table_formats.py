@@ -1,4 +1,4 @@
-"""The same sixty questions, handed in in every format that is read, get the same answers."""
+"""The same questions, handed in in every format that is read, get the same answers."""
 
 import base64
 import csv
@@ -13,8 +13,9 @@ import pytest
 from blip_core.pocket.evalset import load_bundled
 from blip_core.recipes import load_recipe
 from blip_core.reporting.submission import submission_rows
+from tests.examples import examples
 
-ROWS = 60
+ROWS = examples(60)
 COLUMNS = ("index", "image", "question", "A", "B", "C", "D", "answer")
 
 

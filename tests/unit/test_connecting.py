@@ -38,7 +38,7 @@ def listener():
     with ThreadingHTTPServer(("127.0.0.1", 0), _Proxy) as server:
         server.asked = []
         server.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=[0.02], daemon=True)
         thread.start()
         yield server
         server.shutdown()
