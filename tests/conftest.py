@@ -19,6 +19,8 @@ LONGEST_FIRST = (
     "flows/test_phases",
     "flows/test_predict",
     "flows/test_stages_alone",
+    "layouts/test_others_to_ladder",
+    "layouts/test_sources_to_ladder",
     "flows/test_pipeline",
     "flows/test_compare_variants",
     "flows/test_plan",
