@@ -34,8 +34,7 @@ def used_checkpoints(recipe: Recipe) -> Iterator[tuple[str, Checkpoint]]:
         if phase.grows_own:
             for field, checkpoint in _of_rows(recipe.in_phase(phase)):
                 yield phase.path_of(field), checkpoint
-    if recipe.tuned_phases():
-        yield "finetune.base", recipe.finetune.base
+    yield "finetune.base", recipe.finetune.base
     for variant in recipe.variants:
         if isinstance(variant, Variant):  # a server has loaded its own
             yield f"variants.{variant.name}.model", variant.model
