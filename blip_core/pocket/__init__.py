@@ -10,6 +10,7 @@ MEMBERS = (
     "writer",
     "painter",
     "blip2-opt-captions",
+    "blip2-llama",
     "instructblip",
     "clip",
     "reader",

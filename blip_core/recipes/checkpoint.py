@@ -19,6 +19,7 @@ POCKET_MODELS = (
     "blip2-opt",
     "blip2-t5",
     "blip2-opt-captions",
+    "blip2-llama",
     "instructblip",
     "clip",
     "reader",

@@ -30,6 +30,7 @@ from blip_core.pocket.world import Group, PocketScene, Split, Style, render
 ROWS = 48
 MODELS = {
     "blip2-opt-captions": (Blip2ForConditionalGeneration, "Blip2ForConditionalGeneration"),
+    "blip2-llama": (Blip2ForConditionalGeneration, "Blip2ForConditionalGeneration"),
     "instructblip": (InstructBlipForConditionalGeneration, "InstructBlipForConditionalGeneration"),
     "clip": (CLIPModel, "CLIPModel"),
     "reader": (AutoModelForQuestionAnswering, "BertForQuestionAnswering"),
@@ -54,7 +55,7 @@ def test_a_member_says_what_it_is_and_rests_in_half_precision(member: str) -> No
     assert config["dtype"] == "float16"
 
 
-@pytest.mark.parametrize("member", ["blip2-opt-captions", "instructblip"])
+@pytest.mark.parametrize("member", ["blip2-opt-captions", "blip2-llama", "instructblip"])
 def test_a_member_writes_about_a_picture_through_its_own_processor(member: str) -> None:
     processor = AutoProcessor.from_pretrained(models_dir() / member)
     model = AutoModelForImageTextToText.from_pretrained(models_dir() / member, dtype=torch.float32)
