@@ -56,6 +56,7 @@ KEPT = {
     ),
     "unit/tracking/test_clock.py::test_every_step_arrives_once_and_in_order": ("back and forth", "still"),
     "unit/training/test_finetuning.py::test_only_the_adapter_moves": ("none-opt", "nf4-t5"),
+    "unit/training/test_launching.py::test_two_processes_take_the_steps_of_one": ("a seq2seq",),
     "unit/training/test_resuming.py::test_what_goes_on_ends_with_the_bits_of_what_was_never_ended": (
         "opt in passes",
         "nf4, computed twice",

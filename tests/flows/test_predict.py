@@ -162,40 +162,43 @@ def answer(signs: Path, out: Path, doubles: list[str], variant: str = "flan-t5",
     return predict(str(given.pop("table", signs)), str(out), variant=variant, **given)
 
 
+@pytest.fixture(scope="module")
+def shared_home(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def answered(shared_home, doubles, table, prefect_server, tmp_path_factory):
+    """Summary of the table's first run."""
+    with pytest.MonkeyPatch.context() as patch, sending_logs():
+        patch.setenv("FOUNDRY_HOME", str(shared_home))
+        return answer(table, tmp_path_factory.mktemp("answered") / "out", doubles)
+
+
+@pytest.fixture(scope="module")
+def tuned(shared_home, doubles, prefect_server):
+    """The adapter that the recipe tunes."""
+    from flows.finetune import finetune
+
+    with pytest.MonkeyPatch.context() as patch:
+        stand_in_doubles(patch)
+        patch.setenv("FOUNDRY_HOME", str(shared_home))
+        return finetune(overrides=doubles)["adapter"]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server", "use_doubles")
 @pytest.mark.filterwarnings("default")
 class TestFlow:
-    @pytest.fixture(scope="class")
-    def shared_home(self, tmp_path_factory) -> Path:
-        return tmp_path_factory.mktemp("home")
-
     @pytest.fixture
     def predict(self, shared_home, doubles, table, monkeypatch):
-        """Answer the table in the class's home."""
+        """Answer the table in the module's home."""
         monkeypatch.setenv("FOUNDRY_HOME", str(shared_home))
 
         def run(out: Path, variant: str = "flan-t5", **changes):
             return answer(table, out, **{"doubles": doubles, "variant": variant, **changes})
 
         return run
-
-    @pytest.fixture(scope="class")
-    def answered(self, shared_home, doubles, table, prefect_server, tmp_path_factory):
-        """Summary of the table's first run."""
-        with pytest.MonkeyPatch.context() as patch, sending_logs():
-            patch.setenv("FOUNDRY_HOME", str(shared_home))
-            return answer(table, tmp_path_factory.mktemp("answered") / "out", doubles)
-
-    @pytest.fixture(scope="class")
-    def tuned(self, shared_home, doubles, prefect_server):
-        """The adapter that the recipe tunes."""
-        from flows.finetune import finetune
-
-        with pytest.MonkeyPatch.context() as patch:
-            stand_in_doubles(patch)
-            patch.setenv("FOUNDRY_HOME", str(shared_home))
-            return finetune(overrides=doubles)["adapter"]
 
     def test_a_table_is_answered_in_its_order_and_scored(self, answered, table):
         out = Path(answered["out"])

@@ -76,14 +76,18 @@ def make_job(
     return make
 
 
-def test_two_processes_take_the_steps_of_one(make_job: MakeJob, tmp_path: Path) -> None:
-    jobs = {
-        "t5": make_job("t5", own_description_share=0.5),
-        "begun": dataclasses.replace(make_job("begun", learning_rate=LITTLE), start=tmp_path / "t5"),
+@pytest.mark.parametrize("kinds", ["a seq2seq", "every kind"])
+def test_two_processes_take_the_steps_of_one(make_job: MakeJob, tmp_path: Path, kinds: str) -> None:
+    others = {
         "opt": make_job("opt", "opt", weight_decay=0.1),
         "full": make_job(
             "full", adapter=Adapter(preset="projection-queries"), quantisation="nf4", micro_batch_size=1
         ),
+    }
+    jobs = {
+        "t5": make_job("t5", own_description_share=0.5),
+        "begun": dataclasses.replace(make_job("begun", learning_rate=LITTLE), start=tmp_path / "t5"),
+        **(others if kinds == "every kind" else {}),
         LITTLE_MEMORY: make_job(LITTLE_MEMORY, own_description_share=0.5),
         "dropout": make_job("dropout", adapter=DROPOUT),
         "ended": make_job("ended", adapter=DROPOUT, save_every_steps=2, checkpoints=tmp_path / "kept"),
@@ -97,7 +101,7 @@ def test_two_processes_take_the_steps_of_one(make_job: MakeJob, tmp_path: Path) 
         print,
     )
 
-    for name in ("t5", "begun", "opt", "full"):
+    for name in jobs.keys() & {"t5", "begun", "opt", "full"}:
         alone = tune_job(dataclasses.replace(jobs[name], out_dir=tmp_path / "alone" / name), ALONE)
         assert losses(shared[name]["curve"]) == pytest.approx(losses(alone.curve), abs=1e-4)
         assert norms(shared[name]["curve"]) == pytest.approx(norms(alone.curve), rel=1e-3)
