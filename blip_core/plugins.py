@@ -14,7 +14,9 @@ from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
 from blip_core.errors import FoundryError, RecipeError, StageFailure
 
-Group = Literal["gates", "measures", "kinds", "sources", "layouts", "writers", "painters", "labellers"]
+Group = Literal[
+    "gates", "steps", "measures", "kinds", "sources", "layouts", "writers", "painters", "labellers"
+]
 GROUPS: tuple[Group, ...] = get_args(Group)
 
 _PREFIX = "blip_foundry."

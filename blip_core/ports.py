@@ -1,11 +1,12 @@
 """What a stage needs from a model or a tracker, and nothing more.
 
-The three model ports share a contract. Every row comes with its own seed: on the same machine and in the same
-batch a row's output depends on its prompt and its seed alone, never on what its neighbours drew. Where memory
-runs out a model works its rows in smaller parts, each row under its seed, as if it had been asked in batches
-of that size. An empty batch gives an empty list. Sequences of different lengths raise `ValueError`. `close`
-may be called twice, and a closed model refuses work with `StageFailure`. A text that would be chosen by
-logits that are no numbers is refused with `NotANumber`, which tells the row's place in the batch.
+The ports of models that write or paint share a contract. Every row comes with its own seed: on the same
+machine and in the same batch a row's output depends on its prompt and its seed alone, never on what its
+neighbours drew. Where memory runs out a model works its rows in smaller parts, each row under its seed, as if
+it had been asked in batches of that size. An empty batch gives an empty list. Sequences of different lengths
+raise `ValueError`. `close` may be called twice, and a closed model refuses work with `StageFailure`. A text
+that would be chosen by logits that are no numbers is refused with `NotANumber`, which tells the row's place
+in the batch.
 """
 
 import hashlib
@@ -105,6 +106,65 @@ class Judge(Protocol):
 
     def answer(self, rows: Sequence[Example]) -> list[str]:
         """One answer a row, in order: a letter where there are options, else a text; empty for none."""
+        ...
+
+    def close(self) -> None:
+        """Release the model's memory."""
+        ...
+
+
+@runtime_checkable
+class PictureTextScorer(Protocol):
+    """Says how well texts fit pictures: a model that embeds both, or one that matches them."""
+
+    def score(self, pictures: Sequence[Image], texts: Sequence[Sequence[str]]) -> list[list[float]]:
+        """Score each RGB picture with each of its own texts, in order: a cosine, or a probability.
+
+        Raises:
+            ValueError: There are not as many lists of texts as pictures.
+            NotANumber: A score is none.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the model's memory."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Embeds texts: a model of sentence vectors."""
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """One vector of length 1 a text, in order; the product of two is their cosine."""
+        ...
+
+    def close(self) -> None:
+        """Release the model's memory."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An answer that stands in a text.
+
+    Attributes:
+        text: as it stands there.
+        start: where it begins, in characters.
+        score: how far it is ahead of no answer, in logits; more is surer.
+    """
+
+    text: str
+    start: int
+    score: float
+
+
+@runtime_checkable
+class SpanReader(Protocol):
+    """Finds answers in texts: an extractive reader."""
+
+    def read(self, questions: Sequence[str], texts: Sequence[str]) -> list[Span | None]:
+        """The likeliest answer to each question in its text; None where no answer is likelier."""
         ...
 
     def close(self) -> None:

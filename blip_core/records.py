@@ -6,8 +6,8 @@ that every row can be walked back to the prompt that started it: scene `nature-0
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from math import isfinite
 from typing import Any, ClassVar, Literal, Self, get_args
 
@@ -39,6 +39,10 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 MAX_DETAIL_CHARS = 1_000
 _EXAMPLE_CHARS = 240  # a sentence that says what to do, with a name in it
 
+_NAMED = (
+    "scores",
+    "attributes",
+)  # of an example: maps, which rest as lists, because `datasets` reads no maps
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
@@ -124,8 +128,8 @@ class Rejection(Row):
     detail: str
 
     def __post_init__(self) -> None:
-        for field in ("id", "detail"):
-            object.__setattr__(self, field, _keepable(getattr(self, field)))
+        for name in ("id", "detail"):
+            object.__setattr__(self, name, _keepable(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +141,11 @@ class Example(Row):
     for `mcq` `answer` is the letter and `target` the text of the right option. A question has two options at
     least: places after the last one are empty, and `more` holds those from E on, where a table has them.
     `context` is a text that belongs to the question, where a table has one. `references` are all right texts,
-    `target` among them, where several people were asked; else it is empty.
+    `target` among them, where several people were asked; else it is empty. `scores` and `attributes` hold
+    what annotation steps found, by name; `mended` is the text as it was before a step mended it.
     """
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"context", "references"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"context", "references", "scores", "attributes", "mended"})
 
     id: str
     picture_id: str
@@ -161,15 +166,23 @@ class Example(Row):
     more: tuple[str, ...] = ()
     context: str = ""
     references: tuple[str, ...] = ()
+    scores: Mapping[str, float] = field(default_factory=dict, hash=False)
+    attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    mended: str = ""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
         many = {name: tuple(row.get(name) or ()) for name in ("more", "references")}
-        return cls(**{**row, **many, "image": row["image"]["bytes"]})
+        named = {name: {one["name"]: one["value"] for one in row.get(name) or ()} for name in _NAMED}
+        return cls(**{**row, **many, **named, "image": row["image"]["bytes"]})
 
     def to_row(self) -> dict[str, Any]:
         """The picture goes out as Hugging Face's `Image` rests: bytes and no path."""
-        return {**asdict(self), "image": {"bytes": self.image, "path": None}}
+        listed = {
+            name: [{"name": key, "value": value} for key, value in getattr(self, name).items()]
+            for name in _NAMED
+        }
+        return {**asdict(self), **listed, "image": {"bytes": self.image, "path": None}}
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -289,7 +302,7 @@ def example_schema(examples: Iterable[Example]) -> pa.Schema:
     """Schema of a file of examples: without what none of them has, as before there was any."""
     rows = list(examples)
     lacking = [name for name in sorted(Example.LATER) if not any(getattr(row, name) for row in rows)]
-    return pa.schema([field for field in EXAMPLE_SCHEMA if field.name not in lacking])
+    return pa.schema([one for one in EXAMPLE_SCHEMA if one.name not in lacking])
 
 
 def prediction_schema(tasks: Iterable[str]) -> pa.Schema:
@@ -316,6 +329,10 @@ def _keepable(text: str) -> str:
     return shown if len(shown) <= MAX_DETAIL_CHARS else shown[: MAX_DETAIL_CHARS - 1] + "…"
 
 
+def _named(value: pa.DataType) -> pa.DataType:
+    return pa.list_(pa.struct([("name", pa.string()), ("value", value)]))
+
+
 def _schema(text: str = "", integers: str = "", floats: str = "", binary: str = "") -> dict[str, pa.DataType]:
     columns: dict[str, pa.DataType] = {name: pa.string() for name in text.split()}
     columns |= {name: pa.int64() for name in integers.split()}
@@ -324,7 +341,7 @@ def _schema(text: str = "", integers: str = "", floats: str = "", binary: str = 
 
 
 def _ordered(record: type[Row], columns: dict[str, pa.DataType]) -> pa.Schema:
-    names = [field.name for field in fields(record)]  # type: ignore[arg-type]
+    names = [one.name for one in fields(record)]  # type: ignore[arg-type]
     return pa.schema([(name, columns[name]) for name in names])
 
 
@@ -336,8 +353,17 @@ LABEL_SCHEMA = _ordered(Label, _schema("id picture_id description question a b c
 REJECTION_SCHEMA = _ordered(Rejection, _schema("id stage reason detail"))
 EXAMPLE_SCHEMA = _ordered(
     Example,
-    _schema("id picture_id group category task description question a b c d answer target scene kind context")
-    | {"image": _IMAGE, "more": pa.list_(pa.string()), "references": pa.list_(pa.string())},
+    _schema(
+        "id picture_id group category task description question a b c d answer target scene kind context "
+        "mended"
+    )
+    | {
+        "image": _IMAGE,
+        "more": pa.list_(pa.string()),
+        "references": pa.list_(pa.string()),
+        "scores": _named(pa.float64()),
+        "attributes": _named(pa.string()),
+    },
 )
 TEXT_PREDICTION_SCHEMA = _ordered(
     Prediction,
@@ -352,6 +378,4 @@ TEXT_PREDICTION_SCHEMA = _ordered(
         "references": pa.list_(pa.string()),
     },
 )
-PREDICTION_SCHEMA = pa.schema(
-    [field for field in TEXT_PREDICTION_SCHEMA if field.name not in Prediction.LATER]
-)
+PREDICTION_SCHEMA = pa.schema([one for one in TEXT_PREDICTION_SCHEMA if one.name not in Prediction.LATER])

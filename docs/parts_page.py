@@ -18,6 +18,7 @@ it](../how-to/extend.md). How those that ship are set stands in [the recipe refe
 
 _TITLES: dict[Group, str] = {
     "gates": "Gates, in the order in which rows come to them: `curation.NAME`",
+    "steps": 'Annotation steps: `step` of a table in `annotations`; of others `step = "plugin"`, `part`',
     "measures": "Measures: `measure` of a finding",
     "kinds": "Kinds of task: `task`",
     "sources": "Sources: `source.kind`",

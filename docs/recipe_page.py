@@ -206,9 +206,9 @@ def _models_of(annotation: Any) -> list[type[Section]]:
 
 def _kind_of(model: type[Section]) -> str:
     """What a section that is one of several is told by; empty for others, whose `kind` may be anything."""
-    field: Mapping[str, FieldInfo] = model.model_fields
-    kinds = get_args(field["kind"].annotation) if "kind" in field else ()
-    return str(kinds[0]) if len(kinds) == 1 else ""
+    fields: Mapping[str, FieldInfo] = model.model_fields
+    told = [get_args(fields[name].annotation) for name in ("kind", "step") if name in fields]
+    return next((str(kinds[0]) for kinds in told if len(kinds) == 1), "")
 
 
 def _doc(model: type[Section]) -> str:

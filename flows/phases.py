@@ -7,7 +7,10 @@ from prefect import flow
 
 from blip_core.recipes import BASE, OWN, Recipe
 from blip_core.store import ArtifactRef
+from tasks.annotate_rows import annotate_rows
 from tasks.build_dataset import build_dataset
+from tasks.collect_rows import collect_rows
+from tasks.curate_rows import curate_rows
 from tasks.label_pictures import label_pictures
 from tasks.mix_rows import mix_rows
 from tasks.paint_pictures import paint_pictures
@@ -43,9 +46,11 @@ class Phases:
         """The rows of a phase: its own, or a mixture with those of earlier ones."""
         if name not in self.datasets:
             phase = self._phases[name]
+            recipe = self._recipe.in_phase(phase)
             earlier = {one: self.grow(one) for one in phase.weights if one != OWN}
+            drafting = {one: self.tune(one) for one in recipe.drafting_phases if phase.grows_own}
             make = grow_dataset.fn if is_only_planned() else grow_dataset
-            self.datasets[name] = make(self._recipe.in_phase(phase), phase.weights, earlier)
+            self.datasets[name] = make(recipe, phase.weights, earlier, drafting)
         return self.datasets[name]
 
     def tune(self, name: str) -> ArtifactRef:
@@ -60,7 +65,10 @@ class Phases:
 
 @flow(name="grow-dataset", flow_run_name="grow-dataset {recipe.label}")
 def grow_dataset(
-    recipe: Recipe, weights: Mapping[str, float] = NOTHING, earlier: Mapping[str, ArtifactRef] = NOTHING
+    recipe: Recipe,
+    weights: Mapping[str, float] = NOTHING,
+    earlier: Mapping[str, ArtifactRef] = NOTHING,
+    drafting: Mapping[str, ArtifactRef] = NOTHING,
 ) -> ArtifactRef:
     """Grow the dataset of a phase from nothing but prompts, or from the source it names.
 
@@ -68,23 +76,39 @@ def grow_dataset(
         recipe: the resolved recipe, as the phase has it.
         weights: of the sets that are mixed; none, the phase's own rows alone.
         earlier: datasets of earlier phases, by the names of those that are mixed.
+        drafting: adapters of earlier phases that write some of its texts.
     """
     if not weights:
-        return _own_rows(recipe)
-    sets = {name: _own_rows(recipe) if name == OWN else earlier[name] for name in weights}
+        return _own_rows(recipe, drafting)
+    sets = {name: _own_rows(recipe, drafting) if name == OWN else earlier[name] for name in weights}
     return mix_rows(recipe=recipe, sets=sets, weights=dict(weights))
 
 
-def _own_rows(recipe: Recipe) -> ArtifactRef:
+def _own_rows(recipe: Recipe, drafting: Mapping[str, ArtifactRef]) -> ArtifactRef:
     if recipe.source.has_own_texts:
-        return read_table(recipe=recipe)
+        return _annotated(recipe, drafting) if recipe.annotations else read_table(recipe=recipe)
     if not recipe.source.is_made_here:
         pictures = read_pictures(recipe=recipe)
     else:
         scenes = write_scenes(recipe=recipe)
         pictures = paint_pictures(recipe=recipe, scenes=scenes)
-    labels = label_pictures(recipe=recipe, pictures=pictures)
+    labels = label_pictures(recipe=recipe, pictures=pictures) if recipe.asks_labeller else None
+    if recipe.annotations or labels is None:
+        return _annotated(recipe, drafting, pictures, labels)
     return build_dataset(recipe=recipe, pictures=pictures, labels=labels)
+
+
+def _annotated(
+    recipe: Recipe,
+    drafting: Mapping[str, ArtifactRef],
+    pictures: ArtifactRef | None = None,
+    labels: ArtifactRef | None = None,
+) -> ArtifactRef:
+    """Rows that go through the annotation steps, one after the other, before the gates see them."""
+    rows = collect_rows(recipe=recipe, pictures=pictures, labels=labels)
+    for name, step in recipe.steps.items():
+        rows = annotate_rows(recipe=recipe, step=name, rows=rows, adapter=drafting.get(step.drafts_by))
+    return curate_rows(recipe=recipe, rows=rows, pictures=pictures)
 
 
 @flow(name="tune", flow_run_name="tune {recipe.label}")

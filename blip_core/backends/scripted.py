@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from PIL.Image import Image
 
 from blip_core.errors import StageFailure
-from blip_core.ports import NoPicture
+from blip_core.ports import NoPicture, Span
 
 Line = TypeVar("Line")
 
@@ -104,6 +104,74 @@ class ScriptedLabeller:
         texts = self._script.take(len(rows))
         self.calls += rows
         return texts
+
+    def close(self) -> None:
+        """Refuse further work."""
+        self._script.close()
+
+
+class ScriptedScorer:
+    """Answers pictures with the next lists of scores of a script; `calls` keeps the texts of each row.
+
+    Raises:
+        StageFailure: when the script runs out.
+    """
+
+    def __init__(self, scores: Iterable[Sequence[float]]) -> None:
+        self._script = _Script(self, scores)
+        self.calls: list[tuple[str, ...]] = []
+
+    def score(self, pictures: Sequence[Image], texts: Sequence[Sequence[str]]) -> list[list[float]]:
+        """Give the next scores; see `PictureTextScorer`."""
+        rows = [tuple(asked) for _, asked in zip(pictures, texts, strict=True)]
+        scores = [list(one) for one in self._script.take(len(rows))]
+        self.calls += rows
+        return scores
+
+    def close(self) -> None:
+        """Refuse further work."""
+        self._script.close()
+
+
+class ScriptedEmbedder:
+    """Answers texts with the next vectors of a script; `calls` keeps the texts.
+
+    Raises:
+        StageFailure: when the script runs out.
+    """
+
+    def __init__(self, vectors: Iterable[Sequence[float]]) -> None:
+        self._script = _Script(self, vectors)
+        self.calls: list[str] = []
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """Give the next vectors; see `Embedder`."""
+        vectors = [list(one) for one in self._script.take(len(texts))]
+        self.calls += texts
+        return vectors
+
+    def close(self) -> None:
+        """Refuse further work."""
+        self._script.close()
+
+
+class ScriptedReader:
+    """Answers questions with the next spans of a script; `calls` keeps the (question, text) of each row.
+
+    Raises:
+        StageFailure: when the script runs out.
+    """
+
+    def __init__(self, spans: Iterable[Span | None]) -> None:
+        self._script = _Script(self, spans)
+        self.calls: list[tuple[str, str]] = []
+
+    def read(self, questions: Sequence[str], texts: Sequence[str]) -> list[Span | None]:
+        """Give the next spans; see `SpanReader`."""
+        rows = list(zip(questions, texts, strict=True))
+        spans = self._script.take(len(rows))
+        self.calls += rows
+        return spans
 
     def close(self) -> None:
         """Refuse further work."""

@@ -13,6 +13,7 @@ from blip_core.errors import EmptyDataset
 from blip_core.recipes import Recipe
 from blip_core.records import REJECTION_SCHEMA, SPLITS, Example, Rejection, Split, example_schema
 from blip_core.store import write_rows
+from blip_core.texts import loose
 
 STAGE = "dataset"
 REJECTS = "rejects.parquet"
@@ -71,6 +72,41 @@ def write_dataset(
     return counts
 
 
+def require_enough(
+    examples: Sequence[Example],
+    least: int,
+    recipe: str,
+    steps: Sequence[Mapping[str, Any]],
+    gates: Sequence[Mapping[str, Any]],
+) -> None:
+    """Stop where rows that were annotated are too few, or too much alike, to be learnt.
+
+    Args:
+        examples: that the gates kept.
+        least: rows of one batch of tuning.
+        recipe: whose rows they are, with its phase.
+        steps: what each annotation step saw and kept.
+        gates: what each gate saw and refused.
+
+    Raises:
+        EmptyDataset: They are fewer, or captions that all say the same.
+    """
+    if len(examples) < least:
+        lost = [f"the step {one['step']} kept {one['kept']} of {one['seen']}" for one in steps]
+        lost += [f"the gate {one['gate']} refused {one['refused']} of {one['seen']}" for one in gates]
+        raise EmptyDataset(
+            f"{recipe} has {len(examples)} rows left, and one batch of tuning takes {least} "
+            f"(finetune.batch_size): {'; '.join(lost) or 'nothing was refused'}. Bring more pictures, or "
+            "loosen the step or gate that took most"
+        )
+    said = {loose(row.target) for row in examples if row.task == "caption"}
+    if len(said) == 1 and len(examples) > 1 and all(row.task == "caption" for row in examples):
+        raise EmptyDataset(
+            f"all {len(examples)} captions of {recipe} say the same, {examples[0].target!r}: nothing about "
+            "pictures could be learnt; mend the step that writes them, or name the right column"
+        )
+
+
 def shown_schema(examples: Sequence[Example]) -> pa.Schema:
     """Arrow schema of examples with the metadata that makes Hugging Face decode their pictures."""
     from datasets import Features, Image, List, Value  # takes seconds to import: readers need not wait for it
@@ -78,7 +114,13 @@ def shown_schema(examples: Sequence[Example]) -> pa.Schema:
     schema = example_schema(examples)
     texts = {name: Value("string") for name in schema.names}
     lists = {name: List(Value("string")) for name in ("more", "references") if name in texts}
-    features = Features(texts | {"image": Image()} | lists)
+    types = {"scores": "float64", "attributes": "string"}
+    named = {
+        name: List({"name": Value("string"), "value": Value(type_)})
+        for name, type_ in types.items()
+        if name in texts
+    }
+    features = Features(texts | {"image": Image()} | lists | named)
     return schema.with_metadata(features.arrow_schema.metadata)
 
 

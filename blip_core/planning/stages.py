@@ -241,4 +241,5 @@ def known_architectures(recipe: Recipe, models_dir: Path, pocket_dir: Path) -> d
     return {
         field: architecture_of(checkpoint, _KINDS.get(field, "blip-2"), field, models_dir, pocket_dir)
         for field, checkpoint in used_checkpoints(recipe)
+        if "annotations." not in field  # their memory and time are not foretold
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from blip_core.errors import RecipeError
-from blip_core.recipes import Checkpoint, Recipe, ServedModel, TextModel, Variant
+from blip_core.recipes import LABELLER, Checkpoint, Recipe, ServedModel, TextModel, Variant
 
 _WRITTEN = ("prompts", "world")  # sources whose scenes a language model writes
 
@@ -61,8 +61,12 @@ def _models_of_rows(recipe: Recipe) -> Iterator[tuple[str, TextModel]]:
         yield "scenes.model", recipe.scenes.model
     if source.kind == "prompts" and recipe.pictures.plugin is None:
         yield "pictures.model", recipe.pictures.model
-    if source.is_labelled and recipe.labels.plugin is None:  # else its own questions are taken
+    drafts = any(step.drafts_by == LABELLER for step in recipe.annotations)
+    if (recipe.asks_labeller or drafts) and recipe.labels.plugin is None:  # else its own questions are taken
         yield "labels.model", recipe.labels.model
+    for label, step in recipe.steps.items():
+        for field, checkpoint in step.checkpoints():
+            yield f"annotations.{label}.{field}", checkpoint
 
 
 def needs_of(recipe: Recipe) -> list[Need]:

@@ -12,6 +12,7 @@ from blip_core.prefetching.needs import Need
 
 PIPELINE_INDEX = "model_index.json"
 CONFIG = "config.json"
+POOLING = "1_Pooling/config.json"  # how a model of sentence vectors makes one of its tokens' states
 _TOKENIZER = "tokenizer_config.json"
 
 _TEXTS = (".json", ".txt", ".model", ".jinja")
@@ -132,7 +133,8 @@ def _model(repository: str, named: Mapping[str, RemoteFile]) -> Selection:
             f"{_offered(named, '.gguf')}"
         )
     model = _weights(repository, named, "")
-    return replace(model, files=(*model.files, *_further_tokenizers(named)))
+    pooling = [named[POOLING]] if POOLING in named else []
+    return replace(model, files=(*model.files, *_further_tokenizers(named), *pooling))
 
 
 def _further_tokenizers(named: Mapping[str, RemoteFile]) -> list[RemoteFile]:

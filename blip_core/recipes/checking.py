@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from blip_core.kinds import kind_of
+from blip_core.recipes.annotations import check_annotations
 from blip_core.recipes.base import check_placeholders
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.findings import check_findings
@@ -27,6 +28,7 @@ def check_recipe(recipe: "Recipe") -> None:
         _check_tuning(recipe)
         return
     check_order(recipe.phases)
+    _check_annotations(recipe)
     for phase in recipe.each_phase():
         with _told_of(phase.name):
             _check_rows(recipe.in_phase(phase))
@@ -77,6 +79,14 @@ def _check_phases(recipe: "Recipe") -> None:
             check_start(phase.name, settings, phase.start, tuned[phase.start])
 
 
+def _check_annotations(recipe: "Recipe") -> None:
+    earlier: list[str] = []
+    for phase in recipe.each_phase():
+        with _told_of(phase.name):
+            check_annotations(recipe.in_phase(phase).annotations, earlier)
+        earlier.append(phase.name)
+
+
 def _check_judged(recipe: "Recipe") -> None:
     """Refuse rows that would not judge: they have the recipe's task, and a split is the last phase's."""
     last = recipe.in_phase(recipe.each_phase()[-1])
@@ -117,7 +127,7 @@ def _check_source(recipe: "Recipe") -> None:
 
 
 def _check_labels(recipe: "Recipe") -> None:
-    if not recipe.source.is_labelled:
+    if not recipe.asks_labeller:
         return
     labels = recipe.labels
     if labels.prompt.count("<image>") != 1:

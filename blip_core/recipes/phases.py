@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from blip_core.recipes.annotations import Annotation
 from blip_core.recipes.base import MAX_SEED, Section, Slug, Task
 from blip_core.recipes.curation import Curation
 from blip_core.recipes.dataset import Dataset
@@ -46,6 +47,10 @@ class Phase(Section):
     """How its pictures are painted."""
     labels: Labels | None = None
     """How its pictures are labelled."""
+    annotations: Annotated[tuple[Annotation, ...], Field(strict=False)] | None = Field(
+        default=None, exclude_if=lambda steps: steps is None
+    )
+    """What is found out about its rows, or written to them, before the gates."""
     curation: Curation | None = None
     """Which of its labels are kept."""
     dataset: Dataset | None = None

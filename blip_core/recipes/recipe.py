@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from blip_core import strict_json
 from blip_core.kinds import Kind, kind_identity, kind_of
+from blip_core.recipes.annotations import LABELLER, Annotation, labels_of_steps
 from blip_core.recipes.base import MAX_SEED, Section, Slug, Task
 from blip_core.recipes.champion import Champion
 from blip_core.recipes.checking import check_recipe
@@ -60,6 +61,8 @@ class Recipe(Section):
     """How pictures are painted."""
     labels: Labels = Labels()
     """How pictures are labelled."""
+    annotations: tuple[Annotation, ...] = Field(default=(), strict=False, exclude_if=lambda steps: not steps)
+    """What is found out about rows, or written to them, before the gates; in this order."""
     curation: Curation = Curation()
     """Which labels are kept."""
     dataset: Dataset = Dataset()
@@ -102,6 +105,23 @@ class Recipe(Section):
     def label(self) -> str:
         """Its name, with that of the phase that it stands for."""
         return f"{self.name} {self.phase}".rstrip()
+
+    @property
+    def steps(self) -> dict[str, Annotation]:
+        """Its annotation steps in their order, by what they are called."""
+        return dict(zip(labels_of_steps(self.annotations), self.annotations, strict=True))
+
+    @property
+    def drafting_phases(self) -> tuple[str, ...]:
+        """Earlier phases whose adapters write texts of its rows."""
+        named = dict.fromkeys(step.drafts_by for step in self.annotations)
+        return tuple(name for name in named if name not in ("", LABELLER))
+
+    @property
+    def asks_labeller(self) -> bool:
+        """Whether its pictures are labelled, rather than described by a step or by a table."""
+        drafts_first = bool(self.annotations) and self.annotations[0].step == "draft"
+        return self.source.is_labelled and not drafts_first
 
     def each_phase(self) -> tuple[Phase, ...]:
         """Its phases in their order; of a recipe that names none, one without a name."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
+from blip_core.annotating import shipped_steps
 from blip_core.curation import shipped_gates
 from blip_core.errors import FoundryError
 from blip_core.kinds import KINDS
@@ -48,6 +49,8 @@ def _shipped(group: Group) -> list[Listed]:
 def _shipped_words(group: Group) -> Mapping[str, str]:
     if group == "gates":
         return {gate.name: gate.words for gate in shipped_gates()}
+    if group == "steps":
+        return {step.name: step.words for step in shipped_steps().values()}
     if group == "measures":
         return {measure.name: measure.words for measure in MEASURES}
     if group == "kinds":

@@ -148,6 +148,7 @@ _UNITS: Mapping[str, str] = {
     "scenes": "scenes",
     "pictures": "pictures",
     "labels": "pictures",
+    "annotate": "rows",
     "finetune": "steps",
     "predict": "rows",
 }
@@ -156,6 +157,8 @@ _WORDS: Mapping[str, Callable[[Told], str]] = {
     "scenes": _of_asked("scenes"),
     "pictures": _of_asked("pictures"),
     "labels": _of_asked("labels"),
+    "rows": _of_asked("rows"),
+    "annotate": _of_asked("rows"),
     "dataset": _dataset,
     "mix": _dataset,
     "finetune": _finetune,

@@ -11,6 +11,7 @@ Environment variables are read here and nowhere else:
     key_variable          of a model behind a server: the one that the recipe names holds its key
 """
 
+from blip_core.wiring.annotating import step_identity, step_models
 from blip_core.wiring.asking import asked_as, kind_for, table_of
 from blip_core.wiring.checkpoints import check_checkpoints, checkpoint_identity, locate_checkpoint, pinned
 from blip_core.wiring.environment import (
@@ -91,6 +92,8 @@ __all__ = [
     "prepare_environment",
     "server_facts",
     "server_key",
+    "step_identity",
+    "step_models",
     "table_of",
     "tuning_job",
     "use_prefect_api",

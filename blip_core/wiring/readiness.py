@@ -4,12 +4,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from blip_core.annotating import step_of
 from blip_core.curation import gates_on
 from blip_core.errors import TableError
 from blip_core.kinds import KINDS, Kind
 from blip_core.plugins import refuse_taken
 from blip_core.prefetching import check_image_token
 from blip_core.recipes import Checkpoint, Curation, Recipe, ServerVariant
+from blip_core.recipes.annotations import STEP_NAMES
 from blip_core.recipes.evaluation import TableEvaluation
 from blip_core.recipes.source import Source
 from blip_core.scoring.findings import check_measures
@@ -119,6 +121,9 @@ def check_parts(recipe: Recipe) -> None:
     refuse_taken("measures", {measure.name for measure in MEASURES})
     for _ in gates_on(recipe.curation):
         pass  # each is loaded and looked at
+    refuse_taken("steps", STEP_NAMES)
+    for step in recipe.annotations:
+        step_of(step)
     for part in (recipe.scenes.plugin, recipe.pictures.plugin, recipe.labels.plugin):
         if part is not None:
             from blip_core.backends.plugged import backend_of

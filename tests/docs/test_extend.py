@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 
+from blip_core.annotating import Context, annotate, step_of
 from blip_core.curation import curate
 from blip_core.kinds import kind_of
 from blip_core.planning.counting import count_rows
@@ -127,6 +128,19 @@ def test_its_layout_is_read_like_those_that_ship(page, tmp_path):
     rows, refused = read_native(NativeEvaluation(**given | {"path": str(root)}), "caption")
     assert [(row.id, row.target) for row in rows] == [("a.png", "a boat"), ("b.png", "a cup")]
     assert [one.reason for one in refused] == ["no-tab", "repeated-id"]
+
+
+def test_its_step_stores_what_it_finds_beside_each_row(page, tmp_path):
+    recipe = recipe_file(tmp_path, page, "annotations")
+    check_can_run(recipe)
+    step, settings = step_of(recipe.steps["brightest"])
+    rows = [example(0, image=png(world_pixels(0))), example(1, image=png(world_pixels(1) // 4))]
+
+    kept, refused = annotate(step, rows, settings, Context(models=None))
+
+    assert (refused, step.origin) == ([], "blip-shadows 1.0")
+    assert [row.attributes["light"] for row in kept] == ["bright", "dark"]
+    assert kept[0].scores["brightest"] > kept[1].scores["brightest"]
 
 
 def test_its_source_is_read_and_keyed_by_its_content(page, tmp_path, monkeypatch):

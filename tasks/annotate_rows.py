@@ -1,0 +1,90 @@
+"""Stage 4, second part: one annotation step over rows, in shards."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from blip_core.annotating import Context, annotate, prepare, require_rows, step_of
+from blip_core.ports import Progress
+from blip_core.recipes import Recipe
+from blip_core.records import EXAMPLE_SCHEMA, REJECTION_SCHEMA, Example, Rejection
+from blip_core.store import ArtifactRef, read_rows, write_rows
+from blip_core.wiring import step_identity, step_models, workplace
+from tasks.collect_rows import FILE
+from tasks.rows import REJECTIONS, gather
+from tasks.shards import in_shards, whole_batches
+from tasks.stage import metadata_of, path_of, stage
+
+VERSION = 1
+_OWN = "own-rejections.parquet"
+
+
+def key(recipe: Recipe, step: str, rows: ArtifactRef, adapter: ArtifactRef | None = None) -> str:
+    annotation = recipe.steps[step]
+    inputs = {
+        "version": VERSION,
+        "step": annotation.model_dump(mode="json", exclude={"path"}),
+        "seed": recipe.seed,
+        "rows": rows.digest,
+        **step_identity(recipe, annotation),
+        **({"adapter": adapter.digest} if adapter else {}),
+    }
+    return workplace().store.key("annotated", inputs)
+
+
+@stage("annotate {step}", key)
+def annotate_rows(
+    recipe: Recipe, step: str, rows: ArtifactRef, adapter: ArtifactRef | None = None
+) -> ArtifactRef:
+    """Work one annotation step over rows; what is refused stands with what earlier steps refused.
+
+    Args:
+        recipe: of the phase.
+        step: which of its steps, by the name of `Recipe.steps`.
+        rows: what is collected or annotated so far.
+        adapter: of the earlier phase that drafts, where one does.
+    """
+    own_key = key(recipe, step, rows, adapter)
+    annotation = recipe.steps[step]
+    code, settings = step_of(annotation)
+
+    def build(folder: Path) -> dict[str, Any]:
+        given = read_rows(path_of(rows) / FILE, Example)
+        with step_models(recipe, annotation, path_of(adapter) if adapter else None) as models:
+            context = Context(models, recipe.seed, rows.digest)
+            context = replace(context, facts=prepare(code, given, settings, context))
+
+            def build_shard(target: Path, shard: Sequence[Example], report: Progress) -> Mapping[str, Any]:
+                kept, refused = annotate(code, shard, settings, context)
+                write_rows(target / FILE, kept, EXAMPLE_SCHEMA)
+                write_rows(target / _OWN, [replace(one, stage=step) for one in refused], REJECTION_SCHEMA)
+                report(len(shard), len(shard))
+                return {"rows": len(kept)}
+
+            size = whole_batches(int(getattr(settings, "batch_size", 1)))
+            shards = in_shards("annotated", own_key, given, build_shard, size)
+        kept = gather(shards, FILE, folder, Example, EXAMPLE_SCHEMA)
+        gather(shards, _OWN, folder, Rejection, REJECTION_SCHEMA)
+        own = read_rows(folder / _OWN, Rejection)
+        require_rows(step, kept, own)
+        earlier = read_rows(path_of(rows) / REJECTIONS, Rejection)
+        write_rows(folder / REJECTIONS, [*earlier, *own], REJECTION_SCHEMA)
+        return {
+            "rows": kept,
+            "asked": len(given),
+            "refused": dict(sorted(Counter(one.reason for one in own).items())),
+            "facts": dict(context.facts),
+            "steps": [
+                *metadata_of(rows).get("steps", ()),
+                {"step": step, "seen": len(given), "kept": kept, "refused": len(own)},
+            ],
+            "settings": {
+                **recipe.model_dump(mode="json", include={"name", "profile", "seed"}),
+                "step": annotation.model_dump(mode="json"),
+            },
+            "made_from": {"rows": rows.key} | ({"adapter": adapter.key} if adapter else {}),
+        }
+
+    return workplace().store.publish(own_key, "annotated", build).ref()
