@@ -76,6 +76,7 @@ def annotate_rows(
             "asked": len(given),
             "refused": dict(sorted(Counter(one.reason for one in own).items())),
             "facts": dict(context.facts),
+            "provenance": metadata_of(rows).get("provenance", {}),
             "steps": [
                 *metadata_of(rows).get("steps", ()),
                 {"step": step, "seen": len(given), "kept": kept, "refused": len(own)},

@@ -1,11 +1,9 @@
 """Stage 4, first part, where rows are annotated: labels, a table or pictures become rows."""
 
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from blip_core import sources
 from blip_core.errors import TableError
 from blip_core.kinds import kind_of
 from blip_core.recipes import Recipe
@@ -14,6 +12,7 @@ from blip_core.store import ArtifactRef, read_rows, write_rows
 from blip_core.wiring import workplace
 from tasks import label_pictures, paint_pictures
 from tasks.build_dataset import to_examples
+from tasks.read_table import OwnTexts, digest_of_texts, own_texts, shuffle_seed
 from tasks.rows import REJECTIONS
 from tasks.stage import path_of, stage, watcher
 
@@ -22,7 +21,7 @@ FILE = "rows.parquet"
 
 
 def key(recipe: Recipe, pictures: ArtifactRef | None = None, labels: ArtifactRef | None = None) -> str:
-    table = {} if pictures else {"table": sources.table_digest(*_files(recipe))}
+    table = {} if pictures else {"table": digest_of_texts(recipe), "shuffle_seed": shuffle_seed(recipe)}
     inputs = {
         "version": VERSION,
         "recipe": recipe.digest("task"),
@@ -41,9 +40,10 @@ def collect_rows(
     own_key = key(recipe, pictures, labels)
 
     def build(folder: Path) -> dict[str, Any]:
-        rows, rejections = _read(recipe, pictures, labels)
+        read = own_texts(recipe, {}) if pictures is None else _joined(recipe, pictures, labels)
+        rows, rejections = read.examples, read.refused
         if key(recipe, pictures, labels) != own_key:
-            raise TableError("the table changed while it was read; run again")
+            raise TableError(f"the {recipe.source.kind} of rows changed while it was read; run again")
         ordered: list[Example] = sorted(rows, key=lambda row: row.id)
         kept = write_rows(folder / FILE, ordered, EXAMPLE_SCHEMA)
         write_rows(folder / REJECTIONS, rejections, REJECTION_SCHEMA)
@@ -53,6 +53,7 @@ def collect_rows(
             "rows": kept,
             "asked": kept + len(rejections),
             "refused": dict(sorted(Counter(one.reason for one in rejections).items())),
+            "provenance": dict(read.provenance),
             "recipe": recipe.name,
             "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "source"}),
             "made_from": {name: ref.key for name, ref in made_from.items() if ref},
@@ -61,19 +62,20 @@ def collect_rows(
     return workplace().store.publish(own_key, "rows", build).ref()
 
 
-def _read(
-    recipe: Recipe, pictures: ArtifactRef | None, labels: ArtifactRef | None
-) -> tuple[list[Example], list[Rejection]]:
-    if pictures is None:
-        read, refused = sources.read_table(*_files(recipe), flags={})
-        return [replace(row, task=recipe.task) for row in read], list(refused)
+def _joined(recipe: Recipe, pictures: ArtifactRef, labels: ArtifactRef | None) -> OwnTexts:
+    """Pictures with their labels, or alone where there are none yet."""
     shown = read_rows(path_of(pictures) / paint_pictures.FILE, Picture)
     rejections = read_rows(path_of(pictures) / REJECTIONS, Rejection)
     if labels is None:
-        return [_undescribed(recipe.task, picture) for picture in shown], rejections
+        return OwnTexts([_undescribed(recipe.task, one) for one in shown], rejections, {}, _origin(pictures))
     said = read_rows(path_of(labels) / label_pictures.FILE, Label)
     rejections += read_rows(path_of(labels) / REJECTIONS, Rejection)
-    return to_examples(recipe.task, shown, said), rejections
+    provenance = {**_origin(pictures), "labels": labels.digest}
+    return OwnTexts(to_examples(recipe.task, shown, said), rejections, {}, provenance)
+
+
+def _origin(pictures: ArtifactRef) -> dict[str, str]:
+    return {"pictures": pictures.digest}
 
 
 def _undescribed(task: str, picture: Picture) -> Example:
@@ -91,9 +93,3 @@ def _undescribed(task: str, picture: Picture) -> Example:
         scene=picture.scene,
         **texts,
     )
-
-
-def _files(recipe: Recipe) -> sources.TableFiles:
-    if recipe.source.kind != "table":
-        raise TableError(f"source.kind is {recipe.source.kind!r}: only a table holds texts of its own")
-    return sources.files_of_kind(recipe.source, recipe.kind)

@@ -48,10 +48,9 @@ def curate_rows(recipe: Recipe, rows: ArtifactRef, pictures: ArtifactRef | None 
         shares = recipe.dataset.validation_share, recipe.dataset.test_share
         splits = assign_splits(curated.kept, *shares, curated.near)
         told = {f"step {one['step']}": f"kept {one['kept']} of {one['seen']} rows" for one in steps}
+        provenance = {**metadata_of(rows).get("provenance", {}), "rows": rows.digest, **told}
         rejections = [*earlier, *curated.rejections]
-        counts = write_dataset(
-            folder, curated.kept, rejections, splits, recipe, {"rows": rows.digest, **told}
-        )
+        counts = write_dataset(folder, curated.kept, rejections, splits, recipe, provenance)
         watcher().progress(2, 2)
         return {
             **counts,

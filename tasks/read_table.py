@@ -17,7 +17,7 @@ from tasks.stage import stage, watcher
 LICENCE = "None is stated. The rows come from a table that was handed in; ask whoever made it."
 
 
-class _Read(NamedTuple):
+class OwnTexts(NamedTuple):
     """What was read: rows, those refused, how answers were read, and where it comes from for the card."""
 
     examples: list[Example]
@@ -30,8 +30,8 @@ def key(recipe: Recipe) -> str:
     inputs = {
         "version": curation.VERSION,
         "recipe": recipe.digest("curation", "dataset", "task", "name"),
-        "table": _digest(recipe),
-        "shuffle_seed": _shuffle_seed(recipe),
+        "table": digest_of_texts(recipe),
+        "shuffle_seed": shuffle_seed(recipe),
         **gate_identities(recipe),
     }
     return workplace().store.key("dataset", inputs)
@@ -44,13 +44,10 @@ def read_table(recipe: Recipe) -> ArtifactRef:
 
     def build(folder: Path) -> dict[str, Any]:
         flags: dict[str, str] = {}
-        read = _read_set(recipe, flags) if recipe.source.kind == "native" else _read_table(recipe, flags)
+        read = own_texts(recipe, flags)
         examples = read.examples
         if key(recipe) != own_key:
             raise TableError(f"the {recipe.source.kind} of rows changed while it was read; run again")
-        seed = _shuffle_seed(recipe)
-        if seed is not None:
-            examples = sources.shuffle_rows(examples, seed)
         watcher().progress(1, 3)
         curated = curation.curate(examples, recipe.curation, gate_models(recipe))
         watcher().progress(2, 3)
@@ -73,13 +70,21 @@ def read_table(recipe: Recipe) -> ArtifactRef:
     return workplace().store.publish(own_key, "dataset", build).ref()
 
 
-def _digest(recipe: Recipe) -> str:
+def digest_of_texts(recipe: Recipe) -> str:
+    """What changes when the texts that a source brings do."""
     if recipe.source.kind == "native":
         return sources.native_digest(recipe.source)
     return sources.table_digest(*_files(recipe))
 
 
-def _read_table(recipe: Recipe, flags: dict[str, str]) -> _Read:
+def own_texts(recipe: Recipe, flags: dict[str, str]) -> OwnTexts:
+    """The rows of a table or published set, their options in another order where the recipe says so."""
+    read = _read_set(recipe, flags) if recipe.source.kind == "native" else _read_table(recipe, flags)
+    seed = shuffle_seed(recipe)
+    return read if seed is None else read._replace(examples=sources.shuffle_rows(read.examples, seed))
+
+
+def _read_table(recipe: Recipe, flags: dict[str, str]) -> OwnTexts:
     files = _files(recipe)
     reading = sources.answer_reading(files.path, files.columns, files.answers, files.encoding)
     read, refused = sources.read_table(*files, flags=flags)
@@ -89,10 +94,10 @@ def _read_table(recipe: Recipe, flags: dict[str, str]) -> _Read:
         "answers": reading.describe(),
         "licence": LICENCE,
     }
-    return _Read([replace(row, task=recipe.task) for row in read], refused, reading.to_row(), provenance)
+    return OwnTexts([replace(row, task=recipe.task) for row in read], refused, reading.to_row(), provenance)
 
 
-def _read_set(recipe: Recipe, flags: dict[str, str]) -> _Read:
+def _read_set(recipe: Recipe, flags: dict[str, str]) -> OwnTexts:
     if recipe.source.kind != "native":
         raise RecipeError(f"source.kind is {recipe.source.kind!r}: it is no published set")
     examples, refused = sources.read_native(recipe.source, recipe.task, flags)
@@ -103,10 +108,10 @@ def _read_set(recipe: Recipe, flags: dict[str, str]) -> _Read:
         "digest": sources.native_digest(recipe.source),
         "licence": layout.licence,
     }
-    return _Read(examples, refused, reading.to_row(), provenance)
+    return OwnTexts(examples, refused, reading.to_row(), provenance)
 
 
-def _shuffle_seed(recipe: Recipe) -> int | None:
+def shuffle_seed(recipe: Recipe) -> int | None:
     source = recipe.source
     return recipe.seed if source.kind == "table" and source.shuffle_options else None
 
