@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -92,9 +93,9 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-@pytest.fixture(autouse=True)
-def process_as_it_was() -> Iterator[None]:
-    """Runs settle environment and threads of their process: the next test begins with its own."""
+@contextmanager
+def process_as_it_is() -> Iterator[None]:
+    """Put environment and threads back: runs settle those of their process."""
     before = dict(os.environ)
     torch = sys.modules.get("torch")
     threads = torch.get_num_threads() if torch else 0
@@ -104,6 +105,19 @@ def process_as_it_was() -> Iterator[None]:
         os.environ.update(before)
     if torch and torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def file_begins_with_its_own_process() -> Iterator[None]:
+    """What the fixtures of a whole file settle ends with it."""
+    with process_as_it_is():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def test_begins_with_its_own_process() -> Iterator[None]:
+    with process_as_it_is():
+        yield
 
 
 def pytest_unconfigure():
