@@ -11,9 +11,9 @@ from string import Formatter
 from typing import Any
 
 from blip_core.annotating.attributes import filled
-from blip_core.annotating.step import Context, Step, Worked, refuse, text_of
+from blip_core.annotating.step import Context, Step, Worked, batches, refuse, text_of
 from blip_core.kinds.label_text import Refusal, parse_free_answer
-from blip_core.ports import Span, row_seed
+from blip_core.ports import Span
 from blip_core.recipes.annotations import Ask
 from blip_core.records import Example, Rejection
 from blip_core.texts import loose
@@ -21,12 +21,14 @@ from blip_core.texts import loose
 _WORD = re.compile(r"\w+")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Question:
+    """A question about a row: reason and detail of a refusal stand in `refusal`, which is empty for none."""
+
     row: Example
     question: str = ""
     answer: str = ""
-    refusal: tuple[str, str] | None = None
+    refusal: tuple[str, ...] = ()
 
 
 def ask(rows: Sequence[Example], settings: Ask, context: Context) -> Worked:
@@ -72,55 +74,61 @@ def _from_template(row: Example, question: str, answer: str, settings: Ask) -> _
 
 
 def _written(rows: Sequence[Example], settings: Ask, context: Context) -> list[_Question]:
-    asked = [_Question(row) for row in rows for _ in range(settings.per_row)]
-    for one in asked:
-        if not text_of(one.row, settings.text).strip():
-            one.refusal = ("nothing-to-ask-about", f"{settings.text} is empty")
-    open_ones = [one for one in asked if one.refusal is None]
-    _write(open_ones, settings, context)
-    _check([one for one in open_ones if one.refusal is None], settings, context)
-    return asked
+    """What a writer asks about each row, by its number; what cannot be asked or found again is refused."""
+    made: list[_Question] = []
+    for number in range(settings.per_row):
+        for batch in batches(rows, settings.batch_size):
+            full = [row for row in batch if text_of(row, settings.text).strip()]
+            written = dict(zip(map(id, full), _write(full, number, settings, context), strict=True))
+            empty = ("nothing-to-ask-about", f"{settings.text} is empty")
+            made += [written.get(id(row), _Question(row, refusal=empty)) for row in batch]
+    return _checked(made, settings, context)
 
 
-def _write(asked: Sequence[_Question], settings: Ask, context: Context) -> None:
-    numbers: dict[str, int] = {}
-    for start in range(0, len(asked), settings.batch_size):
-        batch = asked[start : start + settings.batch_size]
-        prompts = [settings.prompt.format(text=text_of(one.row, settings.text)) for one in batch]
-        seeds = []
-        for one in batch:
-            number = numbers[one.row.id] = numbers.get(one.row.id, -1) + 1
-            seeds.append(row_seed(context.seed, "ask", one.row.id, number))
-        for one, text in zip(batch, context.models.open("writer").write(prompts, seeds), strict=True):
-            parsed = parse_free_answer(text)
-            if isinstance(parsed, Refusal):
-                one.refusal = (parsed.reason, parsed.detail)
-            else:
-                one.question, one.answer = parsed.question, parsed.answer
+def _write(rows: Sequence[Example], number: int, settings: Ask, context: Context) -> list[_Question]:
+    if not rows:
+        return []
+    prompts = [settings.prompt.format(text=text_of(row, settings.text)) for row in rows]
+    texts = context.models.open("writer").write(prompts, context.seeds(rows, "ask", number))
+    return [_parsed(row, text) for row, text in zip(rows, texts, strict=True)]
 
 
-def _check(asked: Sequence[_Question], settings: Ask, context: Context) -> None:
-    """Refuse questions whose answer is not found again."""
+def _parsed(row: Example, text: str) -> _Question:
+    parsed = parse_free_answer(text)
+    if isinstance(parsed, Refusal):
+        return _Question(row, refusal=(parsed.reason, parsed.detail))
+    return _Question(row, parsed.question, parsed.answer)
+
+
+def _checked(asked: Sequence[_Question], settings: Ask, context: Context) -> list[_Question]:
+    """The questions, those refused whose answer is not found again."""
+    if settings.check == "none":
+        return list(asked)
     if settings.check == "text":
-        for one in asked:
-            text = text_of(one.row, settings.text)
-            if not holds(text, one.answer):
-                one.refusal = ("answer-not-in-text", f"{one.answer!r} is not in {text!r}")
-    if settings.check != "reader":
-        return
+        return [one if one.refusal else replace(one, refusal=_not_in_text(one, settings)) for one in asked]
+    made: list[_Question] = []
     for start in range(0, len(asked), settings.batch_size):
         batch = asked[start : start + settings.batch_size]
-        texts = [text_of(one.row, settings.text) for one in batch]
-        spans = context.models.open("reader").read([one.question for one in batch], texts)
-        for one, span in zip(batch, spans, strict=True):
-            one.refusal = _disagrees(one, span)
+        sound = [one for one in batch if not one.refusal]
+        texts = [text_of(one.row, settings.text) for one in sound]
+        spans = context.models.open("reader").read([one.question for one in sound], texts) if sound else []
+        found = dict(zip(map(id, sound), spans, strict=True))
+        made += [
+            one if one.refusal else replace(one, refusal=_disagrees(one, found[id(one)])) for one in batch
+        ]
+    return made
 
 
-def _disagrees(one: _Question, span: Span | None) -> tuple[str, str] | None:
+def _not_in_text(one: _Question, settings: Ask) -> tuple[str, ...]:
+    text = text_of(one.row, settings.text)
+    return () if holds(text, one.answer) else ("answer-not-in-text", f"{one.answer!r} is not in {text!r}")
+
+
+def _disagrees(one: _Question, span: Span | None) -> tuple[str, ...]:
     if span is None:
         return "no-span", f"the reader finds no answer to {one.question!r}"
     if holds(span.text, one.answer) or holds(one.answer, span.text):
-        return None
+        return ()
     return "answer-not-found-again", f"{one.question!r}: the reader finds {span.text!r}, not {one.answer!r}"
 
 

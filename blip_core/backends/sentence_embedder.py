@@ -5,7 +5,6 @@ sentence-transformers writes it (`modules.json`, `1_Pooling/config.json`), made 
 Gurevych 2019, arXiv 1908.10084).
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
 from blip_core.backends.loading import DTYPES, loading, refuse_missing_weights
 from blip_core.backends.memory import Batches, release_memory, still_open
 from blip_core.errors import CheckpointError, NotANumber
-from blip_core.modeling.checkpoints import check_checkpoint_folder, read_json, weight_files
+from blip_core.modeling.checkpoints import check_checkpoint_folder, read_json, read_parts, weight_files
 from blip_core.modeling.finite import FETCH_AGAIN, check_weights
 from blip_core.recipes.checkpoint import Dtype
 
@@ -134,9 +133,4 @@ def _takes_first(folder: Path) -> bool:
 def _modules(folder: Path) -> list[str]:
     """What a folder in the layout of sentence-transformers is made of; nothing for others."""
     path = folder / "modules.json"
-    if not path.is_file():
-        return []
-    try:
-        return [str(one["type"]).rpartition(".")[2] for one in json.loads(path.read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    return read_parts(path) if path.is_file() else []

@@ -10,6 +10,7 @@ import pyarrow as pa
 from blip_core.dataset.card import write_card
 from blip_core.dataset.reading import DATA, file_name
 from blip_core.errors import EmptyDataset
+from blip_core.kinds import kind_of
 from blip_core.recipes import Recipe
 from blip_core.records import REJECTION_SCHEMA, SPLITS, Example, Rejection, Split, example_schema
 from blip_core.store import write_rows
@@ -99,8 +100,8 @@ def require_enough(
             f"(finetune.batch_size): {'; '.join(lost) or 'nothing was refused'}. Bring more pictures, or "
             "loosen the step or gate that took most"
         )
-    said = {loose(row.target) for row in examples if row.task == "caption"}
-    if len(said) == 1 and len(examples) > 1 and all(row.task == "caption" for row in examples):
+    captions = [row for row in examples if not kind_of(row.task).asks]
+    if len(captions) == len(examples) > 1 and len({loose(row.target) for row in captions}) == 1:
         raise EmptyDataset(
             f"all {len(examples)} captions of {recipe} say the same, {examples[0].target!r}: nothing about "
             "pictures could be learnt; mend the step that writes them, or name the right column"

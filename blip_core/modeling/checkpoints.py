@@ -113,6 +113,18 @@ def read_json(path: Path, kind: str = "model") -> dict[str, Any]:
     return content
 
 
+def read_parts(path: Path) -> list[str]:
+    """Names of the classes that a file of sentence-transformers (`modules.json`) lists, in their order.
+
+    Raises:
+        CheckpointError: It cannot be read, or lists none.
+    """
+    try:
+        return [str(one["type"]).rpartition(".")[2] for one in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+
+
 def refuse_remote_code(path: Path) -> None:
     """Refuse a JSON file that asks for code of the checkpoint's own.
 
