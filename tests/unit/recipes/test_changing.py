@@ -8,8 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from blip_core.errors import RecipeError
-from blip_core.recipes import load_recipe, show_recipe
+from blip_core.recipes import ServedModel, load_recipe, show_recipe
 from blip_core.recipes.changing import CHECKPOINT_FIELDS
+from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.loader import profile_names
 from blip_core.recipes.overrides import parse_override
 
@@ -71,8 +72,15 @@ def at(recipe, field):
     return recipe
 
 
-@pytest.mark.parametrize("profile", profile_names())
-@pytest.mark.parametrize("field", FIELDS)
+LOADED = [
+    (field, profile)
+    for profile in profile_names()
+    for field in FIELDS
+    if isinstance(at(load_recipe("gallery-vqa", profile), field), Checkpoint)  # and no server's
+]
+
+
+@pytest.mark.parametrize(("field", "profile"), LOADED)
 def test_another_checkpoint_is_loaded_as_the_one_before_it(field, profile):
     before = at(load_recipe("gallery-vqa", profile), field)
     for way in (f"{field}=owner/other", f"{field}.id=owner/other", f"{field}={{id='owner/other'}}"):
@@ -80,8 +88,15 @@ def test_another_checkpoint_is_loaded_as_the_one_before_it(field, profile):
         assert (model.id, model.dtype) == ("owner/other", before.dtype)
 
 
-@pytest.mark.parametrize("profile", profile_names())
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", ["scenes.model", "labels.model"])
+def test_a_checkpoint_in_place_of_a_server_is_loaded_in_whole_precision(field):
+    served = at(load_recipe("gallery-vqa", "modern-server"), field)
+    assert isinstance(served, ServedModel)
+    for way in (f"{field}=owner/other", f"{field}.id=owner/other", f"{field}={{id='owner/other'}}"):
+        assert at(load_recipe("gallery-vqa", "modern-server", [way]), field) == Checkpoint(id="owner/other")
+
+
+@pytest.mark.parametrize(("field", "profile"), LOADED)
 def test_one_field_of_a_checkpoint_is_changed_alone(field, profile):
     before = at(load_recipe("gallery-vqa", profile), field)
     after = at(load_recipe("gallery-vqa", profile, [f"{field}.dtype=bfloat16"]), field)
