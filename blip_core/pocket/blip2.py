@@ -37,7 +37,7 @@ from blip_core.pocket.language import (
 from blip_core.pocket.pretraining import Plan, parameter_groups, publish_folder, say, step_rng, train_part
 from blip_core.pocket.prompts import answer_prompt, describe_prompt, plain_answer_prompt, with_loose_end
 from blip_core.pocket.text import Pair, encode_pairs, row_loss, t5_config, t5_lr_scale
-from blip_core.pocket.tokenizers import BOS, EOS, IMAGE, PAD, shorten_tokenizer
+from blip_core.pocket.tokenizers import IMAGE, shorten_tokenizer, special_tokens
 from blip_core.pocket.vision import IMAGE_MEAN, IMAGE_STD, to_pixel_values, vision_config
 from blip_core.pocket.world import (
     OBJECT_NAMES,
@@ -100,7 +100,6 @@ def qformer_config() -> Blip2QFormerConfig:
 
 
 def opt_config(tokenizer: PreTrainedTokenizerFast) -> OPTConfig:
-    pad, bos, eos = tokenizer.convert_tokens_to_ids([PAD, BOS, EOS])
     return OPTConfig(
         vocab_size=len(tokenizer),
         hidden_size=OPT_WIDTH,
@@ -110,9 +109,7 @@ def opt_config(tokenizer: PreTrainedTokenizerFast) -> OPTConfig:
         ffn_dim=2 * OPT_WIDTH,
         max_position_embeddings=512,
         dropout=0.0,
-        pad_token_id=pad,
-        bos_token_id=bos,
-        eos_token_id=eos,
+        **special_tokens(tokenizer),
     )
 
 

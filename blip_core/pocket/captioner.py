@@ -27,7 +27,7 @@ from blip_core.pocket.language import caption, describe
 from blip_core.pocket.pretraining import Plan, step_rng, train_part
 from blip_core.pocket.sentences import detailed, free_question, instruction, unseen_text
 from blip_core.pocket.text import row_loss
-from blip_core.pocket.tokenizers import BOS, EOS, IMAGE, PAD
+from blip_core.pocket.tokenizers import IMAGE, special_tokens
 from blip_core.pocket.vision import vision_config
 from blip_core.pocket.world import OBJECT_NAMES, PocketScene
 
@@ -42,7 +42,6 @@ _IGNORED = -100
 
 
 def captioner_config(tokenizer: PreTrainedTokenizerFast) -> OPTConfig:
-    pad, bos, eos = tokenizer.convert_tokens_to_ids([PAD, BOS, EOS])
     return OPTConfig(
         vocab_size=len(tokenizer),
         hidden_size=CAPTIONER_WIDTH,
@@ -52,14 +51,11 @@ def captioner_config(tokenizer: PreTrainedTokenizerFast) -> OPTConfig:
         ffn_dim=2 * CAPTIONER_WIDTH,
         max_position_embeddings=_POSITIONS,
         dropout=0.0,
-        pad_token_id=pad,
-        bos_token_id=bos,
-        eos_token_id=eos,
+        **special_tokens(tokenizer),
     )
 
 
 def llama_config(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
-    pad, bos, eos = tokenizer.convert_tokens_to_ids([PAD, BOS, EOS])
     return LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=LLAMA_WIDTH,
@@ -69,9 +65,7 @@ def llama_config(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
         num_key_value_heads=4,
         max_position_embeddings=_POSITIONS,
         tie_word_embeddings=True,
-        pad_token_id=pad,
-        bos_token_id=bos,
-        eos_token_id=eos,
+        **special_tokens(tokenizer),
     )
 
 

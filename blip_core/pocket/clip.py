@@ -28,7 +28,7 @@ from blip_core.pocket.shop import (
     loose_caption,
     render_item,
 )
-from blip_core.pocket.tokenizers import BOS, EOS, PAD, shorten_tokenizer
+from blip_core.pocket.tokenizers import shorten_tokenizer, special_tokens
 from blip_core.pocket.vision import IMAGE_MEAN, IMAGE_STD, clip_config, to_pixel_values
 from blip_core.pocket.world import OBJECT_NAMES, PICTURE_PX, Pixels, Split
 
@@ -53,7 +53,6 @@ def word_text(kind: str, form: str, word: str) -> str:
 
 
 def text_config(tokenizer: PreTrainedTokenizerFast) -> CLIPTextConfig:
-    pad, bos, eos = tokenizer.convert_tokens_to_ids([PAD, BOS, EOS])
     return CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=PROJECTION,
@@ -62,9 +61,7 @@ def text_config(tokenizer: PreTrainedTokenizerFast) -> CLIPTextConfig:
         num_attention_heads=4,
         max_position_embeddings=TEXT_POSITIONS,
         projection_dim=PROJECTION,
-        pad_token_id=pad,
-        bos_token_id=bos,
-        eos_token_id=eos,
+        **special_tokens(tokenizer),
     )
 
 

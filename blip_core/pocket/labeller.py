@@ -39,7 +39,7 @@ from blip_core.pocket.language import (
 )
 from blip_core.pocket.pretraining import Plan, parameter_groups, publish_folder, say, step_rng, train_part
 from blip_core.pocket.prompts import shipped_prompts, with_loose_end
-from blip_core.pocket.tokenizers import BOS, EOS, IMAGE, PAD, shorten_tokenizer
+from blip_core.pocket.tokenizers import IMAGE, shorten_tokenizer, special_tokens
 from blip_core.pocket.vision import (
     GRID,
     IMAGE_MEAN,
@@ -89,7 +89,6 @@ class Written:
 
 
 def llama_config(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
-    pad, bos, eos = tokenizer.convert_tokens_to_ids([PAD, BOS, EOS])
     return LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=LLAMA_WIDTH,
@@ -100,9 +99,7 @@ def llama_config(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
         max_position_embeddings=512,
         initializer_range=0.05,
         tie_word_embeddings=False,
-        pad_token_id=pad,
-        bos_token_id=bos,
-        eos_token_id=eos,
+        **special_tokens(tokenizer),
     )
 
 

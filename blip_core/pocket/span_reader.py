@@ -13,7 +13,7 @@ from blip_core.pocket.language import COUNT_WORDS, caption, describe, plural, te
 from blip_core.pocket.pretraining import Plan, publish_folder, say, step_rng, train_part
 from blip_core.pocket.sentences import detailed, dish_caption, draw_dish
 from blip_core.pocket.shop import draw_item, full_caption, loose_caption
-from blip_core.pocket.tokenizers import BOS, EOS, PAD, shorten_tokenizer
+from blip_core.pocket.tokenizers import shorten_tokenizer, special_tokens
 from blip_core.pocket.world import OBJECT_NAMES, Split, Style, draw_scene
 
 READER_WIDTH = 96
@@ -33,7 +33,6 @@ class Reading:
 
 
 def reader_config(tokenizer: PreTrainedTokenizerFast) -> BertConfig:
-    pad, bos, eos = tokenizer.convert_tokens_to_ids([PAD, BOS, EOS])
     return BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=READER_WIDTH,
@@ -44,9 +43,7 @@ def reader_config(tokenizer: PreTrainedTokenizerFast) -> BertConfig:
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
         initializer_range=_MATCHING_STD,
-        pad_token_id=pad,
-        bos_token_id=bos,
-        eos_token_id=eos,
+        **special_tokens(tokenizer),
     )
 
 

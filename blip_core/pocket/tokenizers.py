@@ -35,6 +35,12 @@ CHAT_TEMPLATE = (
 )
 
 
+def special_tokens(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
+    """Ids of padding, beginning and end, as the config of a language model names them."""
+    pad, bos, eos = tokenizer.convert_tokens_to_ids([PAD, BOS, EOS])
+    return {"pad_token_id": pad, "bos_token_id": bos, "eos_token_id": eos}
+
+
 def fixed_lines() -> list[str]:
     """What the shipped prompts hold between their fields, cut at line ends, longest first."""
     prompts = shipped_prompts()

@@ -1,6 +1,5 @@
 """Every kind of model and decoder is tuned with its language model in NF4, and goes on to the bit."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,11 @@ from blip_core.modeling.features import VisionCache, decode_picture
 from blip_core.modeling.text import IGNORED_LABEL
 from blip_core.recipes.finetune import Adapter
 from blip_core.recipes.inference import Inference
-from blip_core.training import TrainingResult
 from blip_core.training.learner import Learner, collate
 from blip_core.training.rows import RowSource
 from tests.tiny_blip2 import LAYOUTS, FolderOf, MakeExamples
 from tests.unit.training.conftest import TuneTiny
+from tests.unit.training.ending import Ended, end_at, weights
 
 ADAPTERS = {
     "instructblip_t5": Adapter(preset="qformer", r=4, alpha=8.0, dropout=0.1),
@@ -25,20 +24,6 @@ ADAPTERS = {
     "blip2_llama": Adapter(preset="projection-queries"),
 }
 SEEN = ("states", "input_ids", "attention_mask", "labels")
-
-
-class Ended(BaseException):
-    """What comes from outside and ends a process."""
-
-
-def end_at_two(step: int, metrics: Mapping[str, float]) -> None:
-    del metrics
-    if step == 2:
-        raise Ended
-
-
-def weights(result: TrainingResult) -> list[bytes]:
-    return [path.read_bytes() for path in sorted(result.adapter.glob("*.safetensors"))]
 
 
 @pytest.mark.usefixtures("one_thread")
@@ -56,7 +41,7 @@ def test_it_is_tuned_goes_on_to_the_bit_and_is_loaded_again(
     told: dict[str, Any] = {"family": layout, "settings": settings}
     undisturbed = tune_tiny(folder="undisturbed", **told)
     with pytest.raises(Ended):
-        tune_tiny(folder="ended", checkpoints=tmp_path / "kept", on_step=end_at_two, **told)
+        tune_tiny(folder="ended", checkpoints=tmp_path / "kept", on_step=end_at(2), **told)
 
     resumed = tune_tiny(folder="resumed", checkpoints=tmp_path / "kept", **told)
 

@@ -18,6 +18,7 @@ from blip_core.recipes.finetune import Adapter
 from blip_core.training import TrainingResult
 from tests.tiny_blip2 import FolderOf
 from tests.unit.training.conftest import TuneTiny
+from tests.unit.training.ending import Ended, end_at, weights
 
 
 @dataclass(frozen=True)
@@ -58,20 +59,6 @@ WHOLE = WAYS["opt-whole"].adapter
 QUANTISED: tuple[Quantisation, ...] = ("int8", "nf4")
 
 
-class Ended(BaseException):
-    """What comes from outside and ends a process."""
-
-
-def end_at_two(step: int, metrics: Mapping[str, float]) -> None:
-    del metrics
-    if step == 2:
-        raise Ended
-
-
-def weights(result: TrainingResult) -> list[bytes]:
-    return [path.read_bytes() for path in sorted(result.adapter.glob("*.safetensors"))]
-
-
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", WAYS)
 def test_it_is_tuned_goes_on_to_the_bit_and_is_merged(
@@ -83,7 +70,7 @@ def test_it_is_tuned_goes_on_to_the_bit_and_is_merged(
     told: dict[str, Any] = {"family": way.family, "settings": settings}
     undisturbed = tune_tiny(folder="undisturbed", **told)
     with pytest.raises(Ended):
-        tune_tiny(folder="ended", checkpoints=tmp_path / "kept", on_step=end_at_two, **told)
+        tune_tiny(folder="ended", checkpoints=tmp_path / "kept", on_step=end_at(2), **told)
 
     resumed = tune_tiny(folder="resumed", checkpoints=tmp_path / "kept", **told)
 

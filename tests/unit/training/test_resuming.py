@@ -1,7 +1,6 @@
 """Going on after an end at any moment, over all that can be set."""
 
 import errno
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,9 @@ from blip_core.modeling.loading import Blip2Bundle
 from blip_core.recipes.finetune import Adapter
 from blip_core.training import TrainingResult, checkpoints
 from tests.unit.training.conftest import TuneTiny
+from tests.unit.training.ending import Ended, end_at
 
 DROPOUT = Adapter(preset="qformer", r=4, alpha=8.0, dropout=0.1)
-
-
-class Ended(BaseException):
-    """What comes from outside and ends a process."""
-
-
-def end_at(step: int) -> Any:
-    def on_step(now: int, metrics: Mapping[str, float]) -> None:
-        if now == step:
-            raise Ended
-
-    return on_step
 
 
 def weights(result: TrainingResult) -> bytes:
