@@ -1,18 +1,17 @@
 """Stage 4: labels that pass the gates become a dataset."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from blip_core import curation
-from blip_core.dataset import assign_splits, write_dataset
 from blip_core.kinds import kind_of
 from blip_core.recipes import Recipe
 from blip_core.records import Example, Label, Picture, Rejection
 from blip_core.store import ArtifactRef, read_rows
 from blip_core.wiring import gate_identities, gate_models, workplace
 from tasks import label_pictures, paint_pictures
+from tasks.curated import write_curated
 from tasks.rows import REJECTIONS
 from tasks.stage import path_of, stage, watcher
 
@@ -42,19 +41,10 @@ def build_dataset(recipe: Recipe, pictures: ArtifactRef, labels: ArtifactRef) ->
         examples = to_examples(recipe.task, painted, labelled)
         curated = curation.curate(examples, recipe.curation, gate_models(recipe))
         watcher().progress(1, 2)
-        shares = recipe.dataset.validation_share, recipe.dataset.test_share
-        splits = assign_splits(curated.kept, *shares, curated.near)
-        rejections = [*earlier, *curated.rejections]
         provenance = {"pictures": pictures.digest, "labels": labels.digest}
-        counts = write_dataset(folder, curated.kept, rejections, splits, recipe, provenance)
+        written = write_curated(folder, recipe, curated, earlier, provenance)
         watcher().progress(2, 2)
-        return {
-            **counts,
-            "gates": [asdict(gate) for gate in curated.gates],
-            "recipe": recipe.name,
-            "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "source"}),
-            "made_from": {"pictures": pictures.key, "labels": labels.key},
-        }
+        return {**written, "made_from": {"pictures": pictures.key, "labels": labels.key}}
 
     return workplace().store.publish(key(recipe, pictures, labels), "dataset", build).ref()
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from blip_core import curation
-from blip_core.dataset import assign_splits, write_dataset
 from blip_core.dataset.writing import require_enough
 from blip_core.recipes import Recipe
 from blip_core.records import Example, Rejection
 from blip_core.store import ArtifactRef, read_rows
 from blip_core.wiring import gate_identities, gate_models, workplace
 from tasks.collect_rows import FILE
+from tasks.curated import write_curated
 from tasks.rows import REJECTIONS
 from tasks.stage import metadata_of, path_of, stage, watcher
 
@@ -45,19 +45,13 @@ def curate_rows(recipe: Recipe, rows: ArtifactRef, pictures: ArtifactRef | None 
         watcher().progress(1, 2)
         gates = [asdict(gate) for gate in curated.gates]
         require_enough(curated.kept, recipe.finetune.batch_size, recipe.label, steps, gates)
-        shares = recipe.dataset.validation_share, recipe.dataset.test_share
-        splits = assign_splits(curated.kept, *shares, curated.near)
         told = {f"step {one['step']}": f"kept {one['kept']} of {one['seen']} rows" for one in steps}
         provenance = {**metadata_of(rows).get("provenance", {}), "rows": rows.digest, **told}
-        rejections = [*earlier, *curated.rejections]
-        counts = write_dataset(folder, curated.kept, rejections, splits, recipe, provenance)
+        written = write_curated(folder, recipe, curated, earlier, provenance)
         watcher().progress(2, 2)
         return {
-            **counts,
+            **written,
             "steps": steps,
-            "gates": gates,
-            "recipe": recipe.name,
-            "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "source"}),
             "made_from": {"rows": rows.key} | ({"pictures": pictures.key} if pictures else {}),
         }
 

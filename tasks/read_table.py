@@ -1,17 +1,17 @@
 """Stages 1 to 4 from outside: what a table or a published set asks and answers becomes a dataset."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from blip_core import curation, sources
-from blip_core.dataset import assign_splits, write_dataset
 from blip_core.errors import RecipeError, TableError
 from blip_core.recipes import Recipe
 from blip_core.records import Example, Rejection
 from blip_core.store import ArtifactRef
 from blip_core.wiring import gate_identities, gate_models, workplace
+from tasks.curated import write_curated
 from tasks.stage import stage, watcher
 
 LICENCE = "None is stated. The rows come from a table that was handed in; ask whoever made it."
@@ -51,19 +51,13 @@ def read_table(recipe: Recipe) -> ArtifactRef:
         watcher().progress(1, 3)
         curated = curation.curate(examples, recipe.curation, gate_models(recipe))
         watcher().progress(2, 3)
-        shares = recipe.dataset.validation_share, recipe.dataset.test_share
-        splits = assign_splits(curated.kept, *shares, curated.near)
-        rejections = [*read.refused, *curated.rejections]
-        counts = write_dataset(folder, curated.kept, rejections, splits, recipe, dict(read.provenance))
+        written = write_curated(folder, recipe, curated, read.refused, read.provenance)
         watcher().progress(3, 3)
         return {
-            **counts,
+            **written,
             "asked": len(examples) + len(read.refused),
             "answers": read.answers,
             "flagged": sources.count_flags(flags, (example.id for example in examples)),
-            "gates": [asdict(gate) for gate in curated.gates],
-            "recipe": recipe.name,
-            "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "source"}),
             "made_from": {},
         }
 
