@@ -147,7 +147,7 @@ def test_the_note_of_a_run_is_on_top_of_its_page(browser, experiment, keep):
 def chosen_metrics(browser):
     """What stands in the page's selections, which are drawn after their labels."""
     return browser.execute_script(
-        "return [...document.querySelectorAll('.ant-select-selection-item, [class*=select] [title]')]"
+        "return [...document.querySelectorAll('[class*=selection-item], [class*=select] [title]')]"
         ".map((one) => one.innerText.trim()).filter(Boolean)"
     )
 
