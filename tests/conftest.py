@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -48,6 +49,8 @@ _HOME = tempfile.mkdtemp(prefix="foundry-tests-")
 gc.disable()
 
 # Read by libraries when they are imported, hence before any test module is.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script: children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["FOUNDRY_HOME"] = _HOME
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"

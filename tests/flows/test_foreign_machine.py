@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,9 @@ pytestmark = pytest.mark.slow
 
 ODD_HOME = "what? 100%25 #1 & [v2];x=1 홈"
 NO_ENTRY = 4_000_001  # a user id that no passwd file has
-BECOMES_NOBODY = os.getuid() == 0 and shutil.which("setpriv") is not None  # only root may
+# Alembic asks access(2), which heeds no capability of a stranger: others must be let into the checkout.
+LETS_OTHERS_IN = all(folder.stat().st_mode & stat.S_IXOTH for folder in Path(__file__).parents)
+BECOMES_NOBODY = os.getuid() == 0 and shutil.which("setpriv") is not None and LETS_OTHERS_IN  # only root may
 STRANGER = NO_ENTRY if BECOMES_NOBODY else os.getuid()
 # The interpreter may lie where only its owner reads: this user may read all, and write what is its own.
 AS_NOBODY = (
