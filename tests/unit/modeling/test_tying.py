@@ -19,12 +19,15 @@ HEAD = "language_model.lm_head.weight"
 
 @pytest.fixture
 def heard(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """What transformers logs, once: whether it also reaches the root depends on what was imported before."""
+    """What transformers logs, once and from warnings on: how loud it is depends on what ran before."""
     logger = logging.getLogger("transformers")
     propagated, logger.propagate = logger.propagate, False
+    level = logger.level
+    logger.setLevel(logging.WARNING)
     logger.addHandler(caplog.handler)
     yield
     logger.removeHandler(caplog.handler)
+    logger.setLevel(level)
     logger.propagate = propagated
 
 
