@@ -68,11 +68,17 @@ def digest_of_texts(recipe: Recipe) -> str:
     """What changes when the texts that a source brings do."""
     if recipe.source.kind == "native":
         return sources.native_digest(recipe.source)
+    if recipe.source.kind == "pocket":
+        from blip_core.pocket.rows import world_digest
+
+        return world_digest(recipe.source, recipe.task, recipe.seed)
     return sources.table_digest(*_files(recipe))
 
 
 def own_texts(recipe: Recipe, flags: dict[str, str]) -> OwnTexts:
-    """The rows of a table or published set, their options in another order where the recipe says so."""
+    """The rows of a table, set or pocket world; options in another order where the recipe says so."""
+    if recipe.source.kind == "pocket":
+        return _compose(recipe)
     read = _read_set(recipe, flags) if recipe.source.kind == "native" else _read_table(recipe, flags)
     seed = shuffle_seed(recipe)
     return read if seed is None else read._replace(examples=sources.shuffle_rows(read.examples, seed))
@@ -103,6 +109,21 @@ def _read_set(recipe: Recipe, flags: dict[str, str]) -> OwnTexts:
         "licence": layout.licence,
     }
     return OwnTexts(examples, refused, reading.to_row(), provenance)
+
+
+def _compose(recipe: Recipe) -> OwnTexts:
+    if recipe.source.kind != "pocket":
+        raise RecipeError(f"source.kind is {recipe.source.kind!r}: it is no pocket world")
+    # Imported here because its vocabulary brings transformers.
+    from blip_core.pocket import rows as composed
+
+    rows = composed.world_rows(recipe.source, recipe.task, recipe.seed)
+    provenance = {
+        "world": recipe.source.world,
+        "digest": composed.world_digest(recipe.source, recipe.task, recipe.seed),
+        "licence": composed.LICENCE,
+    }
+    return OwnTexts(rows, [], sources.AnswerReading("free texts", {}, len(rows)).to_row(), provenance)
 
 
 def shuffle_seed(recipe: Recipe) -> int | None:

@@ -94,6 +94,8 @@ def _rows_asked(recipe: Recipe) -> int:
         return count_plugin(source) * recipe.labels.per_picture
     if source.kind == "native":
         return count_native(source) * (recipe.labels.per_picture if source.is_labelled else 1)
+    if source.kind == "pocket":
+        return source.count * (source.questions_each if recipe.kind.asks else 1)
     if source.kind == "none":
         return 0
     return recipe.scenes.count * recipe.labels.per_picture
@@ -105,6 +107,8 @@ def _judged(recipe: Recipe, test: int, bundled: int) -> int:
         return table_rows(Path(settings.path).expanduser())
     if settings.kind == "native":
         return count_native(settings)
+    if settings.kind == "pocket":
+        return settings.count * (settings.questions_each if recipe.kind.asks else 1)
     if settings.kind == "bundled":
         return min(bundled, settings.limit or bundled)
     return test

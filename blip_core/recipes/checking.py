@@ -118,6 +118,11 @@ def _check_source(recipe: "Recipe") -> None:
             f"source.kind is native, but task is {recipe.task}: published sets hold answers and captions, no "
             "options; let task be vqa or caption, or set source.questions to labeller"
         )
+    if recipe.source.kind == "pocket" and recipe.kind.has_options:
+        raise ValueError(
+            f"source.kind is pocket, but task is {recipe.task}: its rows have sentences and answers, no "
+            "options; let task be vqa or caption, or let source.kind be world"
+        )
     model = recipe.labels.model
     if recipe.source.kind == "world" and isinstance(model, Checkpoint) and model.is_of_hub:
         raise ValueError(
@@ -222,6 +227,11 @@ def _check_evaluation(recipe: "Recipe") -> None:
         raise ValueError(
             f"evaluation.kind is native, but task is {recipe.task}: published sets hold answers and "
             "captions, no options; let task be vqa or caption"
+        )
+    if recipe.evaluation.kind == "pocket" and recipe.kind.has_options:
+        raise ValueError(
+            f"evaluation.kind is pocket, but task is {recipe.task}: its rows have sentences and answers, no "
+            "options; use bundled, or let task be vqa or caption"
         )
     if recipe.evaluation.kind == "split" and recipe.source.kind == "none":
         raise ValueError(

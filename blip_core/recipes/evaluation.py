@@ -7,6 +7,7 @@ from pydantic import Field
 from blip_core.recipes.base import Section
 from blip_core.recipes.columns import AnswersRead, TableColumns
 from blip_core.recipes.native import NativeFiles
+from blip_core.recipes.pocket_rows import PocketRows
 
 
 class BundledEvaluation(Section):
@@ -44,6 +45,13 @@ class NativeEvaluation(NativeFiles):
     """The files of a published set, as they are downloaded."""
 
 
+class PocketEvaluation(PocketRows):
+    """Rows of a pocket world, whose truth is exact."""
+
+    kind: Literal["pocket"]
+    """Pictures that are composed for the recipe."""
+
+
 class SplitEvaluation(Section):
     """The dataset's test split; its truth is what the labeller said."""
 
@@ -51,7 +59,8 @@ class SplitEvaluation(Section):
     """The test split, labelled by the labeller."""
 
 
-EVALUATION_KINDS = ("bundled", "table", "native", "split")
+EVALUATION_KINDS = ("bundled", "table", "native", "pocket", "split")
 Evaluation = Annotated[
-    BundledEvaluation | TableEvaluation | NativeEvaluation | SplitEvaluation, Field(discriminator="kind")
+    BundledEvaluation | TableEvaluation | NativeEvaluation | PocketEvaluation | SplitEvaluation,
+    Field(discriminator="kind"),
 ]

@@ -8,6 +8,7 @@ from blip_core.recipes.base import Section
 from blip_core.recipes.columns import AnswersRead, TableColumns
 from blip_core.recipes.native import NativeFiles
 from blip_core.recipes.parts import SourcePart
+from blip_core.recipes.pocket_rows import PocketRows
 
 
 class _Source(Section):
@@ -137,6 +138,23 @@ class NativeSource(_Source, NativeFiles):
         return self.questions == "own"
 
 
+class PocketSource(_Source, PocketRows):
+    """Rows of a pocket world, texts and all; pocket profiles only."""
+
+    kind: Literal["pocket"]
+    """Pictures are composed, and what is true of them is learnt."""
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether questions and answers are the labeller's."""
+        return False
+
+    @property
+    def has_own_texts(self) -> bool:
+        """Whether what is learnt comes with the pictures."""
+        return True
+
+
 class PluginSource(_Source, SourcePart):
     """Pictures come from a source of an installed package."""
 
@@ -145,6 +163,13 @@ class PluginSource(_Source, SourcePart):
 
 
 Source = Annotated[
-    PromptsSource | FolderSource | TableSource | WorldSource | NativeSource | PluginSource | NoSource,
+    PromptsSource
+    | FolderSource
+    | TableSource
+    | WorldSource
+    | PocketSource
+    | NativeSource
+    | PluginSource
+    | NoSource,
     Field(discriminator="kind"),
 ]

@@ -42,6 +42,10 @@ def evaluation_examples(recipe: Recipe, dataset: Path | None = None) -> Collecti
         from blip_core.sources import NativeExamples
 
         return NativeExamples(settings, recipe.task)
+    if settings.kind == "pocket":
+        from blip_core.pocket.rows import world_rows
+
+        return world_rows(settings, recipe.task, recipe.seed)
     from blip_core.pocket.evalset import load_bundled
 
     table = load_bundled(settings.style)
@@ -69,6 +73,10 @@ def evaluation_identity(recipe: Recipe, dataset_digest: str) -> str:
         from blip_core.sources import native_digest
 
         return native_digest(settings)
+    if settings.kind == "pocket":
+        from blip_core.pocket.rows import world_digest
+
+        return world_digest(settings, recipe.task, recipe.seed)
     data = (files("blip_core.pocket") / "evalset" / f"{settings.style}.parquet").read_bytes()
     return f"{hashlib.sha256(data).hexdigest()}-{settings.limit}"
 

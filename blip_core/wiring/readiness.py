@@ -6,13 +6,13 @@ from pathlib import Path
 
 from blip_core.annotating import step_of
 from blip_core.curation import gates_on
-from blip_core.errors import TableError
+from blip_core.errors import RecipeError, TableError
 from blip_core.kinds import KINDS, Kind
 from blip_core.plugins import refuse_taken
 from blip_core.prefetching import check_image_token
 from blip_core.recipes import Checkpoint, Curation, Recipe, ServerVariant
 from blip_core.recipes.annotations import STEP_NAMES
-from blip_core.recipes.evaluation import TableEvaluation
+from blip_core.recipes.evaluation import Evaluation, TableEvaluation
 from blip_core.recipes.source import Source
 from blip_core.scoring.findings import check_measures
 from blip_core.scoring.measures import MEASURES
@@ -104,6 +104,7 @@ def check_can_run(recipe: Recipe) -> None:
 def _check_rows(phase: Recipe, judged: Sequence[Recipe]) -> None:
     _check_source(phase.source, phase.kind)
     for one in judged:
+        _check_other_pictures(phase.source, one.evaluation)
         if one.evaluation.kind == "table" and phase.task == one.task:
             _check_held_out(phase.source, one.evaluation, one.kind)
 
@@ -151,6 +152,14 @@ def _check_source(source: Source, kind: Kind) -> None:
         files = files_of_kind(source, kind) if own else table_files(source, PICTURE_FIELDS)
         if own:
             answer_reading(files.path, files.columns, files.answers, files.encoding, needs_answer=True)
+
+
+def _check_other_pictures(source: Source, evaluation: Evaluation) -> None:
+    if source.kind == "pocket" and evaluation.kind == "pocket" and source.shows_same(evaluation):
+        raise RecipeError(
+            f"evaluation and source show the same pictures (world {source.world}, split {source.split}, seed "
+            f"{source.seed}): nothing is judged on that was learnt; give evaluation.seed another number"
+        )
 
 
 def _check_held_out(source: Source, evaluation: TableEvaluation, kind: Kind) -> None:

@@ -163,7 +163,8 @@ def _numbers(section, path=""):
                 yield from _numbers(kind, f"{path}{name}.")
 
 
-OF_OTHER_SOURCES = {"source.limit"}  # a native source has it, as its evaluation does; the default source none
+OF_OTHER_SOURCES = {"source.limit", "source.count", "source.seed", "source.questions_each"}
+OF_OTHER_SOURCES |= {"evaluation.count", "evaluation.seed", "evaluation.questions_each"}
 NUMBERS = sorted(set(_numbers(Recipe)) - OF_OTHER_SOURCES)
 
 

@@ -1,0 +1,176 @@
+"""Rows of the pocket worlds: composed pictures with sentences, questions and their true attributes.
+
+What a picture shows rests in `attributes`, by name: a shop picture's `object`, `color` and `material` where
+it has them, a dish's `object`, `place` and `time`, a gallery's `place`, `time` and `objects`, parted
+by commas.
+"""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from blip_core.kinds import kind_of
+from blip_core.pocket.language import Kind, ask, caption, describe
+from blip_core.pocket.sentences import DISHES, detailed, dish_caption, draw_dish
+from blip_core.pocket.shop import (
+    base_caption,
+    draw_item,
+    full_caption,
+    loose_caption,
+    render_item,
+    shop_questions,
+)
+from blip_core.pocket.world import Pixels, PocketScene, Split, Style, category_of, draw_scene, render
+from blip_core.recipes.pocket_rows import PocketRows, Sentence, World
+from blip_core.records import Example
+
+ROWS_VERSION = 1  # of what rows mean: raised where the same settings would make other examples
+LICENCE = "Composed by blip-foundry from its own drawings; free to use as the package is."
+_TRIES = 200  # draws before a picture is taken to answer no further question
+
+Asked = tuple[str, str, str]
+"""Kind of a question, its text, and its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    pixels: Pixels
+    category: str
+    attributes: Mapping[str, str]
+    sentences: Mapping[Sentence, str]
+    questions: tuple[Asked, ...]
+
+
+def world_rows(settings: PocketRows, task: str, seed: int) -> list[Example]:
+    """Compose the rows that a recipe names.
+
+    Args:
+        settings: of the source or of the evaluation.
+        task: a kind that asks gives a row a question, another one a row a picture.
+        seed: the recipe's.
+    """
+    return [row for index in range(settings.count) for row in _rows_of_picture(settings, task, seed, index)]
+
+
+def world_digest(settings: PocketRows, task: str, seed: int) -> str:
+    """What changes when the rows do."""
+    said = settings.model_dump_json(include=set(PocketRows.model_fields))
+    return hashlib.sha256(f"{ROWS_VERSION}|{task}|{seed}|{said}".encode()).hexdigest()
+
+
+def _rows_of_picture(settings: PocketRows, task: str, seed: int, index: int) -> Iterator[Example]:
+    shown = _WORLDS[settings.world](settings, index, _generator(settings, seed, index))
+    picture_id = f"{settings.world}-{index:05d}"
+    png = _png(shown.pixels)
+    if not kind_of(task).asks:
+        text = shown.sentences[settings.sentence]
+        yield _row(f"{picture_id}-q0", picture_id, task, png, shown, target=text)
+        return
+    for place, (kind, question, answer) in enumerate(shown.questions[: settings.questions_each]):
+        texts = {"question": question, "target": answer, "kind": kind}
+        yield _row(f"{picture_id}-q{place}", picture_id, task, png, shown, **texts)
+
+
+def _generator(settings: PocketRows, seed: int, index: int) -> np.random.Generator:
+    """One a picture: what it shows depends neither on their number nor on what is learnt of it."""
+    named = "|".join(str(getattr(settings, name)) for name in ("world", "style", "split"))
+    salt = int.from_bytes(hashlib.sha256(named.encode()).digest()[:8])
+    return np.random.default_rng((seed, settings.seed, salt, index))
+
+
+def _row(row_id: str, picture_id: str, task: str, png: bytes, shown: _Shown, **texts: str) -> Example:
+    empty = dict.fromkeys(("description", "question", "a", "b", "c", "d", "answer", "scene"), "")
+    return Example(
+        id=row_id,
+        picture_id=picture_id,
+        group=picture_id,
+        category=shown.category,
+        task=task,
+        image=png,
+        attributes=shown.attributes,
+        **{**empty, **texts},
+    )
+
+
+def _shop(settings: PocketRows, index: int, rng: np.random.Generator) -> _Shown:
+    item = draw_item(rng, _split(settings))
+    truths = {"object": item.name, "color": item.color, "material": item.material}
+    pixels = render_item(item, rng)
+    questions = shop_questions(item)
+    kinds = [name for name, word in truths.items() if word]
+    asked = [(kind, *question) for kind, question in zip(kinds, questions, strict=True)]
+    return _Shown(
+        pixels,
+        category_of(item.name),
+        {name: word for name, word in truths.items() if word},
+        {"caption": full_caption(item), "loose": loose_caption(item, rng), "object": base_caption(item)},
+        tuple(asked[place] for place in rng.permutation(len(asked))),
+    )
+
+
+def _dish(settings: PocketRows, index: int, rng: np.random.Generator) -> _Shown:
+    scene = draw_dish(rng, _split(settings), [*DISHES][index % len(DISHES)])
+    pixels = render(scene, Style.GENERIC, rng).pixels
+    name = scene.groups[0].name
+    return _Shown(
+        pixels,
+        name,
+        {"object": name, "place": scene.place, "time": scene.time},
+        {"caption": dish_caption(scene, rng)},
+        _gallery_questions(scene, rng, settings.questions_each),
+    )
+
+
+def _gallery(settings: PocketRows, index: int, rng: np.random.Generator) -> _Shown:
+    style = Style(settings.style)
+    scene = draw_scene(rng, style, _split(settings))
+    pixels = render(scene, style, rng).pixels
+    objects = ", ".join(group.name for group in scene.groups)
+    return _Shown(
+        pixels,
+        category_of(scene.groups[0].name),
+        {"place": scene.place, "time": scene.time, "objects": objects},
+        {
+            "caption": caption(scene, rng),
+            "description": describe(scene),
+            # Sides are told of two groups; the shifted world has three at times.
+            **({"detailed": detailed(scene, rng)} if style is Style.GENERIC else {}),
+        },
+        _gallery_questions(scene, rng, settings.questions_each),
+    )
+
+
+def _gallery_questions(scene: PocketScene, rng: np.random.Generator, count: int) -> tuple[Asked, ...]:
+    """Different questions with one right answer each; which object is seen is asked where there is one."""
+    kinds = [kind for kind in Kind if kind is not Kind.OBJECT or len(scene.groups) == 1]
+    asked: dict[str, Asked] = {}
+    for _ in range(_TRIES):
+        if len(asked) == count:
+            break
+        question = ask(scene, kinds[int(rng.integers(len(kinds)))], rng)
+        if question is not None:
+            asked.setdefault(
+                question.text, (question.kind.value, question.text, question.options[question.answer])
+            )
+    return tuple(asked.values())
+
+
+def _split(settings: PocketRows) -> Split:
+    return Split.TEST if settings.split == "held-out" else Split.TRAIN
+
+
+def _png(pixels: Pixels) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+_WORLDS: dict[World, Callable[[PocketRows, int, np.random.Generator], _Shown]] = {
+    "gallery": _gallery,
+    "shop": _shop,
+    "dishes": _dish,
+}
