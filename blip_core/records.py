@@ -6,7 +6,7 @@ that every row can be walked back to the prompt that started it: scene `nature-0
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from math import isfinite
 from typing import Any, ClassVar, Literal, Self, get_args
@@ -39,10 +39,7 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 MAX_DETAIL_CHARS = 1_000
 _EXAMPLE_CHARS = 240  # a sentence that says what to do, with a name in it
 
-_NAMED = (
-    "scores",
-    "attributes",
-)  # of an example: maps, which rest as lists, because `datasets` reads no maps
+_NAMED = ("scores", "attributes")  # maps, which rest as lists, because `datasets` reads no maps
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
@@ -173,16 +170,11 @@ class Example(Row):
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
         many = {name: tuple(row.get(name) or ()) for name in ("more", "references")}
-        named = {name: {one["name"]: one["value"] for one in row.get(name) or ()} for name in _NAMED}
-        return cls(**{**row, **many, **named, "image": row["image"]["bytes"]})
+        return cls(**{**row, **many, **_maps(row), "image": row["image"]["bytes"]})
 
     def to_row(self) -> dict[str, Any]:
         """The picture goes out as Hugging Face's `Image` rests: bytes and no path."""
-        listed = {
-            name: [{"name": key, "value": value} for key, value in getattr(self, name).items()]
-            for name in _NAMED
-        }
-        return {**asdict(self), **listed, "image": {"bytes": self.image, "path": None}}
+        return {**asdict(self), **_lists(self), "image": {"bytes": self.image, "path": None}}
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -217,13 +209,13 @@ class Prediction(Row):
     `flags` holds slugs of what is odd about the row, parted by spaces.
     `task` is the kind of the row. One without options has neither probabilities nor letters: its text stands
     in `generated`, and the right one, where it is known, in `target`; where there are several, all of them in
-    `references`.
+    `references`. `attributes` are those of the example, and `scores` what models found of the text, by name.
 
     Raises:
         NotANumber: A probability is none: the largest of such would be the first letter's.
     """
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"task", "target", "references"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"task", "target", "references", *_NAMED})
 
     id: str
     picture_id: str
@@ -252,6 +244,8 @@ class Prediction(Row):
     task: str = WITH_OPTIONS
     target: str = ""
     references: tuple[str, ...] = ()
+    scores: Mapping[str, float] = field(default_factory=dict, hash=False)
+    attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not all(map(isfinite, (*self.probabilities, *(self.means or ())))):
@@ -263,7 +257,10 @@ class Prediction(Row):
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
         many = {name: tuple(row.get(name) or ()) for name in ("p_more", "mean_more", "references")}
-        return cls(**{**row, **many})
+        return cls(**{**row, **many, **_maps(row)})
+
+    def to_row(self) -> dict[str, Any]:
+        return {**asdict(self), **_lists(self)}
 
     @property
     def is_right(self) -> bool:
@@ -305,9 +302,31 @@ def example_schema(examples: Iterable[Example]) -> pa.Schema:
     return pa.schema([one for one in EXAMPLE_SCHEMA if one.name not in lacking])
 
 
-def prediction_schema(tasks: Iterable[str]) -> pa.Schema:
-    """Schema of a file of predictions: without what texts need where all rows have options, as it was."""
-    return PREDICTION_SCHEMA if set(tasks) <= {WITH_OPTIONS} else TEXT_PREDICTION_SCHEMA
+def prediction_schema(tasks: Iterable[str], found: Collection[str] = ()) -> pa.Schema:
+    """Schema of a file of predictions: without what none of its rows has, as before there was any.
+
+    Args:
+        tasks: of the rows; where all have options there are no columns for texts.
+        found: which of `scores` and `attributes` some row has.
+    """
+    if set(tasks) <= {WITH_OPTIONS}:
+        return PREDICTION_SCHEMA
+    return pa.schema([one for one in _WHOLE_PREDICTION if one.name not in _NAMED or one.name in found])
+
+
+def found_of(rows: Iterable[Prediction]) -> frozenset[str]:
+    """Which of `scores` and `attributes` some prediction has; see `prediction_schema`."""
+    return frozenset(name for row in rows for name in _NAMED if getattr(row, name))
+
+
+def _maps(row: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: {one["name"]: one["value"] for one in row.get(name) or ()} for name in _NAMED}
+
+
+def _lists(row: "Example | Prediction") -> dict[str, list[dict[str, Any]]]:
+    return {
+        name: [{"name": key, "value": value} for key, value in getattr(row, name).items()] for name in _NAMED
+    }
 
 
 def sum_up(rejections: Iterable[Rejection]) -> str:
@@ -365,7 +384,7 @@ EXAMPLE_SCHEMA = _ordered(
         "attributes": _named(pa.string()),
     },
 )
-TEXT_PREDICTION_SCHEMA = _ordered(
+_WHOLE_PREDICTION = _ordered(
     Prediction,
     _schema(
         "id picture_id category kind variant description ranked generated generated_letter truth mode flags "
@@ -376,6 +395,8 @@ TEXT_PREDICTION_SCHEMA = _ordered(
     | {
         **{name: pa.list_(pa.float64()) for name in ("p_more", "mean_more")},
         "references": pa.list_(pa.string()),
+        "scores": _named(pa.float64()),
+        "attributes": _named(pa.string()),
     },
 )
-PREDICTION_SCHEMA = pa.schema([one for one in TEXT_PREDICTION_SCHEMA if one.name not in Prediction.LATER])
+PREDICTION_SCHEMA = pa.schema([one for one in _WHOLE_PREDICTION if one.name not in Prediction.LATER])

@@ -18,6 +18,12 @@ row, picture, variant, set and measure. The columns:
 
 Variants are ranked by {main}."""
 
+_BY_ATTRIBUTE = """Where rows tell what their pictures show (`columns.attributes` of a table, published sets
+with attributes, the pocket world), every attribute has two measures more, of captions and free answers:
+
+- `named-NAME`: of the rows that have it, the share of texts that name its word and no other of some row.
+- `silent-NAME`: of the rows that have none, an empty cell, the share of texts that name no word of it."""
+
 _BETTER = {"more": "more", "less": "less", "neither": "–"}
 
 
@@ -26,7 +32,7 @@ def measure_page() -> str:
     ranked = ", ".join(f"`{kind.main_measure}` for the task `{kind.name}`" for kind in KINDS.values())
     heading = ("measure", "what it is", "judges", "better", "from 0 to", "needs")
     rows = [_line(heading), _line(["---"] * len(heading)), *map(_row, MEASURES)]
-    return "\n\n".join([_TOP.format(main=ranked), "\n".join(rows)]) + "\n"
+    return "\n\n".join([_TOP.format(main=ranked), "\n".join(rows), _BY_ATTRIBUTE]) + "\n"
 
 
 def _row(measure: Measure) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from blip_core.errors import EmptyDataset, TableError
 from blip_core.ports import Progress
 from blip_core.recipes import AnyVariant, Inference, Recipe, ServerVariant, Variant
-from blip_core.records import Example, Prediction, prediction_schema
+from blip_core.records import Example, Prediction, found_of, prediction_schema
 from blip_core.store import Artifact, ArtifactRef, read_rows, write_rows
 from blip_core.wiring import (
     adapter_folder,
@@ -126,7 +126,8 @@ def predict_variant(
         step = rows_a_shard(variant, settings)
         shards = answer_in_shards(own_key, variant.name, examples, settings, load, rows_per_shard=step)
         schema = prediction_schema(
-            [recipe.task] if recipe.evaluation.kind == "native" else (row.task for row in examples)
+            [recipe.task] if recipe.evaluation.kind == "native" else (row.task for row in examples),
+            {name for shard in shards for name in shard.metadata.get("found", ())},
         )
         answered = gather(shards, FILE, folder, Prediction, schema)
         gather(shards, ABLATIONS, folder, Prediction, schema)
@@ -176,10 +177,12 @@ def answer_in_shards(
 
         model = answering()
         answers = model.answer(shard, settings, variant, on_pass)
-        schema = prediction_schema(example.task for example in shard)
+        found = found_of([*answers.predictions, *answers.ablations])
+        schema = prediction_schema((example.task for example in shard), found)
         write_rows(target / ABLATIONS, answers.ablations, schema)
         return {
             "rows": write_rows(target / FILE, answers.predictions, schema),
+            **({"found": sorted(found)} if found else {}),
             "counts": answers.counts.to_row(),
             "language_model": model.unpacking,
             "oddities": count_oddities(answers.predictions),

@@ -79,6 +79,7 @@ def to_text_prediction(example: Example, variant: str, description: str, text: s
         task=example.task,
         target=example.target,
         references=example.references,
+        attributes=example.attributes,
     )
 
 

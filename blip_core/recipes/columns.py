@@ -4,10 +4,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from blip_core.recipes.base import Section
+from blip_core.recipes.base import Section, Slug
 
 Reading = Literal["letters", "texts", "truths", "from-zero", "from-one"]
 """A way of reading answers: by letter, by an option's text, as yes or no, by a place counted from 0 or 1."""
+
+ATTRIBUTE = "attributes."
+"""What stands before an attribute's name where its column is said."""
 
 AnswersRead = Literal["", Reading]
 """How a table's answers are read; empty, its rows tell."""
@@ -58,7 +61,10 @@ class TableColumns(Section):
     """Column with the kind of question; scores are also told by it."""
     group: str | None = None
     """Column with what must stay together in one split; if absent, the picture."""
+    attributes: dict[Slug, str] = Field(default={}, exclude_if=lambda named: not named)
+    """Columns that say what a picture shows, by the attribute's name; an empty cell says that it has none."""
 
     def given(self) -> dict[str, str]:
-        """Field -> column, of those that are said."""
-        return {field: name for field, name in self if name is not None}
+        """Field -> column, of those that are said; of attributes under `attributes.NAME`."""
+        said = {field: name for field, name in self if field != "attributes" and name is not None}
+        return said | {f"{ATTRIBUTE}{name}": column for name, column in self.attributes.items()}

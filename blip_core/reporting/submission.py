@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pyarrow as pa
@@ -52,7 +52,8 @@ class Answered(Prediction):
     def of(cls, example: Example, prediction: Prediction, flag: str = "") -> "Answered":
         """Put a question beside what was said of it, with one more flag where its picture has one."""
         asked = {name: getattr(example, name) for name in _QUESTION_FIELDS}
-        said = prediction.to_row() | {"flags": f"{prediction.flags} {flag}".strip()}
+        said = {one.name: getattr(prediction, one.name) for one in fields(Prediction)}
+        said["flags"] = f"{prediction.flags} {flag}".strip()
         return cls(**said, **asked, margin=prediction.margin)
 
 

@@ -10,7 +10,7 @@ from blip_core.finite import check_finite
 from blip_core.kinds import kind_of
 from blip_core.recipes.findings import ASKED
 from blip_core.records import Prediction, Row
-from blip_core.scoring.measures import Answer, Measure, measures_of
+from blip_core.scoring.measures import Answer, Measure, attribute_measures, measures_of
 
 Rows = Sequence[Prediction]
 
@@ -73,7 +73,8 @@ def measure(
 ) -> list[Measurement]:
     """Judge what one variant said by every measure of its kinds; see `measure_all`."""
     tasks = dict.fromkeys(row.task for row in predictions)
-    measures = dict.fromkeys([*(one for task in tasks for one in measures_of(task)), *further])
+    shipped = [one for task in tasks for one in measures_of(task)]
+    measures = {one.name: one for one in (*shipped, *further, *attribute_measures(predictions))}.values()
     return measure_all(answers_of(predictions), measures, variant, rows)
 
 

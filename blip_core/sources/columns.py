@@ -4,10 +4,11 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 from blip_core.errors import TableError
 from blip_core.kinds import KINDS, kind_of
+from blip_core.recipes.columns import ATTRIBUTE
 from blip_core.records import LETTERS, OPTION_LETTERS, WITH_OPTIONS
 from blip_core.texts import loose
 
@@ -122,7 +123,7 @@ class Columns:
     Options stand in a column each, `a` to `j`, or all in one, `options`. `context` is read with the question,
     `description` is what stage one is taught, `caption` what is to be said where nothing is asked, `category`
     and `kind` are what scores are broken down by, `group` is the unit of splitting (a picture, where there is
-    none); a row with an option `k` is refused.
+    none), `attributes` are names of attributes with their columns; a row with an option `k` is refused.
     """
 
     id: str = ""
@@ -147,6 +148,7 @@ class Columns:
     category: str = ""
     kind: str = ""
     group: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -180,18 +182,28 @@ class Columns:
         """Fields that a table with these columns cannot do without, so that rows can be made of it."""
         return kind_of(self.task).columns_needed(answered)
 
+    def given(self) -> dict[str, str]:
+        """Field -> column as `guess_columns` takes them, "" for none; attributes under `attributes.NAME`."""
+        said = {field: getattr(self, field) for field in (*FIELDS, _ELEVENTH)}
+        return said | {f"{ATTRIBUTE}{name}": column for name, column in self.attributes}
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Field -> column, of those that have one."""
+        return {field: name for field, name in self.given().items() if name}
+
     def unused(self, names: Sequence[str]) -> list[str]:
         """Columns of a table that are nothing here, but for those that programs number rows by."""
-        taken = set(asdict(self).values())
+        taken = set(self.named.values())
         return [name for name in dict.fromkeys(names) if name not in taken and not _COUNTS_ROWS.match(name)]
 
     def describe(self) -> str:
         """One line for people: `image=file_name, question=prompt, A=option_a, ...`."""
-        told = ((_shown_field(field), getattr(self, field)) for field in FIELDS)
-        return ", ".join(f"{field}={_shortened(name)}" for field, name in told if name)
+        told = ((field, name) for field, name in self.named.items() if field != _ELEVENTH)
+        return ", ".join(f"{_shown_field(field)}={_shortened(name)}" for field, name in told)
 
 
-FIELDS = tuple(field.name for field in fields(Columns) if field.name != _ELEVENTH)
+FIELDS = tuple(field.name for field in fields(Columns) if field.name not in (_ELEVENTH, "attributes"))
 """What a column may be said to be."""
 
 
@@ -216,7 +228,11 @@ def guess_columns(
         TableError: A field has no column, or more than one that could be it, or what is given does not fit;
             the message tells all of it, what was found, and how to map.
     """
-    wanted, problems = _given_columns(names, given)
+    attributes = {said: name for said, name in given.items() if said.startswith(ATTRIBUTE)}
+    wanted, problems = _given_columns(
+        names, {said: name for said, name in given.items() if said not in attributes}
+    )
+    shown = _attribute_columns(names, attributes, problems)
     free = [name for name in names if name not in wanted.values()]
     found = dict(wanted)
     for field in FIELDS:
@@ -233,12 +249,24 @@ def guess_columns(
     ]
     problems += [
         f"the column {_shortened(name)} comes {names.count(name)} times"
-        for name in dict.fromkeys(found.values())
+        for name in dict.fromkeys([*found.values(), *shown.values()])
         if names.count(name) > 1
     ]
     if problems:
         raise TableError(_advice(problems, names))
-    return Columns(**found)
+    return Columns(**found, attributes=tuple(shown.items()))
+
+
+def _attribute_columns(names: Sequence[str], given: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+    """Attribute -> column; one may hold what another field is taken from, too."""
+    shown: dict[str, str] = {}
+    for said, name in given.items():
+        column = _by_name(names, name)
+        if column is None:
+            problems.append(f"{said} is said to be {_shortened(name)}, but there is none")
+        else:
+            shown[said.removeprefix(ATTRIBUTE)] = column
+    return shown
 
 
 def _given_columns(names: Sequence[str], given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

@@ -2,7 +2,6 @@
 
 import hashlib
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from blip_core.images import decoding_key
@@ -55,7 +54,7 @@ def table_digest(
             **({} if columns.has_options or not columns.told else {"texts": TEXTS_VERSION}),
             "form": [facts.form, facts.encoding, facts.delimiter],
             "table": {ascii(name): digest for name, digest in content.files.items()},
-            "columns": {field: name for field, name in asdict(columns).items() if name},
+            "columns": columns.named,
             "decoding": decoding_key(),
             "pictures": {ascii(name): digest for name, digest in content.pictures.items()},
         }

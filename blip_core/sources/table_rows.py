@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from blip_core.records import OPTION_LETTERS, Example, Rejection
@@ -46,7 +46,7 @@ def each_row(
     table: TableInput, columns: Columns, make: Callable[[Row, str], Made], opened: Opened
 ) -> Iterator[Made | Rejection]:
     seen: set[str] = set()
-    needed = [name for name in asdict(columns).values() if name]
+    needed = list(columns.named.values())
     for number, row in enumerate(raw_rows(table, needed), start=1):
         opened.rows = number
         name = f"row-{number:06d}"
@@ -106,6 +106,10 @@ class RowReader:
             more=tuple(more),
             context=context,
             references=tuple(told) if len(told) > 1 else (),
+            attributes={
+                attribute: read_text(row, column, attribute, MAX_ID_CHARACTERS)
+                for attribute, column in columns.attributes
+            },
         )
 
     def _told(self, row: Row) -> list[str]:

@@ -5,7 +5,6 @@ What an answer means is told from all answers of the table (`answers`) or said b
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -216,12 +215,12 @@ def settle_columns(path: Path, columns: Columns | None, encoding: str, needs_ans
     if columns is None:
         needs = ANSWERED_FIELDS if needs_answer else CHOICE_FIELDS
         return find_columns(path, needs=needs, encoding=encoding)
-    return find_columns(path, asdict(columns), columns.needed(needs_answer), encoding)
+    return find_columns(path, columns.given(), columns.needed(needs_answer), encoding)
 
 
 def settle_picture_columns(path: Path, columns: Columns | None, encoding: str) -> Columns:
     """The columns that are meant, that of pictures in the table."""
-    given = asdict(columns) if columns else None
+    given = columns.given() if columns else None
     return find_columns(path, given, PICTURE_FIELDS, encoding)
 
 

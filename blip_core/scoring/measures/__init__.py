@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from blip_core.errors import RecipeError
 from blip_core.plugins import names_installed
 from blip_core.scoring.measures import answers, bleu, cider, letters, naming, rouge, wording
+from blip_core.scoring.measures.attributes import attribute_measure, attribute_measures
 from blip_core.scoring.measures.measure import Answer, Better, Measure, each, referenced
 from blip_core.scoring.measures.plugged import plugged_measure
 
@@ -33,6 +34,8 @@ def measure_named(name: str) -> Measure:
     installed = names_installed("measures")
     if name in installed:
         return plugged_measure(name)
+    if by_attribute := attribute_measure(name):
+        return by_attribute
     found = [*shipped, *installed]
     near = difflib.get_close_matches(name, found, n=1)
     hint = f"did you mean {near[0]}? Otherwise allowed" if near else "allowed"
@@ -59,6 +62,7 @@ __all__ = [
     "Answer",
     "Better",
     "Measure",
+    "attribute_measures",
     "each",
     "further_measures",
     "measure_named",

@@ -9,10 +9,11 @@ from blip_core.scoring.measures.wording import words_of
 def names(text: str, references: Sequence[str]) -> float:
     """1 where the words of a right text stand in this one, side by side and in their order."""
     said = words_of(text)
-    return float(any(_holds(said, words_of(reference)) for reference in references))
+    return float(any(holds(said, words_of(reference)) for reference in references))
 
 
-def _holds(words: Sequence[str], phrase: Sequence[str]) -> bool:
+def holds(words: Sequence[str], phrase: Sequence[str]) -> bool:
+    """Whether the words of a phrase stand among others side by side; never for no words."""
     size = len(phrase)
     return bool(size) and any(list(words[at : at + size]) == list(phrase) for at in range(len(words)))
 

@@ -34,7 +34,7 @@ from blip_core.sources.share import check_share
 from blip_core.sources.unchanged import Version, file_digest, is_settled, version_of
 
 STAGE = "native"
-READER_VERSION = 1  # of what rows mean: raised where the same set would make other examples
+READER_VERSION = 2  # of what rows mean: raised where the same set would make other examples
 REPEATED_PICTURE = "repeated-picture"
 MAX_PICTURES_BYTES = 4 * 1024**3  # of one set that is learnt: its pictures are held in memory
 _ID_HEX = 16  # of a picture's sha256, as in tables
@@ -183,6 +183,10 @@ def iter_examples(
             scene="",
             kind=checked_text(row.kind, "kind", MAX_ID_CHARACTERS),
             references=told if len(told) > 1 else (),
+            attributes={
+                attribute: checked_text(word, attribute, MAX_ID_CHARACTERS)
+                for attribute, word in row.attributes.items()
+            },
         )
 
     return _each(named, make)

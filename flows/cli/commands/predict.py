@@ -175,7 +175,7 @@ def show_rows(files: "TableFiles", view: "TableView", warnings: Sequence[str], a
     if as_json:
         told = {
             "table": asdict(view.facts),
-            "columns": {field: getattr(view.columns, field) for field in FIELDS},
+            "columns": {**dict.fromkeys(FIELDS, ""), **view.columns.named},
             "answers": view.reading.to_row(),
             "unused_columns": view.unused,
             "warnings": list(warnings),

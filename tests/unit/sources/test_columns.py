@@ -1,7 +1,5 @@
 """Columns: found by common names, told apart or refused, mapped by whoever hands a table in."""
 
-from dataclasses import asdict
-
 import pytest
 
 from blip_core.errors import TableError
@@ -13,7 +11,7 @@ TEN = [*"abcdefghij"]
 
 
 def found(names: list[str], **given: str) -> dict[str, str]:
-    return {field: name for field, name in asdict(guess_columns(names, given)).items() if name}
+    return guess_columns(names, given).named
 
 
 @pytest.mark.parametrize(
@@ -97,7 +95,7 @@ def test_options_that_are_given_reach_beyond_d():
 
 def test_columns_that_were_found_are_found_again():
     columns = guess_columns(["image", "question", *TEN, "k"], {})
-    assert guess_columns(["image", "question", *TEN, "k"], asdict(columns)) == columns
+    assert guess_columns(["image", "question", *TEN, "k"], columns.given()) == columns
 
 
 def test_a_field_can_be_said_to_have_no_column():
@@ -175,7 +173,7 @@ def test_columns_are_told_in_one_line():
 
 
 def test_a_recipe_can_map_every_field():
-    assert tuple(TableColumns.model_fields) == FIELDS
+    assert tuple(TableColumns.model_fields) == (*FIELDS, "attributes")
     assert TableColumns(answer="label", id="").given() == {"answer": "label", "id": ""}
 
 
@@ -208,3 +206,30 @@ def test_a_column_for_all_options_is_advised_where_the_first_is_missing(names: l
 )
 def test_what_is_right_stands_where_the_kind_of_row_has_it(columns: Columns, told: tuple[str, str, str]):
     assert (columns.task, columns.told_field, columns.told) == told
+
+
+SHOES = ["file", "caption", "Main Colour", "material"]
+
+
+def test_attributes_are_columns_by_their_names_in_any_case():
+    told = TableColumns(attributes={"color": "main colour", "made-of": "material"}).given()
+    columns = guess_columns(SHOES, told, ("image", "caption"), {"options", "question"})
+    assert columns.attributes == (("color", "Main Colour"), ("made-of", "material"))
+    assert columns.describe().endswith("attributes.color='Main Colour', attributes.made-of='material'")
+    assert columns.unused(SHOES) == []
+    assert guess_columns(SHOES, columns.given(), ("image", "caption")) == columns
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [("shape", "attributes.color is said to be 'shape', but there is none"), ("", "to be '', but there is")],
+)
+def test_an_attribute_without_its_column_is_refused(column: str, said: str):
+    with pytest.raises(TableError, match=said):
+        guess_columns(SHOES, {"attributes.color": column}, ("image",), {"options", "question"})
+
+
+def test_a_column_of_two_attributes_is_read_for_both():
+    given = {"attributes.color": "material", "attributes.kind": "material", "caption": "material"}
+    columns = guess_columns(SHOES, given, ("image",), {"options", "question"})
+    assert dict(columns.attributes) == {"color": "material", "kind": "material"}

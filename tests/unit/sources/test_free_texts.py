@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pytest
 
 from blip_core.errors import TableError
 from blip_core.kinds import KINDS
-from blip_core.sources import find_columns, guess_columns, read_table
+from blip_core.sources import find_columns, guess_columns, read_table, table_digest
 from blip_core.sources.cells import RowRefused
 from blip_core.sources.free_texts import agreed, is_untold, read_told
 from tests.unit.examples import png, world_pixels
@@ -154,3 +155,34 @@ def test_several_captions_of_a_picture_are_all_kept_and_one_is_learnt_or_each(al
     assert not refused
     assert [row.target for row in rows] == ["a bus", "a tram", "a van"]
     assert [list(row.references) for row in rows] == [told[0], told[1], []]
+
+
+def test_attributes_of_a_table_come_with_its_rows_and_an_empty_cell_says_that_there_is_none(album):
+    path = album / "t.csv"
+    path.write_text("image,caption,colour,made of\n0.png,a bus,red,\n1.png,a tram,,steel\n")
+    told = {"attributes.color": "colour", "attributes.material": "Made Of"}
+    columns = find_columns(path, told, CAPTION.columns_needed(), "", CAPTION.passes_over)
+
+    rows, refused = read_table(path, columns=columns)
+    assert [dict(row.attributes) for row in rows] == [
+        {"color": "red", "material": ""},
+        {"color": "", "material": "steel"},
+    ]
+    assert not refused
+    assert table_digest(path, columns=columns) != table_digest(path, columns=replace(columns, attributes=()))
+
+
+def test_a_row_whose_attribute_is_no_text_is_refused_alone(album):
+    path = album / "t.jsonl"
+    path.write_text(
+        '{"image": "0.png", "caption": "a bus", "color": ["red"]}\n'
+        '{"image": "1.png", "caption": "a tram", "color": null}\n'
+        '{"image": "2.png", "caption": "a van", "color": "blue"}\n'
+    )
+    columns = find_columns(
+        path, {"attributes.color": "color"}, CAPTION.columns_needed(), "", CAPTION.passes_over
+    )
+
+    rows, refused = read_table(path, columns=columns)
+    assert [row.attributes["color"] for row in rows] == ["", "blue"]
+    assert [one.reason for one in refused] == ["not-a-text"]

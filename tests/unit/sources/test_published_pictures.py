@@ -400,3 +400,12 @@ def test_a_line_of_alt_texts_that_cannot_be_used_is_refused(tmp_path, line, reas
     found = refusals(native("alt-texts", tmp_path))
     assert len(found) == 1
     assert found[0] in (reason, "unreadable-picture")
+
+
+def test_what_a_set_tells_of_a_picture_stays_with_its_row(tmp_path):
+    zappos(tmp_path)
+    rows, _ = read_native(native("ut-zappos", tmp_path, undefined="plain"), "caption")
+    first = next(row for row in rows if row.id == "100627-72")
+    assert first.attributes["material"] == "leather"
+    assert first.attributes["closure"] == "lace up"
+    assert "heel" not in next(row for row in rows if row.id == "99-5").attributes
