@@ -9,6 +9,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -83,7 +84,9 @@ def _generator(settings: PocketRows, seed: int, index: int) -> np.random.Generat
 
 
 def _row(row_id: str, picture_id: str, task: str, png: bytes, shown: _Shown, **texts: str) -> Example:
-    empty = dict.fromkeys(("description", "question", "a", "b", "c", "d", "answer", "scene"), "")
+    empty: dict[str, Any] = dict.fromkeys(
+        ("description", "question", "a", "b", "c", "d", "answer", "scene"), ""
+    )
     return Example(
         id=row_id,
         picture_id=picture_id,

@@ -72,7 +72,9 @@ class Ladder:
     @property
     def top(self) -> float:
         """The largest value that a bar has to have room for."""
-        return 1.0 if self.ranking.is_share else max((rung.accuracy.high for rung in self.rungs), default=1.0)
+        if self.ranking.is_share:
+            return 1.0
+        return max((rung.accuracy.high for rung in self.rungs), default=0.0) or 1.0  # where all got nothing
 
     def comparison_for(self, name: str) -> Comparison | None:
         """The comparison of a variant with the one before it, or else with any other."""

@@ -2,7 +2,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from blip_core.reporting import Ladder, from_scores
+from blip_core.reporting import Ladder, Rung, from_scores
+from blip_core.scoring import Accuracy
+from blip_core.scoring.main_measure import Ranking
 
 
 def test_a_variant_is_set_against_the_one_before_it(ladder):
@@ -66,3 +68,11 @@ def test_a_ladder_comes_back_from_json_values(ladder):
         "comparisons": [asdict(comparison) for comparison in ladder.comparisons],
     }
     assert from_scores(scores) == ladder
+
+
+@pytest.mark.parametrize(
+    ("highs", "top"), [([], 1.0), ([0.0], 1.0), ([0.0, 0.0], 1.0), ([0.0, 1e-9], 1e-9), ([2.5, 0.0], 2.5)]
+)
+def test_bars_have_a_length_to_be_a_share_of_even_where_all_variants_got_nothing(highs, top):
+    rungs = [Rung(f"v{place}", Accuracy(0.0, 0.0, high, 20)) for place, high in enumerate(highs)]
+    assert Ladder(rungs, [], None, Ranking("cider", "CIDEr-D", 10.0)).top == top
