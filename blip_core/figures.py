@@ -29,6 +29,10 @@ _PAPER = "#FAFAF8"
 _SMOOTHED_SHARE = 0.1  # of all steps that one point of the smoothed curve looks back on
 _DOTS_PER_INCH = 150
 
+PROBE = "probe/"
+"""What the columns of probes begin with in the rows of a loss curve."""
+_PROBE_COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
+
 Points = Sequence[tuple[float, float]]
 
 
@@ -94,8 +98,8 @@ def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> Path:
     The suffix of `path` names the format; a panel is left out where no row has anything for it.
 
     Args:
-        rows: `step` with any of `loss`, `validation_loss`, `learning_rate` and `grad_norm`, in order of their
-            steps.
+        rows: `step` with any of `loss`, `validation_loss`, `learning_rate`, `grad_norm` and `probe/NAME`, in
+            order of their steps.
         path: where to, such as `loss.svg`.
 
     Raises:
@@ -105,12 +109,15 @@ def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> Path:
     if not training and not validation:
         raise ValueError("the rows of a loss curve need `loss` or `validation_loss`; none has either")
     below = [panel for panel in _CURVE_PANELS if _series(rows, panel.name)]
-    figure = new_figure(7.2, 4.0 + 1.4 * len(below))
-    first, *others = figure.subplots(
-        1 + len(below), 1, sharex=True, squeeze=False, height_ratios=[4.0, *[1.4] * len(below)]
-    )[:, 0]
+    probes = dict.fromkeys(name for row in rows for name in row if name.startswith(PROBE))
+    heights = [4.0, *[2.2] * bool(probes), *[1.4] * len(below)]
+    figure = new_figure(7.2, sum(heights))
+    first, *others = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     dress(first)
     _draw_losses(first, training, validation)
+    if probes:
+        dress(others[0])
+        _draw_probes(others.pop(0), {name: _series(rows, name) for name in probes})
     for axes, panel in zip(others, below, strict=True):
         dress(axes)
         _draw_panel(axes, panel, _series(rows, panel.name))
@@ -287,6 +294,20 @@ def _draw_losses(axes: "Axes", training: Points, validation: Points) -> None:
     axes.set_ylim(bottom=0)
     axes.set_title("Loss while the adapter is tuned", loc="left", fontweight="bold")
     axes.legend(frameon=False)
+
+
+def _draw_probes(axes: "Axes", probes: Mapping[str, Points]) -> None:
+    """What is left of each probe, in per cent of what it scored first: measures of any unit share that."""
+    for place, (name, points) in enumerate(probes.items()):
+        steps, values = zip(*points, strict=True)
+        first = values[0] or 1.0
+        kept = [100 * value / first for value in values]
+        colour = _PROBE_COLOURS[place % len(_PROBE_COLOURS)]
+        label = f"{name.removeprefix(PROBE)} ({values[0]:.3g} at first, {values[-1]:.3g} at last)"
+        axes.plot(steps, kept, color=colour, linewidth=2, marker="o", markersize=4, label=label)
+    axes.set_ylabel("probes, %\nof the first")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=8)
 
 
 def _draw_panel(axes: "Axes", panel: _Panel, points: Points) -> None:

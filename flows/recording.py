@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from prefect.runtime import flow_run
 
 from blip_core.recipes import Recipe
+from blip_core.reporting.curves import training_metrics
 from blip_core.reporting.words import cost_metrics, epoch_words, stage_line
 from blip_core.store import Artifact
 from blip_core.tracking import link_tags
@@ -184,16 +185,6 @@ class Recorder:
         if self._sampler is not None:
             self._sampler.stop()
             self._sampler = None
-
-
-def training_metrics(values: Mapping[str, float]) -> dict[str, float]:
-    """Metrics of a training step under the names all runs share: `train/...` and `eval/...`."""
-    return {_metric_name(name): value for name, value in values.items() if name != "step"}
-
-
-def _metric_name(name: str) -> str:
-    bare = name.removeprefix("validation_")
-    return f"train/{name}" if bare == name else f"eval/{bare}"
 
 
 def status_of(error: BaseException) -> str:

@@ -5,12 +5,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from blip_core.dataset import read_split, taught
 from blip_core.recipes import Recipe
 from blip_core.records import Example
-from blip_core.reporting.curves import CURVE, SAMPLES, write_curve, write_samples
+from blip_core.reporting.curves import CURVE, PROBE, SAMPLES, write_curve, write_samples
 from blip_core.store import ArtifactRef
 from blip_core.wiring import (
     Workplace,
@@ -20,11 +21,14 @@ from blip_core.wiring import (
     library_environment,
     load_base,
     pinned,
+    probed_rows,
+    probes_identity,
+    since_the_base,
     tuning_job,
     vision_states,
     workplace,
 )
-from tasks.stage import path_of, stage, watcher
+from tasks.stage import metadata_of, path_of, stage, watcher
 
 if TYPE_CHECKING:
     from blip_core.training import TrainingResult
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
 VERSION = 3
 STEPS_SHOWN_ONE_IN = 10  # one batch says little: the loss told is the mean of a tenth of the steps
 ADAPTER = "adapter"
+_LOOKS = ("validation_", PROBE)  # what is measured of other rows than those that are learnt
+REMEMBERED = "remembered"  # of an adapter: what each probe scored of the base, before, and of it
 
 
 def key(recipe: Recipe, dataset: ArtifactRef, start: ArtifactRef | None = None) -> str:
@@ -47,6 +53,7 @@ def key(recipe: Recipe, dataset: ArtifactRef, start: ArtifactRef | None = None) 
         "base": checkpoint_identity(recipe.finetune.base),
         **recipe.device.arithmetic(),
         **({"start": start.digest} if start else {}),
+        **({"probes": probes_identity(recipe)} if recipe.probes else {}),
     }
     return workplace().store.key("adapter", inputs)
 
@@ -78,6 +85,7 @@ def tune_adapter(recipe: Recipe, dataset: ArtifactRef, start: ArtifactRef | None
         write_samples(folder / SAMPLES, [sample.to_row() for sample in result.samples])
         return {
             **_learnt(result),
+            **_remembered(result, start),
             "rows": len(train),
             "rows_per_second": report.rows_per_second,
             "device_name": tuned.device_name,
@@ -140,7 +148,7 @@ class Report:
     def _count_epoch(self, step: int, metrics: Mapping[str, float]) -> None:
         """Tell of each epoch, and of a last part of one: its mean loss, and the newest look at other rows."""
         self._losses += [metrics["loss"]] if "loss" in metrics else []
-        self._looks |= {name: value for name, value in metrics.items() if name.startswith("validation_")}
+        self._looks |= {name: value for name, value in metrics.items() if name.startswith(_LOOKS)}
         if step % self._batches and step != self._steps:
             return
         loss = _mean(self._losses)
@@ -178,6 +186,7 @@ def _tune(
         start=work.start,
         checkpoints=work.checkpoints,
         on_samples=report.samples,
+        probes=probed_rows(recipe),
     )
     return Tuned(result, bundle.manifest, device_name(bundle.device))
 
@@ -186,8 +195,19 @@ def _tune_together(recipe: Recipe, dataset: Path, work: Folders, report: Report)
     """The model is loaded by the processes that tune, and never by this one."""
     from blip_core.training.launching import finetune_together
 
-    job = tuning_job(recipe, dataset, work.adapter, work.checkpoints, work.start)
-    return finetune_together(job, library_environment(), report.step, report.samples)
+    with TemporaryDirectory() as folder:
+        probes = _written_probes(recipe, Path(folder))
+        job = tuning_job(recipe, dataset, work.adapter, work.checkpoints, work.start, probes)
+        return finetune_together(job, library_environment(), report.step, report.samples)
+
+
+def _written_probes(recipe: Recipe, folder: Path) -> Path | None:
+    if not recipe.probes:
+        return None
+    from blip_core.training.probing import write_probes
+
+    write_probes(folder, probed_rows(recipe))
+    return folder
 
 
 def _learnt(result: "TrainingResult") -> dict[str, Any]:
@@ -205,6 +225,14 @@ def _learnt(result: "TrainingResult") -> dict[str, Any]:
     }
 
 
+def _remembered(result: "TrainingResult", start: ArtifactRef | None) -> dict[str, Any]:
+    """What came of the probes; nothing where there are none."""
+    if not result.remembered:
+        return {}
+    before = remembered_of(start) if start else []
+    return {REMEMBERED: since_the_base([asdict(one) for one in result.remembered], before)}
+
+
 def _forget_finished(place: Workplace) -> None:
     """Remove checkpoints of tunings that were killed between their end and this."""
     for adapter in place.store.artifacts("adapter"):
@@ -213,3 +241,9 @@ def _forget_finished(place: Workplace) -> None:
 
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
+
+
+def remembered_of(adapter: ArtifactRef) -> list[dict[str, Any]]:
+    """What each probe scored of the base, before the tuning and of the adapter; empty without probes."""
+    told: list[dict[str, Any]] = metadata_of(adapter).get(REMEMBERED, [])
+    return told

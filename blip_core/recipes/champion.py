@@ -18,5 +18,7 @@ class Champion(Section):
     """Smallest gain that counts, in accuracy or what else ranks variants: 0.02 is two points."""
     max_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
     """Highest p-value that is accepted, after Holm's correction over all comparisons of the run."""
+    max_forgotten: Share = Field(default=0.1, exclude_if=lambda share: share == 0.1)
+    """Largest share of what the base without adapter scores on a probe that may be lost."""
     min_rows: int = Field(default=100, ge=1)
     """Fewest rows that both must have answered."""

@@ -41,6 +41,7 @@ def check_recipe(recipe: "Recipe") -> None:
     _check_replaced(recipe)
     _check_variants(recipe)
     _check_findings(recipe)
+    _check_probes(recipe)
 
 
 def _check_rows(recipe: "Recipe") -> None:
@@ -338,6 +339,25 @@ def _check_findings(recipe: "Recipe") -> None:
     views = {phase.name: recipe.in_phase(phase) for phase in recipe.phases}
     sets = {recipe.evaluation.kind: recipe, **views}
     check_findings(recipe.findings, variants, {name: one.inference.ablations for name, one in sets.items()})
+
+
+def _check_probes(recipe: "Recipe") -> None:
+    _refuse_twice("probes", [probe.name for probe in recipe.probes])
+    for probe in recipe.probes:
+        kind = kind_of(probe.task)
+        if probe.prompt is not None:
+            field = f"probes.{probe.name}.prompt"
+            check_placeholders(field, probe.prompt, kind.places, kind.further_places)
+        with _told_of_probe(probe.name):
+            _check_evaluation(recipe.model_copy(update={"evaluation": probe.rows, "task": probe.task}))
+
+
+@contextmanager
+def _told_of_probe(probe: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"probe {probe}: {error}") from error
 
 
 def _check_gguf(recipe: "Recipe") -> None:

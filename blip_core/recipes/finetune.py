@@ -18,6 +18,7 @@ AdapterPreset = Literal[
     "projection-queries",
     "language-model",
 ]
+Learning = Literal["as-kind", "target", "whole"]
 FullPart = Literal["language_projection", "query_tokens", "language_model"]
 
 # The sizes that the source documents give to adapters on a language model's attention.
@@ -113,6 +114,8 @@ class Finetune(Section):
     """Share of answering rows that read a description by the model begun with, not the labeller's."""
     references: Literal["first", "each"] = Field(default="first", exclude_if=lambda told: told == "first")
     """Of a row with several right texts: the one most people gave is learnt, or each as a row of its own."""
+    learn: Learning = Field(default="as-kind", exclude_if=lambda learn: learn == "as-kind")
+    """Of prompt and answer that are read as one text: the answer alone or both; by default by task."""
     wordings: tuple[str, ...] = Field(default=(), strict=False, exclude_if=lambda given: not given)
     """Wordings of the answering prompt, one drawn for each row and epoch; empty, that of `inference`."""
     max_text_tokens: int = Field(default=256, ge=8, le=4096)

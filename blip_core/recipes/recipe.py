@@ -23,6 +23,7 @@ from blip_core.recipes.inference import Inference
 from blip_core.recipes.labels import Labels
 from blip_core.recipes.phases import WHOLE, Phase
 from blip_core.recipes.pictures import Pictures
+from blip_core.recipes.probes import Probe
 from blip_core.recipes.scenes import Scenes
 from blip_core.recipes.server import FOR_KEYS
 from blip_core.recipes.source import PromptsSource, Source
@@ -81,6 +82,8 @@ class Recipe(Section):
     """Several tunings, one after the other; without any, the recipe's own sections are the only one."""
     phase: str = Field(default="", exclude_if=lambda phase: not phase)
     """Which of its phases this is; set by a run, never written."""
+    probes: tuple[Probe, ...] = Field(default=(), strict=False, exclude_if=lambda probes: not probes)
+    """Fixed rows that are judged before, while and after each tuning: what it forgets shows there."""
     champion: Champion = Champion()
     """When the tuned adapter becomes the champion."""
     tracking: Tracking = Tracking()

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from blip_core import strict_json
+from blip_core import figures, strict_json
 
 CURVE = "curve.csv"
 SAMPLES = "samples.jsonl"
+PROBE = figures.PROBE
 
 
 def read_curve(path: Path) -> list[dict[str, float]]:
@@ -38,3 +39,15 @@ def write_samples(path: Path, samples: Sequence[Mapping[str, Any]]) -> None:
     """Write what the model said, a JSON object a line."""
     lines = [strict_json.dumps(sample, ensure_ascii=False) + "\n" for sample in samples]
     path.write_text("".join(lines), encoding="utf-8")
+
+
+def training_metrics(values: Mapping[str, float]) -> dict[str, float]:
+    """Metrics of a training step as MLflow calls them in all runs: `train/...`, `eval/...`, `probe/NAME`."""
+    return {_metric_name(name): value for name, value in values.items() if name != "step"}
+
+
+def _metric_name(name: str) -> str:
+    if name.startswith(PROBE):
+        return name
+    bare = name.removeprefix("validation_")
+    return f"train/{name}" if bare == name else f"eval/{bare}"

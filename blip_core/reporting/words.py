@@ -26,7 +26,7 @@ def stage_line(stage: str, seconds: float, cached: bool, told: Told) -> str:
 
 def epoch_words(epoch: float, epochs: float, metrics: Mapping[str, float]) -> str:
     """How an epoch went, such as `epoch 2 of 5: loss 0.412, validation loss 0.398`."""
-    told = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in metrics.items()]
+    told = [f"{name.replace('_', ' ').replace('/', ' ')} {value:.3f}" for name, value in metrics.items()]
     return f"epoch {epoch:g} of {epochs:g}: {', '.join(told) or 'no step counted'}"
 
 

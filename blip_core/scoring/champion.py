@@ -8,6 +8,7 @@ from blip_core.recipes.champion import Champion
 from blip_core.scoring.comparison import Comparison
 
 CANDIDATES = "candidates"
+_DIGITS = 9  # of a lost share: a quarter of 0.8 is a quarter, whatever the last bits say
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +19,19 @@ class Decision:
     reasons: tuple[str, ...]
 
 
-def decide(rule: Champion, scores: Mapping[str, Any]) -> Decision:
+def decide(
+    rule: Champion, scores: Mapping[str, Any], remembered: Sequence[Mapping[str, Any]] = ()
+) -> Decision:
     """Hold every tuned variant against the champion or its base without adapter; one that wins is enough.
 
     Besides the rule the interval of the difference must lie above zero: it alone knows that questions about
-    one picture are not independent.
+    one picture are not independent. Whoever wins has forgotten no more of a probe than the rule allows.
 
     Args:
         rule: what the recipe asks for.
         scores: `comparisons` with the fields of `Comparison`, and `candidates`: pairs of names, base first.
+        remembered: of each probe its name (`probe`), what judged it (`words`), its `rows`, and what the base
+            without adapter (`base`) and the adapter (`after`) scored.
     """
     pairs = {(base, tuned) for base, tuned in scores.get(CANDIDATES, ())}
     found = [Comparison(**one) for one in scores["comparisons"] if (one["a"], one["b"]) in pairs]
@@ -34,7 +39,24 @@ def decide(rule: Champion, scores: Mapping[str, Any]) -> Decision:
         return Decision(False, ("No tuned variant was compared with its base without adapter.",))
     verdicts = [_judge(rule, one) for one in found]
     won = [verdict for verdict in verdicts if verdict.won]
-    return Decision(bool(won), tuple(reason for one in won or verdicts for reason in one.reasons))
+    forgotten = [one for one in remembered if _lost(one) > rule.max_forgotten]
+    told = tuple(_forgot(rule, one) for one in forgotten)
+    reasons = tuple(reason for one in won or verdicts for reason in one.reasons)
+    return Decision(bool(won) and not told, reasons + told)
+
+
+def _lost(probe: Mapping[str, Any]) -> float:
+    """Share of what the base scored that is gone, below 0 where there is more; 0 where it scored nothing."""
+    base, after = float(probe["base"]), float(probe["after"])
+    return round((base - after) / base, _DIGITS) if base > 0 else 0.0
+
+
+def _forgot(rule: Champion, probe: Mapping[str, Any]) -> str:
+    return (
+        f"It forgot too much of {probe['probe']}: {probe['words']} was {probe['base']:.3g} without adapter "
+        f"and is {probe['after']:.3g} with it, on {probe['rows']:,} rows. {_lost(probe):.0%} is lost, and "
+        f"champion.max_forgotten allows {rule.max_forgotten:.0%}: mix such rows in, tune less, or allow more."
+    )
 
 
 def _judge(rule: Champion, found: Comparison) -> Decision:

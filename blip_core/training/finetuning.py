@@ -13,7 +13,7 @@ from blip_core.modeling.adapters import (
     attach_adapter,
     begin_with,
 )
-from blip_core.modeling.features import VisionCache, VisionStates, distinct_pictures, picture_part
+from blip_core.modeling.features import VisionCache, VisionStates, add_all, distinct_pictures, picture_part
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.vision_tower import release_vision_tower
 from blip_core.recipes.finetune import Finetune
@@ -22,6 +22,7 @@ from blip_core.records import Example
 from blip_core.training.checkpoints import Checkpoints
 from blip_core.training.fingerprint import fingerprint
 from blip_core.training.inputs import check_examples, quarantine
+from blip_core.training.probing import ProbedRows
 from blip_core.training.process_group import ALONE, ProcessGroup
 from blip_core.training.progress import Progress
 from blip_core.training.results import TrainingResult
@@ -54,6 +55,7 @@ def finetune(
     checkpoints: Path | None = None,
     on_samples: OnSamples = ignore_samples,
     together: ProcessGroup = ALONE,
+    probes: Sequence[ProbedRows] = (),
 ) -> TrainingResult:
     """Tune an adapter and save the one that did best on the validation rows.
 
@@ -75,6 +77,7 @@ def finetune(
             on from; without it none are kept. They stay: whoever has published the adapter deletes them.
         on_samples: told what the model says of a few rows, before the first step and after every epoch.
         together: the processes that tune, each of which calls this; the first alone writes and samples.
+        probes: rows that are judged before, while and after it learns, see `Prober`.
 
     Raises:
         EmptyDataset: There is nothing to learn.
@@ -96,6 +99,7 @@ def finetune(
     states = VisionCache(bundle, settings.batch_size) if states is None else states
     with together.one_first():
         rejections = states.add([*train, *validation])
+        add_all(states, [row for probe in probes for row in probe.examples])
     readable = quarantine([*train, *validation], rejections)
     if start:
         bundle = _begun(bundle, settings, seed, start)
@@ -118,6 +122,7 @@ def finetune(
             settings.max_text_tokens,
             seed,
             settings.wordings,
+            settings.learn,
         )
         for rows in _split(readable, train)
     )
@@ -135,11 +140,14 @@ def finetune(
         checkpoints=kept,
         resume_from=resume_from,
         together=together,
+        probes=probes,
     )
-    take_steps(tuning, on_step, on_samples)
+    remembered = take_steps(tuning, on_step, on_samples)
     if together.is_first:
         save(tuning)
-    return result_of(tuning, rejections, quarantined=len(train) + len(validation) - len(readable))
+    return result_of(
+        tuning, rejections, quarantined=len(train) + len(validation) - len(readable), remembered=remembered
+    )
 
 
 def _check(

@@ -14,6 +14,7 @@ from blip_core.modeling.manifest import ModuleDtype
 from blip_core.recipes.finetune import Finetune
 from blip_core.recipes.inference import Inference
 from blip_core.records import Rejection
+from blip_core.training.probing import Remembered
 from blip_core.training.results import TrainingCounts, TrainingResult
 from blip_core.training.sampling import OnSamples, Sample, ignore_samples
 from blip_core.training.watching import OnStep
@@ -38,6 +39,7 @@ class Job:
         out_dir: folder for the adapter.
         checkpoints: folder of the checkpoints of this tuning alone; None keeps none.
         start: folder of the adapter that is gone on from; None begins with a fresh one.
+        probes: folder of the rows that are judged on the way, see `write_probes`; None, there are none.
         device: `cpu` or `cuda`.
         processes: how many tune together.
         threads: CPU threads of all of them; 0 shares out those that torch would take here.
@@ -56,6 +58,7 @@ class Job:
     processes: int
     threads: int = 0
     start: Path | None = None
+    probes: Path | None = None
 
     @property
     def threads_each(self) -> int:
@@ -68,6 +71,7 @@ class Job:
             **{name: str(getattr(self, name)) for name in ("base", "dataset", "store", "out_dir")},
             "checkpoints": str(self.checkpoints) if self.checkpoints else None,
             "start": str(self.start) if self.start else None,
+            "probes": str(self.probes) if self.probes else None,
             "settings": self.settings.model_dump(mode="json"),
             "prompts": self.prompts.model_dump(mode="json"),
         }
@@ -81,6 +85,7 @@ class Job:
                 **paths,
                 "checkpoints": Path(values["checkpoints"]) if values["checkpoints"] else None,
                 "start": Path(values["start"]) if values["start"] else None,
+                "probes": Path(values["probes"]) if values["probes"] else None,
                 # As JSON text: in strict mode lists are no tuples but there.
                 "settings": Finetune.model_validate_json(strict_json.dumps(values["settings"])),
                 "prompts": Inference.model_validate_json(strict_json.dumps(values["prompts"])),
@@ -116,6 +121,7 @@ class Tuned:
                 "adapter": Path(result["adapter"]),
                 "samples": [Sample(**sample) for sample in result["samples"]],
                 "counts": TrainingCounts(**result["counts"]),
+                "remembered": [Remembered(**one) for one in result["remembered"]],
                 "rejections": [Rejection(**rejection) for rejection in result["rejections"]],
             }
         )

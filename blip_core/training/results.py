@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blip_core.records import Rejection
+from blip_core.training.probing import Remembered
 from blip_core.training.sampling import Sample
 
 
@@ -44,7 +45,8 @@ class TrainingResult:
 
     Attributes:
         curve: metrics by step: `step`, `learning_rate`, `loss` and `grad_norm` unless the step was skipped,
-            at times `validation_loss` and `validation_accuracy`; row 0 is the validation before training.
+            at times `validation_loss`, `validation_accuracy` and `probe/NAME` of each probe; row 0 is what
+            was measured before training.
         steps: steps taken.
         trainable: weights that were trained.
         seconds: wall time, as in the counts.
@@ -54,6 +56,7 @@ class TrainingResult:
         samples: what the model said of a few rows before the first step and after every epoch.
         counts: what was done.
         rejections: pictures that cannot be read, each with the reason.
+        remembered: what each probe scored before and after.
     """
 
     curve: list[dict[str, float]]
@@ -66,3 +69,4 @@ class TrainingResult:
     samples: list[Sample] = field(default_factory=list)
     counts: TrainingCounts = field(default_factory=TrainingCounts)
     rejections: list[Rejection] = field(default_factory=list)
+    remembered: list[Remembered] = field(default_factory=list)

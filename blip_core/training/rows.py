@@ -24,7 +24,7 @@ from blip_core.modeling.text import (
     target_ids,
     tokenise_prompts,
 )
-from blip_core.recipes.finetune import Finetune
+from blip_core.recipes.finetune import Finetune, Learning
 from blip_core.recipes.inference import Inference
 from blip_core.records import Example
 
@@ -74,6 +74,8 @@ class RowSource:
         max_text_tokens: longest prompt, without the picture.
         seed: of the stages' draw, and of the wordings'.
         wordings: of the answering prompt, one drawn for each row and epoch; empty, that of `prompts`.
+        learn: what a model that reads prompt and answer as one text is taught of rows without options;
+            `as-kind` leaves it to their kind.
     """
 
     bundle: Blip2Bundle
@@ -84,6 +86,7 @@ class RowSource:
     max_text_tokens: int
     seed: int
     wordings: Sequence[str] = ()
+    learn: Learning = "as-kind"
 
     def epoch(self, number: int) -> list[TrainingRow]:
         """One row an example, in the order of the examples."""
@@ -143,7 +146,8 @@ class RowSource:
         target = target_ids(self.bundle, answer)
         taught = target[: self.max_text_tokens]
         is_cut = prompt.is_cut or len(taught) < len(target)
-        start = behind_picture(self.bundle, prompt.ids) if kind.learn == "whole" else None
+        learn = kind.learn if self.learn == "as-kind" else self.learn
+        start = behind_picture(self.bundle, prompt.ids) if learn == "whole" else None
         return TrainingRow(
             example.id, picture, prompt.ids, taught, False, is_cut, start, instruction=prompt.instruction
         )

@@ -44,7 +44,7 @@ class Sample:
 
 
 # Letters and free text once, by the weights as they are trained; rotations and the like are for scores.
-_PLAINLY = {
+PLAINLY = {
     "ranking": "letters",
     "free_generation": True,
     "circular": False,
@@ -88,7 +88,7 @@ class Sampler:
         self._bundle = bundle
         self._examples = list(examples)
         self._states = states
-        self._settings = prompts.model_copy(update=_PLAINLY)
+        self._settings = prompts.model_copy(update=PLAINLY)
 
     def sample(self, step: int) -> list[Sample]:
         """Describe and answer every row as the model is now; the training goes on as if nothing had been.

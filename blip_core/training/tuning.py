@@ -21,6 +21,7 @@ from blip_core.recipes.inference import Inference
 from blip_core.records import LETTERS, Rejection, most_offered
 from blip_core.training.checkpoints import Checkpoints, Snapshot
 from blip_core.training.learner import Learner, collate, validation_metrics
+from blip_core.training.probing import ProbedRows, Prober, Remembered
 from blip_core.training.process_group import ProcessGroup
 from blip_core.training.progress import Progress
 from blip_core.training.results import TrainingCounts, TrainingResult
@@ -57,6 +58,7 @@ class Tuning:
         checkpoints: where its state is kept.
         resume_from: the state that is gone on from.
         together: the processes that tune.
+        probes: rows that are judged on the way, see `Prober`.
     """
 
     bundle: Blip2Bundle
@@ -72,14 +74,18 @@ class Tuning:
     checkpoints: Checkpoints | None
     resume_from: ResumeFrom | None
     together: ProcessGroup
+    probes: Sequence[ProbedRows] = ()
 
     @property
     def steps(self) -> int:
         return planned_steps(len(self.train.examples), self.settings)
 
 
-def take_steps(tuning: Tuning, on_step: OnStep, on_samples: OnSamples) -> None:
+def take_steps(tuning: Tuning, on_step: OnStep, on_samples: OnSamples) -> list[Remembered]:
     """Learn batch after batch; the bundle carries the best adapter afterwards.
+
+    Returns:
+        What each probe scored before the first step and with that adapter; the first process tells.
 
     Raises:
         TrainingFailure: Nothing moved, or the loss diverged.
@@ -88,12 +94,15 @@ def take_steps(tuning: Tuning, on_step: OnStep, on_samples: OnSamples) -> None:
     examples = (*tuning.train.examples, *tuning.validation.examples)
     learner = Learner(bundle, letters=max(len(LETTERS), most_offered(examples)))
     sampled = handful(tuning.validation.examples, settings.sample_rows)
+    epoch = steps_per_epoch(len(tuning.train.examples), settings.batch_size)
+    prober = Prober(bundle, tuning.probes, tuning.states, epoch)
     watch = Watch(
         bundle,
         settings,
-        steps_per_epoch(len(tuning.train.examples), settings.batch_size),
+        epoch,
         _look(tuning, learner),
         Sampler(bundle, sampled, tuning.states, tuning.prompts),
+        prober,
         progress,
         on_step,
         on_samples,
@@ -123,6 +132,7 @@ def take_steps(tuning: Tuning, on_step: OnStep, on_samples: OnSamples) -> None:
         trainer.run(tuning.resume_from)
     if watch.best_state is not None:
         restore_adapter(bundle, watch.best_state)
+    return prober.remembered(progress.curve[0]) if tuning.probes and tuning.together.is_first else []
 
 
 def _look(tuning: Tuning, learner: Learner) -> Look | None:
@@ -189,7 +199,12 @@ def save(tuning: Tuning) -> None:
     tuning.bundle.model.eval()
 
 
-def result_of(tuning: Tuning, rejections: list[Rejection], quarantined: int) -> TrainingResult:
+def result_of(
+    tuning: Tuning,
+    rejections: list[Rejection],
+    quarantined: int,
+    remembered: Sequence[Remembered] = (),
+) -> TrainingResult:
     """What came of a tuning, and what was counted."""
     progress = tuning.progress
     learnt = (
@@ -221,4 +236,5 @@ def result_of(tuning: Tuning, rejections: list[Rejection], quarantined: int) -> 
         samples=progress.samples,
         counts=counts,
         rejections=rejections,
+        remembered=list(remembered),
     )

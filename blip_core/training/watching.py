@@ -11,6 +11,7 @@ from blip_core.errors import NotANumber, TrainingFailure
 from blip_core.modeling.adapters import adapter_state
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.recipes.finetune import Finetune
+from blip_core.training.probing import Prober
 from blip_core.training.process_group import ALONE, ProcessGroup
 from blip_core.training.progress import Progress
 from blip_core.training.sampling import OnSamples, Sampler
@@ -31,6 +32,7 @@ class Watch(TrainerCallback):
         steps_per_epoch: after so many steps the model answers its samples.
         look: validates; None where there is nothing to validate on.
         sampler: answers a few rows.
+        prober: answers the rows of the probes.
         progress: how far the tuning is; kept up to date.
         on_step: told the metrics of every step.
         on_samples: told what the model says of the few rows.
@@ -47,6 +49,7 @@ class Watch(TrainerCallback):
         steps_per_epoch: int,
         look: Look | None,
         sampler: Sampler,
+        prober: Prober,
         progress: Progress,
         on_step: OnStep,
         on_samples: OnSamples,
@@ -57,6 +60,7 @@ class Watch(TrainerCallback):
         self._steps_per_epoch = steps_per_epoch
         self._look = look
         self._sampler = sampler
+        self._prober = prober
         self._progress = progress
         self._on_step = on_step
         self._on_samples = on_samples
@@ -69,9 +73,15 @@ class Watch(TrainerCallback):
     ) -> None:
         if state.global_step:
             return
-        if self._look and not self._progress.curve:
-            self._report(0, self._measured(0, self._look))
+        if not self._progress.curve:
+            self._report_beginning()
         self._show_samples(0, False)
+
+    def _report_beginning(self) -> None:
+        looked = self._measured(0, self._look) if self._look else {}
+        metrics = looked | self._probed(0, is_last=False)
+        if metrics:
+            self._report(0, metrics)
 
     def on_log(
         self,
@@ -108,7 +118,13 @@ class Watch(TrainerCallback):
             metrics |= {"loss": float(logs["loss"]), "grad_norm": float(logs["grad_norm"])}
         if self._look and (step % self._settings.eval_every_steps == 0 or is_last):
             metrics |= self._compare(step, self._measured(step, self._look))
-        return metrics
+        return metrics | self._probed(step, is_last)
+
+    def _probed(self, step: int, is_last: bool) -> dict[str, float]:
+        """The probes whose turn it is; the first process alone asks them."""
+        if not self._together.is_first:
+            return {}
+        return self._measured(step, lambda: self._prober.due(step, is_last))
 
     def _measured(self, step: int, measure: Callable[[], Measure]) -> Measure:
         """What is measured after a step; numbers that are none end the tuning before it is saved.

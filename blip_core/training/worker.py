@@ -18,6 +18,7 @@ from blip_core.modeling.stored_features import StoredVisionStates
 from blip_core.store import Store
 from blip_core.training.finetuning import finetune
 from blip_core.training.launching import Job, Tuned, log_message, samples_message, step_message
+from blip_core.training.probing import read_probes
 from blip_core.training.process_group import join
 from blip_core.training.sampling import Sample
 
@@ -54,6 +55,7 @@ def tune(folder: Path, rank: int) -> None:
         checkpoints=job.checkpoints,
         on_samples=on_samples,
         together=together,
+        probes=read_probes(job.probes) if job.probes else (),
     )
     if together.is_first:
         write_result(folder, Tuned(result, bundle.manifest, device_name(bundle.device)).to_json())

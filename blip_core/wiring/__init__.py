@@ -36,6 +36,7 @@ from blip_core.wiring.generators import (
     writer_identity,
 )
 from blip_core.wiring.places import DEFAULT_HOME, Workplace, workplace
+from blip_core.wiring.probes import probed_rows, probes_identity, since_the_base
 from blip_core.wiring.readiness import check_can_run, check_ready
 from blip_core.wiring.served import ask_server, forget_answers
 from blip_core.wiring.tuning import load_base, tuning_job, vision_states
@@ -90,8 +91,11 @@ __all__ = [
     "pinned",
     "prefect_api_url",
     "prepare_environment",
+    "probed_rows",
+    "probes_identity",
     "server_facts",
     "server_key",
+    "since_the_base",
     "step_identity",
     "step_models",
     "table_of",

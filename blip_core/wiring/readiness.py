@@ -21,6 +21,7 @@ from blip_core.wiring.checkpoints import check_checkpoints, folder_of
 from blip_core.wiring.environment import prepare_environment
 from blip_core.wiring.evaluation import evaluation_examples
 from blip_core.wiring.places import workplace
+from blip_core.wiring.probes import check_probes, probe_views
 from blip_core.wiring.served import with_server_facts
 from blip_core.wiring.tuning import check_adapter
 from blip_core.wiring.variants import server_key
@@ -87,8 +88,9 @@ def check_can_run(recipe: Recipe) -> None:
     """
     check_measures(recipe)
     check_published(recipe)
+    check_probes(recipe)
     judged = [recipe, *(recipe.of_set(name) for name in recipe.further_sets)]
-    for one in judged:
+    for one in [*judged, *probe_views(recipe)]:
         if one.evaluation.kind == "table":
             evaluation_examples(one)
         if one.evaluation.kind == "native":

@@ -43,7 +43,12 @@ def vision_states(recipe: Recipe, bundle: "Blip2Bundle") -> "VisionStates":
 
 
 def tuning_job(
-    recipe: Recipe, dataset: Path, out_dir: Path, checkpoints: Path, start: Path | None = None
+    recipe: Recipe,
+    dataset: Path,
+    out_dir: Path,
+    checkpoints: Path,
+    start: Path | None = None,
+    probes: Path | None = None,
 ) -> "Job":
     """What several processes are told that tune together; see `training.launching.finetune_together`.
 
@@ -70,6 +75,7 @@ def tuning_job(
         processes=recipe.device.processes,
         threads=recipe.device.threads if device == "cpu" else 0,
         start=start,
+        probes=probes,
     )
 
 

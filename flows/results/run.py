@@ -59,7 +59,7 @@ from tasks.compare import read_scores
 from tasks.predict_variant import FILE as PREDICTIONS
 from tasks.predict_variant import read_predictions
 from tasks.stage import in_phase, metadata_of, path_of
-from tasks.tune_adapter import ADAPTER
+from tasks.tune_adapter import ADAPTER, remembered_of
 
 SCORES = "scores.json"
 NO_PHASES: Mapping[str, PhaseSummary] = {}
@@ -79,7 +79,9 @@ def keep_results(recorder: Recorder, made: Phases, scores: ArtifactRef | None = 
     keep_earlier(recorder, folder, made, told)
     dataset, adapter = made.datasets.get(made.last), made.adapters.get(made.last)
     samples = keep_dataset(recorder, folder, dataset, made.last) if dataset else []
-    decision = decide(recorder.recipe.champion, told) if scores and adapter else None
+    decision = None
+    if scores and adapter:
+        decision = decide(recorder.recipe.champion, told, remembered_of(adapter))
     won = decision is not None and decision.won
     learning = keep_adapter(recorder, folder, made.last, adapter, told, won) if adapter else Learning()
     if decision:

@@ -12,11 +12,20 @@ from blip_core.tracking.runs import JournalledRun
 from flows.recording import SAMPLES as SAMPLES_TABLE
 from flows.recording import Recorder, StageRecord
 from tasks.stage import metadata_of, path_of
+from tasks.tune_adapter import REMEMBERED
 
 MANIFEST_TABLE = "manifest.json"
 QUARANTINED_TABLE = "quarantined.json"
 _COUNTED = ("cut_texts", "quarantined", "padded_share", "tokens", "skipped_steps", "vision_forwards")
-_SUMMED_UP = ("steps", "trainable", "first_loss", "last_loss", "best_validation_loss", "best_step")
+_SUMMED_UP = (
+    "steps",
+    "trainable",
+    "first_loss",
+    "last_loss",
+    "best_validation_loss",
+    "best_step",
+    REMEMBERED,
+)
 _COUNTS_SUMMED_UP = ("cut_texts", "quarantined", "padded_share", "skipped_steps")
 
 TUNING = "finetune"

@@ -86,10 +86,11 @@ def test_samples_are_one_table_that_grows(recorder, entries, home):
 
 def test_training_metrics_bear_the_names_that_all_runs_share(recorder, entries):
     recorder.begin("finetune", cached=False)
-    told = {"loss": 1.0, "learning_rate": 0.1, "grad_norm": 2.0, "validation_loss": 3.0}
+    told = {"loss": 1.0, "learning_rate": 0.1, "grad_norm": 2.0, "validation_loss": 3.0, "probe/old": 0.8}
     recorder.metrics(told, step=4)
     values = {}
     for entry in entries("finetune"):
         if entry.kind == "metrics" and entry.data["step"] == 4:
             values |= entry.data["values"]
-    assert values == {"train/loss": 1.0, "train/learning_rate": 0.1, "train/grad_norm": 2.0, "eval/loss": 3.0}
+    train = {"train/loss": 1.0, "train/learning_rate": 0.1, "train/grad_norm": 2.0}
+    assert values == train | {"eval/loss": 3.0, "probe/old": 0.8}

@@ -8,9 +8,14 @@ from blip_core.scoring import Comparison, Decision, decide, holm
 GAIN = Comparison("flan-t5", "finetuned", 0.051, 0.03, 0.072, 0.0004, 260, 2000, 500)
 
 
-def decided(*comparisons, candidates=(("flan-t5", "finetuned"),), **rule):
+def decided(*comparisons, candidates=(("flan-t5", "finetuned"),), remembered=(), **rule):
     scores = {"comparisons": [asdict(one) for one in comparisons], "candidates": candidates}
-    return decide(Champion(**rule), scores)
+    return decide(Champion(**rule), scores, remembered)
+
+
+def probed(base, after, before=None):
+    told = {"probe": "general-questions", "measure": "vqa-accuracy", "words": "VQA accuracy", "rows": 120}
+    return {**told, "base": base, "before": base if before is None else before, "after": after}
 
 
 def test_a_gain_that_meets_the_rule_wins_and_says_on_what_grounds():
@@ -65,3 +70,28 @@ def test_one_of_several_tuned_variants_is_enough():
 
 def test_scores_that_name_no_candidates_win_nothing():
     assert not decide(Champion(), {"comparisons": [asdict(GAIN)]}).won
+
+
+@pytest.mark.parametrize(("base", "after"), [(0.8, 0.6), (0.5, 0.0), (7.1, 6.3)])
+def test_a_gain_is_not_enough_where_too_much_was_forgotten(base, after):
+    decision = decided(GAIN, remembered=[probed(base, after)])
+    assert not decision.won
+    assert "the rule is met" in decision.reasons[0]
+    assert (
+        f"general-questions: VQA accuracy was {base:.3g} without adapter and is {after:.3g}"
+        in decision.reasons[1]
+    )
+    assert "max_forgotten allows 10%" in decision.reasons[1]
+
+
+@pytest.mark.parametrize(("base", "after"), [(0.8, 0.73), (0.8, 0.9), (0.0, 0.0), (0.0, 0.3)])
+def test_what_is_kept_or_was_never_there_is_not_forgotten(base, after):
+    assert decided(GAIN, remembered=[probed(base, after)]).won
+
+
+def test_small_losses_of_several_phases_add_up():
+    assert not decided(GAIN, remembered=[probed(0.8, 0.7, before=0.75)]).won
+
+
+def test_the_recipe_says_how_much_may_be_forgotten():
+    assert decided(GAIN, remembered=[probed(0.8, 0.6)], max_forgotten=0.25).won

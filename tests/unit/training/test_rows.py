@@ -11,6 +11,7 @@ from blip_core.modeling import load_blip2
 from blip_core.modeling.text import IGNORED_LABEL, letter_target_ids, tokenise_prompts
 from blip_core.pocket.evalset import load_bundled
 from blip_core.recipes import load_recipe
+from blip_core.recipes.finetune import Learning
 from blip_core.recipes.inference import Inference
 from blip_core.records import Example, Rejection
 from blip_core.training.learner import collate, places_and_pads
@@ -236,3 +237,32 @@ def test_a_description_that_is_cut_teaches_no_end(source: RowSource) -> None:
     cut = replace(source, max_text_tokens=3)._describe_rows
 
     assert all(row.is_cut and len(row.target) == 3 and end not in row.target for row in cut)
+
+
+@pytest.mark.parametrize(
+    ("task", "learn", "taught"),
+    [
+        ("vqa", "as-kind", "Which? It: a dog"),
+        ("vqa", "whole", "Which? It: a dog"),
+        ("vqa", "target", "a dog"),
+        ("caption", "as-kind", "Which? It: a dog"),
+        ("caption", "target", "a dog"),
+    ],
+)
+def test_the_recipe_says_whether_the_answer_alone_is_learnt(
+    tiny_blip2: FolderOf,
+    make_examples: MakeExamples,
+    inference_settings: Inference,
+    task: str,
+    learn: Learning,
+    taught: str,
+) -> None:
+    bundle, (example,) = load_blip2(tiny_blip2("opt")), make_examples(1)
+    row = replace(example, task=task, target="a dog", question="Which?", answer="")
+    asking = inference_settings.model_copy(update={"answer_prompt": "Which? It:", "describe_prompt": ""})
+    source = RowSource(bundle, [row], asking, 0.0, {}, 200, 0, learn=learn)
+
+    batch = collate(bundle, NoStates(), source.epoch(0))
+
+    learnt = batch["labels"][batch["labels"] != IGNORED_LABEL]
+    assert bundle.tokenizer.decode(learnt, skip_special_tokens=True).strip() == taught
