@@ -90,7 +90,8 @@ def check_can_run(recipe: Recipe) -> None:
     check_published(recipe)
     check_probes(recipe)
     judged = [recipe, *(recipe.of_set(name) for name in recipe.further_sets)]
-    for one in [*judged, *probe_views(recipe)]:
+    watched = [*judged, *probe_views(recipe)]
+    for one in watched:
         if one.evaluation.kind == "table":
             evaluation_examples(one)
         if one.evaluation.kind == "native":
@@ -100,7 +101,7 @@ def check_can_run(recipe: Recipe) -> None:
     for phase in recipe.each_phase():
         check_parts(recipe.in_phase(phase))
         if phase.grows_own:
-            _check_rows(recipe.in_phase(phase), judged)
+            _check_rows(recipe.in_phase(phase), watched)
 
 
 def _check_rows(phase: Recipe, judged: Sequence[Recipe]) -> None:

@@ -257,6 +257,46 @@ def test_what_is_not_there_is_named_before_any_work(overrides, told):
         wiring.check_can_run(load_recipe("gallery-vqa", "pocket", overrides))
 
 
+PROBE = "name='old',task='vqa',rows={kind='bundled'}"
+
+
+@pytest.mark.parametrize("measure", ["cider", "letter-right", "words", "circular-right"])
+def test_a_probe_is_judged_by_what_says_how_much_is_right(measure):
+    recipe = load_recipe("gallery-vqa", "pocket", [f"probes=[{{{PROBE},measure='{measure}'}}]"])
+    with pytest.raises(
+        RecipeError, match=f"probe old: {measure} does not say how much .* allowed: exact-answer"
+    ):
+        wiring.check_can_run(recipe)
+
+
+def test_a_probe_shows_no_pictures_that_are_learnt():
+    shown = "{kind='pocket',world='gallery',count=9,seed=3}"
+    probe = f"probes=[{{name='old',task='vqa',rows={shown}}}]"
+    asking = ["task=vqa", "stages=1", "inference.answer_prompt='{question}'", "finetune.describe_share=0"]
+    plain = ["inference.circular=false", "inference.ablations=[]", "evaluation.kind=bundled", "findings=[]"]
+    recipe = load_recipe("gallery-vqa", "pocket", [probe, f"source={shown}", *asking, *plain])
+    with pytest.raises(RecipeError, match="show the same pictures"):
+        wiring.check_can_run(recipe)
+
+
+def test_probes_ask_the_same_rows_in_the_same_way_in_all_phases():
+    recipe = load_recipe("gallery-vqa", "pocket", [f"probes=[{{{PROBE},limit=7}}]"])
+    (probe,) = wiring.probed_rows(recipe)
+    assert len(probe.examples) == 7
+    assert {row.task for row in probe.examples} == {"vqa"}
+    assert (probe.asking.answer_prompt, probe.measure) == ("Question: {question} Answer:", "vqa-accuracy")
+    other = recipe.model_copy(update={"phase": "later", "task": "caption", "stages": 1})
+    assert wiring.probes_identity(other) == wiring.probes_identity(recipe)
+
+
+def test_a_phase_that_goes_on_is_held_against_the_base():
+    told = {"probe": "old", "measure": "vqa-accuracy", "rows": 9}
+    (first,) = wiring.since_the_base([told | {"before": 0.8, "after": 0.7}], [])
+    (second,) = wiring.since_the_base([told | {"before": 0.7, "after": 0.6}], [first])
+    (other,) = wiring.since_the_base([told | {"rows": 8, "before": 0.7, "after": 0.6}], [first])
+    assert (first["base"], second["base"], other["base"]) == (0.8, 0.8, 0.7)
+
+
 def test_a_table_that_cannot_judge_is_refused_before_any_work(album):
     write_table(album / "other.csv", "What?", answer="E")
     with pytest.raises(TableError, match=r"other\.csv"):

@@ -17,6 +17,10 @@ WORDED = "See <image>: {question}{description}{a}{b}{c}{d}"
 NO_OPTIONS = ["inference.circular=false", "inference.ablations=[]"]
 
 
+def _probe(rows, task="vqa", further=""):
+    return f"{{name='old',task='{task}',{further}rows={{kind='{rows}'}}}}"
+
+
 def _refusal(*overrides, recipe="gallery-vqa", profile="pocket"):
     with pytest.raises(RecipeError) as caught:
         load_recipe(recipe, profile, overrides)
@@ -92,6 +96,10 @@ def test_a_value_that_does_not_hold_is_named_with_what_is_allowed(override, said
         (["variants=[{name='a',role='baseline',adapter=true}]"], ["adapter", "role"]),
         (["variants=[{name='a',role='base',model='./x'}]"], ["model", "finetune.base"]),
         (["variants=[{name='a',role='base'},{name='a',role='baseline'}]"], ["variants", "more than once"]),
+        ([f"probes=[{_probe('bundled')},{_probe('bundled')}]"], ["probes holds old more than once"]),
+        ([f"probes=[{_probe('split')}]"], ["probe old: rows.kind is split", "pocket, table, native"]),
+        ([f"probes=[{_probe('bundled', 'caption')}]"], ["probe old: evaluation.kind is bundled", "caption"]),
+        (["probes=[" + _probe("bundled", "vqa", "prompt='Now?',") + "]"], ["probes.old.prompt must contain"]),
     ],
 )  # fmt: skip
 def test_fields_that_contradict_each_other_are_both_named(overrides, fields):

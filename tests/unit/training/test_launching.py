@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import pytest
 from safetensors.torch import load_file
 
+from blip_core.dataset import read_split
 from blip_core.launching import run_together
 from blip_core.modeling import load_blip2
 from blip_core.recipes import Checkpoint
@@ -16,6 +17,7 @@ from blip_core.recipes.inference import Inference
 from blip_core.records import EXAMPLE_SCHEMA
 from blip_core.store import write_rows
 from blip_core.training.launching import Job, finetune_together
+from blip_core.training.probing import ProbedRows, write_probes
 from blip_core.training.process_group import ALONE
 from blip_core.training.sampling import Sample
 from tests.tiny_blip2 import FolderOf, MakeExamples
@@ -130,7 +132,11 @@ def test_a_launched_tuning_comes_back_whole(
 ) -> None:
     told: list[int] = []
     said: list[Sample] = []
-    job = make_job("adapter", epochs=1.0, checkpoints=tmp_path / "kept")
+    alone = make_job("adapter", epochs=1.0, checkpoints=tmp_path / "kept")
+    watched = read_split(alone.dataset, "validation")
+    (tmp_path / "probes").mkdir()
+    write_probes(tmp_path / "probes", [ProbedRows("old", watched, alone.prompts, "letter-right")])
+    job = dataclasses.replace(alone, probes=tmp_path / "probes")
     (tmp_path / "kept" / "step-00000002").mkdir(parents=True)  # what a kill may leave
 
     tuned = finetune_together(job, os.environ, lambda step, metrics: told.append(step), said.extend)
@@ -138,6 +144,8 @@ def test_a_launched_tuning_comes_back_whole(
     result = tuned.result
     assert told == [row["step"] for row in result.curve] == [0, 1, 2, 3, 4]
     assert said == result.samples != []
+    (kept,) = result.remembered
+    assert (kept.probe, kept.rows, kept.before) == ("old", len(watched), result.curve[0]["probe/old"])
     assert result.counts.vision_forwards == 9  # of the two, one encodes and the other reads
     assert tuned.manifest == load_blip2(job.base).manifest
     assert tuned.manifest[0].bytes > 0
@@ -151,7 +159,7 @@ def test_a_launched_tuning_comes_back_whole(
 
 def test_what_travels_comes_back_as_it_was(make_job: MakeJob, tmp_path: Path) -> None:
     job = make_job("adapter", adapter=Adapter(preset="projection-queries"), checkpoints=tmp_path)
-    started = dataclasses.replace(job, start=tmp_path / "earlier")
+    started = dataclasses.replace(job, start=tmp_path / "earlier", probes=tmp_path / "probes")
 
     assert Job.from_json(job.to_json()) == job
     assert Job.from_json(started.to_json()) == started
