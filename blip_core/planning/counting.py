@@ -76,7 +76,7 @@ def count_rows(recipe: Recipe, rows: int | None = None, bundled: int = 0) -> Cou
         scenes=pictures if recipe.source.is_made_here else 0,
         pictures=pictures,
         labels=labels,
-        train=max(labels - validation - test, 1),
+        train=0 if recipe.source.kind == "none" else max(labels - validation - test, 1),
         validation=validation,
         judged=max(_judged(recipe, test, bundled), 1),
     )

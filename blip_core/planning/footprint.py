@@ -18,6 +18,7 @@ class Footprint:
         working: the most that one batch allocates besides.
         work: of one batch.
         forward: of tuning, the part of the work that a validation does as well.
+        waiting: weights in main memory that come to the device by turns; none where all are on it.
         is_coarse: whether all but the weights is bounded, and not traced.
     """
 
@@ -26,6 +27,7 @@ class Footprint:
     working: int
     work: Work = field(default_factory=Work)
     forward: Work = field(default_factory=Work)
+    waiting: int = 0
     is_coarse: bool = False
 
     @property

@@ -108,7 +108,10 @@ def paint(parts: Mapping[str, Any], settings: Pictures, where: Where) -> Footpri
         denoised, most = batch.bounded(modules[denoiser])
         peak = max(peak, most)
     work = read + denoised * settings.steps + decoded
-    return Footprint(_resting(modules, denoiser, settings, where), 0, peak, work)
+    sizes = _sizes_of(modules, denoiser, settings)
+    resting = _resting(modules, sizes, settings, where)
+    waiting = 0 if resting == sum(sizes.values()) else sum(sizes.values())
+    return Footprint(resting, 0, peak, work, waiting=waiting)
 
 
 class _Batch:
@@ -207,11 +210,16 @@ def _kind(parts: Mapping[str, Any], name: str) -> str:
     return str(parts.get(name, {}).get("_class_name", _CLASSES.get(name, "")))
 
 
-def _resting(modules: Mapping[str, Any], denoiser: str, settings: Pictures, where: Where) -> int:
-    """Bytes of the weights that are on the device at once."""
+def _sizes_of(modules: Mapping[str, Any], denoiser: str, settings: Pictures) -> dict[str, int]:
+    """Bytes of each part's weights."""
     sizes = {name: parameter_bytes([module]) for name, module in modules.items()}
     if settings.quantisation != "none":
         sizes[denoiser] -= _saved(modules[denoiser], settings)
+    return sizes
+
+
+def _resting(modules: Mapping[str, Any], sizes: Mapping[str, int], settings: Pictures, where: Where) -> int:
+    """Bytes of the weights that are on the device at once."""
     if settings.offload == "none" or where == "cpu":
         return sum(sizes.values())
     if settings.offload == "model":

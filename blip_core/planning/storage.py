@@ -63,7 +63,7 @@ def disk_of(recipe: Recipe, counts: Counts, base: Any, trainable: int, downloads
         downloads=downloads,
         pictures=counts.pictures * one * PICTURE_COPIES,
         features=feature_bytes(base, counts.pictures, recipe.finetune.base.dtype) if cached else 0,
-        checkpoints=trainable * FLOAT32_BYTES * STATE_COPIES * CHECKPOINTS_KEPT,
+        checkpoints=trainable * FLOAT32_BYTES * STATE_COPIES * CHECKPOINTS_KEPT if counts.train else 0,
         rows=counts.labels * TEXT_BYTES,
     )
 
@@ -89,13 +89,13 @@ def disk_of_phases(recipes: Sequence[Recipe], each: Sequence[Disk], downloads: i
 def host_bytes(
     footprints: Mapping[str, Footprint], rows_held: Mapping[str, int], on_gpu: bool
 ) -> dict[str, int]:
-    """Main memory by stage: libraries, rows with their pictures, and on a CPU the model itself.
+    """Main memory by stage: libraries, rows with their pictures, what waits there, on a CPU the model itself.
 
     Weights are read through a memory map, whose pages the system takes back when it needs them.
     """
     base = LIBRARIES_BYTES + (CUDA_LIBRARIES_BYTES if on_gpu else 0)
     return {
-        stage: base + rows_held.get(stage, 0) + (0 if on_gpu else footprint.total)
+        stage: base + rows_held.get(stage, 0) + (footprint.waiting if on_gpu else footprint.total)
         for stage, footprint in footprints.items()
     }
 

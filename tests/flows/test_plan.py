@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from flows.cli.app import main
+from tests.published_sets import asked_rows, write_vqa
 
 # Sockets are refused before anything of ours is imported: whoever asks the network is told so.
 OFFLINE = """
@@ -120,6 +121,20 @@ def test_the_profiles_of_today_are_planned_before_any_download_and_fit_a_card_wi
     code, out, told = foundry("plan", "gallery-vqa", "--profile", profile, "--json")
     assert code == 0, told
     assert all(json.loads(out)["fits"]["24"].values())
+
+
+def test_what_tunes_nothing_is_planned_as_who_answers_alone(foundry, tmp_path):
+    root = write_vqa(tmp_path / "vqav2", asked_rows(10))
+    code, out, told = foundry("plan", "vqav2-zero-shot", "--set", f"evaluation.path={root}", "--json")
+    assert code == 0, told
+    planned = json.loads(out)
+    assert [(one["stage"], one["rows"]) for one in planned["times"]] == [
+        ("predict opt", 10),
+        ("predict flan-t5", 10),
+    ]
+    assert planned["rows"]["train"] == 0
+    assert planned["disk_bytes"]["checkpoints"] == 0
+    assert foundry("plan", "vqav2-zero-shot", "--set", f"evaluation.path={root}")[0] == 0
 
 
 def test_nothing_is_left_behind(workstation):

@@ -152,6 +152,8 @@ def test_settings_that_save_memory_show_in_a_plan():
     plain = planned()
     assert planned(quantisation="nf4").weights < planned(quantisation="int8").weights < plain.weights
     assert planned(offload="sequential").weights < planned(offload="model").weights < plain.weights
+    for by_turns in ("model", "sequential"):
+        assert planned(offload=by_turns).waiting == plain.weights > plain.waiting == 0
     assert planned(batch_size=4, vae_slicing=True).working < planned(batch_size=4).working
 
 
