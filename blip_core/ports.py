@@ -101,6 +101,15 @@ class Labeller(Protocol):
 
 
 @runtime_checkable
+class TokenCounter(Protocol):
+    """A model that is loaded here, and knows how long a text is to it."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, in order, without those that its tokenizer puts around a text."""
+        ...
+
+
+@runtime_checkable
 class Judge(Protocol):
     """Answers the questions of rows from their pictures: a model that checks what a labeller said."""
 

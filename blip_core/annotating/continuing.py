@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from blip_core.annotating.drafting import ask
 from blip_core.annotating.step import Context, Step, Worked, text_of, with_text
+from blip_core.ports import TokenCounter
 from blip_core.recipes.annotations import Continue
 from blip_core.records import Example
 
@@ -19,7 +20,12 @@ def go_on(rows: Sequence[Example], settings: Continue, context: Context) -> Work
     """Join short texts with what the model goes on to say; one of which no more is said stays."""
     made = list(rows)
     for turn in range(settings.rounds):
-        short = [place for place, row in enumerate(made) if _is_short(row, settings) and _is_open(row, turn)]
+        lengths = _lengths([text_of(row, settings.text) for row in made], context)
+        short = [
+            place
+            for place, row in enumerate(made)
+            if 0 < lengths[place] < settings.min_tokens and _is_open(row, turn)
+        ]
         asked = [made[place] for place in short]
         prompts = [settings.prompt.format(text=text_of(row, settings.text)) for row in asked]
         for place, said in zip(short, ask(asked, settings.batch_size, prompts, context, turn), strict=True):
@@ -27,8 +33,12 @@ def go_on(rows: Sequence[Example], settings: Continue, context: Context) -> Work
     return made, []
 
 
-def _is_short(row: Example, settings: Continue) -> bool:
-    return 0 < len(text_of(row, settings.text).split()) < settings.min_words
+def _lengths(texts: Sequence[str], context: Context) -> list[int]:
+    """Tokens of each text as whoever drafted it counts them; words, of a model that stands elsewhere."""
+    labeller = context.models.open("labeller")
+    if isinstance(labeller, TokenCounter):
+        return labeller.count_tokens(texts)
+    return [len(text.split()) for text in texts]
 
 
 def _is_open(row: Example, turn: int) -> bool:

@@ -1,4 +1,4 @@
-"""Step: a language model mends a text or returns it; what stood there before is kept beside.
+"""Step: a text is mended by a language model, which may return it, or by rules; the text before is kept.
 
 Language models like to talk about a text instead of mending it. Such an answer is told by its words: a mended
 text has mostly words that the text had, and does not begin or end as an explanation does.
@@ -12,9 +12,11 @@ from dataclasses import replace
 from blip_core.annotating.step import Context, Step, Worked, batches, part, refuse, text_of, with_text
 from blip_core.recipes.annotations import Repair
 from blip_core.records import Example, Rejection
-from blip_core.texts import exact
+from blip_core.scoring.measures.wording import is_finished
+from blip_core.texts import exact, loose
 
 MAX_GROWTH = 1.5  # of the number of words: mending adds a few, explaining many
+_SENTENCE_END = re.compile(r"(?<=[.!?。！？…])\s+")
 _WORD = re.compile(r"\w+")
 _TALK = re.compile(
     r"^(?:corrected(?: text| version)?\s*:|(?:sure|certainly|of course|okay|here(?: is|'s| are)"
@@ -31,12 +33,10 @@ def repair(rows: Sequence[Example], settings: Repair, context: Context) -> Worke
 
     Reasons: `nothing-to-repair`, `repair-empty`, `repair-explains`, `repair-is-another-text`.
     """
-    said: dict[int, str] = {}
     asked = [row for row in rows if text_of(row, settings.text).strip()]
+    said: dict[int, str] = {}
     for batch in batches(asked, settings.batch_size):
-        prompts = [settings.prompt.format(text=text_of(row, settings.text)) for row in batch]
-        texts = context.models.open("writer").write(prompts, context.seeds(batch, "repair"))
-        said.update(zip(map(id, batch), texts, strict=True))
+        said.update(zip(map(id, batch), _mended(batch, settings, context), strict=True))
 
     def mend(row: Example) -> Example | Rejection:
         if id(row) not in said:
@@ -50,6 +50,27 @@ def repair(rows: Sequence[Example], settings: Repair, context: Context) -> Worke
         return replace(with_text(row, settings.text, " ".join(after.split())), mended=before)
 
     return part(rows, mend)
+
+
+def _mended(rows: Sequence[Example], settings: Repair, context: Context) -> list[str]:
+    texts = [text_of(row, settings.text) for row in rows]
+    if settings.by == "rules":
+        return [without_defects(text) for text in texts]
+    prompts = [settings.prompt.format(text=text) for text in texts]
+    answers: list[str] = context.models.open("writer").write(prompts, context.seeds(rows, "repair"))
+    return answers
+
+
+def without_defects(text: str) -> str:
+    """A text without the sentences that came before in it, and without an end that is no whole sentence.
+
+    Nothing is put in their place: rules leave out, they do not rewrite.
+    """
+    kept: dict[str, str] = {}
+    for sentence in _SENTENCE_END.split(text.strip()):
+        if is_finished(sentence):
+            kept.setdefault(loose(sentence), sentence)
+    return " ".join(kept.values())
 
 
 def wrong_repair(before: str, after: str, min_kept: float) -> str:
@@ -88,4 +109,6 @@ def _unquoted(text: str) -> str:
     return text
 
 
-STEP = Step("repair", "texts mended by a language model, the text before kept beside", Repair, repair)
+STEP = Step(
+    "repair", "texts mended by a language model or by rules, the text before kept beside", Repair, repair
+)

@@ -23,6 +23,7 @@ from blip_core.backends.turns import IMAGE_MARK, continued, frame, has_turns, me
 from blip_core.errors import CheckpointError, RecipeError
 from blip_core.modeling.checkpoints import check_checkpoint_folder, weight_files
 from blip_core.modeling.finite import FETCH_AGAIN, check_weights
+from blip_core.modeling.text import count_tokens
 from blip_core.recipes.checkpoint import Dtype
 
 ARCHITECTURES = tuple(sorted(set(MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.values())))
@@ -105,6 +106,10 @@ class ImageTextLabeller:
             inputs.pop("token_type_ids", None)
         inputs = inputs.to(model.device, model.dtype)
         return generate_texts(model, self._processor.tokenizer, texts, inputs, seeds, self._sampling)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text; see `TokenCounter`."""
+        return count_tokens(self._processor.tokenizer, texts)
 
     def close(self) -> None:
         """Release the model's memory."""

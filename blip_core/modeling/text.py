@@ -157,6 +157,14 @@ def _without_middle(ids: list[int], limit: int | None) -> list[int]:
     return ids[:head] + ids[len(ids) - (limit - head) :]
 
 
+def count_tokens(tokenizer: Any, texts: Sequence[str]) -> list[int]:
+    """Tokens of each text, without those that a tokenizer puts around one."""
+    if not texts:
+        return []
+    rows = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return [len(ids) for ids in rows]
+
+
 def target_ids(bundle: Blip2Bundle, text: str) -> list[int]:
     """A text to learn, with the token that ends it."""
     spoken = f" {text}" if _goes_on_with_a_space(bundle) else text

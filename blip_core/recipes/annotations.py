@@ -245,8 +245,8 @@ class Continue(_Describing):
     """What is asked; <image> marks where the picture stands, {text} what there is."""
     text: TextField = "target"
     """Which text is gone on with."""
-    min_words: int = Field(default=60, ge=1, le=10_000)
-    """Texts with fewer words are gone on with."""
+    min_tokens: int = Field(default=80, ge=1, le=10_000)
+    """Texts of fewer tokens are gone on with; words are counted where the model is another machine's."""
     rounds: int = Field(default=1, ge=1, le=10)
     """Times that a text is gone on with at most."""
 
@@ -258,10 +258,12 @@ class Continue(_Describing):
 
 
 class Repair(_Writing):
-    """A language model mends a text, or returns it as it is; the text before it is kept beside."""
+    """A text is mended, or returned as it is; the text before it is kept beside."""
 
     step: Literal["repair"]
-    """A language model mends texts."""
+    """A language model or rules mend texts."""
+    by: Literal["writer", "rules"] = Field(default="writer", exclude_if=lambda by: by == "writer")
+    """Who mends: a language model, or rules, which leave out repeated sentences and an unfinished end."""
     prompt: str = Field(
         default="Correct the mistakes in this text: repetitions, broken words, unfinished sentences. Write "
         "the corrected text alone; where nothing is wrong, write it as it is.\n\n{text}",
@@ -277,6 +279,10 @@ class Repair(_Writing):
     def _check(self) -> Self:
         check_placeholders("prompt", self.prompt, {"text"})
         return self
+
+    def checkpoints(self) -> Models:
+        if self.by == "writer":
+            yield from super().checkpoints()
 
 
 class Translate(_Writing):

@@ -79,6 +79,15 @@ class SecondJudge(Section):
         return self
 
 
+class Grounding(Section):
+    """Gate: texts that name what is known of their row."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+    attributes: tuple[str, ...] = Field(default=(), strict=False)
+    """Attributes whose words a text must name, and of which it may name no other; empty, all of the rows'."""
+
+
 class Curation(Section):
     """The gates in their order, each of which can be switched off."""
 
@@ -92,6 +101,8 @@ class Curation(Section):
     """Pictures that look alike."""
     second_judge: SecondJudge = Field(default=SecondJudge(), exclude_if=SecondJudge().__eq__)
     """Questions that another model answers in another way."""
+    grounding: Grounding = Field(default=Grounding(), exclude_if=Grounding().__eq__)
+    """Texts that say other than what is known of their row."""
     plugins: dict[str, Settings] = Field(default={}, exclude_if=operator.not_)
     """Gates of installed packages, by name, each with its settings: `[curation.plugins.NAME]`."""
     letter_balance: LetterBalance = LetterBalance()

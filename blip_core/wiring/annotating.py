@@ -13,13 +13,12 @@ from blip_core.annotating import Models, Port, Step, step_of
 from blip_core.errors import StageFailure
 from blip_core.ports import Embedder, Labeller, PictureTextScorer, SpanReader, TextWriter, no_progress
 from blip_core.recipes import LABELLER, Annotation, Checkpoint, PluginStep, Recipe, Review, Variant
+from blip_core.recipes.inference import IMAGE_MARK
 from blip_core.records import Example
 from blip_core.wiring.checkpoints import checkpoint_identity, locate_checkpoint
 from blip_core.wiring.devices import device_of, use_threads
 from blip_core.wiring.generators import build_labeller, build_writer, labeller_identity, writer_identity
 from blip_core.wiring.variants import inference_settings, load_variant, variant_states
-
-_IMAGE_MARK = "<image>"  # BLIP-2 has its picture before the text, where its processor puts it
 
 
 class _Closable(Protocol):
@@ -160,7 +159,7 @@ class _AdapterLabeller:
         self._settings = inference_settings(recipe).model_copy(
             update={
                 "describe_prompt": "",
-                "answer_prompt": "{question}",
+                "answer_prompt": f"{{question}}{IMAGE_MARK}{{context}}",
                 "further_prompts": {},
                 "circular": False,
                 "ablations": (),
@@ -180,6 +179,14 @@ class _AdapterLabeller:
         answers = self._model.answer(rows, self._settings, "draft", no_progress)
         return [row.generated for row in answers.predictions]
 
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text; see `TokenCounter`."""
+        from blip_core.modeling.text import count_tokens
+
+        if self._model is None:
+            raise StageFailure("the adapter that drafts was closed and takes no more work")
+        return count_tokens(self._model.bundle.tokenizer, texts)
+
     def close(self) -> None:
         """Release the model's memory."""
         self._model = None
@@ -192,7 +199,15 @@ def _asked(place: int, picture: Image, prompt: str) -> Example:
     texts: dict[str, Any] = dict.fromkeys(
         ("category", "description", "a", "b", "c", "d", "answer", "target", "scene"), ""
     )
-    question = prompt.replace(_IMAGE_MARK, "").strip()
+    before, _, after = prompt.partition(IMAGE_MARK)
+    # LLaVA has a new line behind its picture, BLIP-2 has none.
     return Example(
-        id=name, picture_id=name, group=name, task="vqa", image=buffer.getvalue(), question=question, **texts
+        id=name,
+        picture_id=name,
+        group=name,
+        task="vqa",
+        image=buffer.getvalue(),
+        question=before,
+        context=after.removeprefix("\n"),
+        **texts,
     )

@@ -4,18 +4,27 @@ import csv
 from pathlib import Path
 
 import pytest
+import torch
 
+from blip_core.annotating import Context, annotate, shipped_steps
 from blip_core.backends.scripted import ScriptedLabeller, ScriptedScorer
 from blip_core.dataset import read_split
 from blip_core.errors import EmptyDataset
-from blip_core.recipes import Recipe, load_recipe
+from blip_core.inference import answer
+from blip_core.modeling import attach_adapter, load_blip2, save_adapter
+from blip_core.ports import no_progress
+from blip_core.recipes import Checkpoint, Recipe, Variant, load_recipe
+from blip_core.recipes.annotations import Draft
+from blip_core.recipes.finetune import Adapter
 from blip_core.records import SPLITS, Example, Rejection
 from blip_core.store import read_rows
+from blip_core.wiring import step_models
+from blip_core.wiring.variants import load_variant
 from tasks import annotate_rows, collect_rows, curate_rows, read_pictures
 from tasks.collect_rows import FILE
 from tasks.rows import REJECTIONS
 from tasks.stage import metadata_of, path_of
-from tests.unit.examples import png, world_pixels
+from tests.unit.examples import example, png, world_pixels
 
 PICTURES = 12
 MATCH = '{step = "match", model = "pocket/clip", texts = ["target"], min_score = 0.4}'
@@ -157,6 +166,38 @@ def test_pictures_that_a_model_describes_first_are_not_labelled(album, known_mod
     made = read_rows(path_of(rows) / FILE, Example)
     assert [row.target for row in made][:2] == ["a thing that is number 0", "a thing that is number 1"]
     assert models == ["labeller"]
+
+
+@pytest.mark.parametrize(
+    "prompt", ["###Human: <image> Look. ###Assistant:", "<image>Which one is in the park?"]
+)
+def test_the_adapter_of_an_earlier_phase_drafts_with_the_picture_where_the_prompt_says(
+    table, tiny_blip2, tmp_path, prompt
+):
+    base = tiny_blip2("opt")
+    recipe = table(DRAFT, more=(f"finetune.base={base}", "inference.quantisation=none"))
+    bundle = attach_adapter(load_blip2(base), Adapter(preset="projection"), seed=0)
+    with torch.no_grad():
+        for parameter in filter(lambda one: one.requires_grad, bundle.model.parameters()):
+            parameter.normal_(std=5.0)
+    adapter = save_adapter(bundle, tmp_path / "adapter", Checkpoint(id=str(base)))
+    rows = [
+        example(number, task="caption", image=png(world_pixels(number)), target="", answer="")
+        for number in range(3)
+    ]
+    asking = recipe.inference.model_copy(update={"answer_prompt": prompt, "max_new_tokens": 6})
+
+    def said(folder: Path | None) -> list[str]:
+        variant = Variant(name="any", role="base", model=recipe.finetune.base)
+        answers = answer(load_variant(recipe, variant, folder), rows, asking, "any", no_progress)
+        return [one.generated for one in answers.predictions]
+
+    step = Draft(step="draft", by="first", prompt=prompt, max_new_tokens=6, batch_size=2, writes="target")
+    with step_models(recipe, step, adapter) as models:
+        drafted, _ = annotate(shipped_steps()["draft"], rows, step, Context(models))
+        assert models.open("labeller").count_tokens(["", "a"]) == [0, 1]
+    assert [row.target for row in drafted] == [" ".join(text.split()) for text in said(adapter)]
+    assert said(adapter) != said(None)
 
 
 def test_a_step_is_worked_again_where_what_decides_it_changes_and_else_not(table, models):

@@ -1,19 +1,19 @@
 """Whether a text names what a picture shows, attribute by attribute, and keeps silent where it shows none.
 
 A measure of each kind is made for every attribute that the judged rows tell of. An attribute's words are
-those that some row has, so that a text which lists all of them names none.
+those that some row has, so that a text which lists all of them names none; a row may have several, parted by
+commas, and all of them must be named.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 
 from blip_core.records import Prediction
 from blip_core.scoring.measures.measure import Answer, Measure, Values
-from blip_core.scoring.measures.naming import holds
-from blip_core.scoring.measures.wording import words_of
+from blip_core.scoring.measures.naming import foreign, listed, told
 
 NAMED, SILENT = "named-", "silent-"
 _TEXTS = frozenset({"caption", "vqa"})
-_Judge = Callable[[list[str], str, Sequence[str]], float | None]  # words said, right word, all words
+_Judge = Callable[[str, str, Sequence[str]], float | None]  # text, right words, all words
 
 
 def attribute_measure(name: str) -> Measure | None:
@@ -38,18 +38,18 @@ def attribute_of(measure: str) -> str:
     return next(found, "")
 
 
-def _named(said: list[str], right: str, every: Sequence[str]) -> float | None:
-    """1 where the right word is said and no other; None for a row without one."""
-    if not right:
+def _named(text: str, right: str, every: Sequence[str]) -> float | None:
+    """1 where the right words are said and no other; None for a row without one."""
+    own = set(listed(right))
+    if not own:
         return None
-    own = words_of(right)
-    others = (words_of(word) for word in every if word != right)
-    return float(holds(said, own) and not any(holds(said, one) for one in others if not holds(own, one)))
+    said = told(text, every)
+    return float(own <= said and not foreign(said, own))
 
 
-def _silent(said: list[str], right: str, every: Sequence[str]) -> float | None:
+def _silent(text: str, right: str, every: Sequence[str]) -> float | None:
     """1 where no word of the attribute is said; None for a row that has one."""
-    return None if right else float(not any(holds(said, words_of(word)) for word in every))
+    return None if right else float(not told(text, every))
 
 
 _KINDS: tuple[tuple[str, _Judge, str], ...] = (
@@ -60,11 +60,11 @@ _KINDS: tuple[tuple[str, _Judge, str], ...] = (
 
 def _values(attribute: str, judge: _Judge) -> Values:
     def values(answers: Sequence[Answer]) -> list[float | None]:
-        told = [one.row.attributes.get(attribute) for one in answers]
-        every = sorted({word for word in told if word})
+        known = [one.row.attributes.get(attribute) for one in answers]
+        every = sorted({word for words in known if words for word in listed(words)})
         return [
-            None if right is None else judge(words_of(one.text), right, every)
-            for one, right in zip(answers, told, strict=True)
+            None if right is None else judge(one.text, right, every)
+            for one, right in zip(answers, known, strict=True)
         ]
 
     return values

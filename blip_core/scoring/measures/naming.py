@@ -1,9 +1,31 @@
 """Whether a text names what is right, whatever else it says."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from blip_core.scoring.measures.lemmas import lemmatised
 from blip_core.scoring.measures.measure import Measure, referenced
 from blip_core.scoring.measures.wording import words_of
+
+
+def listed(value: str) -> tuple[str, ...]:
+    """The words of an attribute, which are parted by commas where a row has several."""
+    return tuple(word for part in value.split(",") if (word := part.strip()))
+
+
+def told(text: str, among: Iterable[str]) -> set[str]:
+    """Which of some words a text says, in whatever number: "two buses" says bus, "blue sky" not sky blue."""
+    said = _lemmas(text)
+    return {word for word in among if holds(said, _lemmas(word))}
+
+
+def foreign(said: Iterable[str], own: Iterable[str]) -> list[str]:
+    """The words that a text says and that are not its row's, nor part of one: blue is part of light blue."""
+    right = [_lemmas(word) for word in own]
+    return [word for word in said if not any(holds(one, _lemmas(word)) for one in right)]
+
+
+def _lemmas(text: str) -> list[str]:
+    return words_of(lemmatised(" ".join(words_of(text))))
 
 
 def names(text: str, references: Sequence[str]) -> float:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from blip_core.annotating.attributes import bounds_of
-from blip_core.annotating.repairing import wrong_repair
+from blip_core.annotating.repairing import without_defects, wrong_repair
 from blip_core.backends.scripted import (
     ScriptedEmbedder,
     ScriptedLabeller,
@@ -215,7 +215,7 @@ def test_short_texts_are_gone_on_with_until_nothing_more_is_said(work):
         [caption(0, "a dog"), caption(1, "a cat"), caption(2, "this text is long enough")],
         models={"labeller": labeller},
         step="continue",
-        min_words=5,
+        min_tokens=5,
         rounds=3,
     )
     assert [row.target for row in made.rows] == ["a dog barks at me", "a cat", "this text is long enough"]
@@ -224,6 +224,52 @@ def test_short_texts_are_gone_on_with_until_nothing_more_is_said(work):
         "Continue: a cat",
         "Continue: a dog barks",
     ]
+
+
+class Counting(ScriptedLabeller):
+    """A labeller to whom each letter is a token."""
+
+    def count_tokens(self, texts):
+        return [len(text) for text in texts]
+
+
+def test_a_text_is_as_short_as_whoever_drafted_it_counts(work):
+    labeller = Counting(["now"])
+    made = work(
+        [caption(0, "a b c d e f"), caption(1, "a dog")],
+        models={"labeller": labeller},
+        step="continue",
+        min_tokens=10,
+    )
+    assert [row.target for row in made.rows] == ["a b c d e f", "a dog now"]
+
+
+@pytest.mark.parametrize(
+    ("text", "mended"),
+    [
+        ("A dog barks. A cat sleeps. A dog barks. It rains", "A dog barks. A cat sleeps."),
+        ("A dog barks! Does it? A dog barks!", "A dog barks! Does it?"),
+        ("A dog barks.", "A dog barks."),
+        ("One. one.  ONE. Two.", "One. Two."),
+        ("a dog that never ends", ""),
+        ("犬がいる。", "犬がいる。"),
+    ],
+)
+def test_rules_leave_out_what_is_repeated_and_what_does_not_end(text, mended):
+    assert without_defects(text) == mended
+
+
+def test_rules_mend_without_a_model_and_refuse_what_has_no_whole_sentence(work):
+    made = work(
+        [caption(0, "It is. It is. And"), caption(1, "It is."), caption(2, "no end")],
+        step="repair",
+        by="rules",
+    )
+    assert [(row.target, row.mended) for row in made.rows] == [
+        ("It is.", "It is. It is. And"),
+        ("It is.", ""),
+    ]
+    assert list(made.reasons.values()) == ["repair-empty"]
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,18 @@ from hypothesis import strategies as st
 
 from blip_core.curation.blank_pictures import refuse_blank_pictures
 from blip_core.curation.exact_duplicates import refuse_exact_duplicates
+from blip_core.curation.grounding import check_attributes
 from blip_core.curation.lengths import check_texts
 from blip_core.curation.letter_balance import balance_letters
 from blip_core.curation.near_duplicates import tie_near_duplicates
-from blip_core.recipes.curation import BlankPictures, ExactDuplicates, Lengths, LetterBalance, NearDuplicates
+from blip_core.recipes.curation import (
+    BlankPictures,
+    ExactDuplicates,
+    Grounding,
+    Lengths,
+    LetterBalance,
+    NearDuplicates,
+)
 from blip_core.records import Example
 from tests.unit.examples import example, png, world_pixels
 
@@ -230,3 +238,31 @@ def test_no_letter_has_more_than_its_share_and_some_row_stays(letters: str, max_
     most = max(Counter(row.answer for row in kept).values(), default=0)
     assert most <= max_share * len(kept) + 1
     assert bool(kept) is bool(letters)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Two kites and one bus on the beach.", None),
+        ("BUSES, and a kite: at the Beach!", None),
+        ("Two kites on the beach.", "not-named"),
+        ("A kite and a bus.", "not-named"),
+        ("A kite, a bus and a teddy bear on the beach.", "named-wrongly"),
+        ("A kite and a bus on the beach, not in the city.", "named-wrongly"),
+        ("A kite and a busy bear on the beach.", "not-named"),
+    ],
+)
+def test_a_text_says_what_is_known_of_its_row_and_nothing_else_of_the_sort(text: str, reason: str | None):
+    known = {"objects": "kite, bus", "place": "beach"}
+    other = example(1, task="caption", target="A teddy bear in the city.")
+    other = replace(other, attributes={"objects": "teddy bear", "place": "city"})
+    row = replace(example(0, task="caption", target=text), attributes=known)
+    _, refused = check_attributes([row, other], Grounding(enabled=True, attributes=("objects", "place")))
+    assert reasons(refused) == ([reason] if reason else [])
+
+
+def test_of_a_row_nothing_is_asked_that_is_not_known_of_it():
+    rows = [example(0, task="caption", target="A bus."), example(1, task="caption", target="A kite.")]
+    rows[1] = replace(rows[1], attributes={"objects": "kite"})
+    kept, _ = check_attributes(rows, Grounding(enabled=True, attributes=("objects", "absent")))
+    assert kept == rows

@@ -47,3 +47,10 @@ def test_every_attribute_of_the_rows_is_measured():
 def test_a_name_that_only_resembles_one_by_attribute_is_no_measure(name):
     with pytest.raises(RecipeError, match="there is no measure"):
         measure_named(name)
+
+
+def test_of_several_words_all_are_named_in_whatever_number():
+    shown = ("kite, bus", "teddy bear", "kite, bus", "bus")
+    said = ("two buses and a kite", "three teddy bears", "a kite", "a bus and a kite")
+    rows = [answer(text, attributes={"objects": word}) for text, word in zip(said, shown, strict=True)]
+    assert measure_named("named-objects").values(rows) == [1.0, 1.0, 0.0, 0.0]
