@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from prefect.runtime import flow_run
 
 from blip_core.recipes import Recipe
 from blip_core.reporting.curves import training_metrics
+from blip_core.reporting.screens import NoScreen, Screen
 from blip_core.reporting.words import cost_metrics, epoch_words, stage_line
 from blip_core.store import Artifact
 from blip_core.tracking import link_tags
@@ -30,35 +31,8 @@ ANSWERING = "predict "  # begins the names of stages that a variant's scores are
 KILLED = (KeyboardInterrupt, SystemExit)
 
 
-class Screen(Protocol):
-    """Where a person watches: a terminal, see `blip_core.reporting`, or a page, see `flows.run_page`."""
-
-    def begin(self, stage: str, cached: bool) -> None: ...
-
-    def progress(self, done: int, total: int) -> None: ...
-
-    def end(self, stage: str, seconds: float, cached: bool, told: Mapping[str, Any]) -> None: ...
-
-    def fail(self, stage: str) -> None: ...
-
-
-class NoScreen:
-    """Shows nothing: nobody sits before a run of a worker."""
-
-    def begin(self, stage: str, cached: bool) -> None:
-        return None
-
-    def progress(self, done: int, total: int) -> None:
-        return None
-
-    def end(self, stage: str, seconds: float, cached: bool, told: Mapping[str, Any]) -> None:
-        return None
-
-    def fail(self, stage: str) -> None:
-        return None
-
-
 _SCREEN: ContextVar[Screen] = ContextVar("screen")
+_ABOVE: ContextVar[JournalledRun] = ContextVar("above")
 
 
 @contextmanager
@@ -69,6 +43,16 @@ def shown_on(screen: Screen) -> Iterator[None]:
         yield
     finally:
         _SCREEN.reset(token)
+
+
+@contextmanager
+def recorded_below(run: JournalledRun) -> Iterator[None]:
+    """Record runs that start inside as parts of another one, such as the seeds of one recipe."""
+    token = _ABOVE.set(run)
+    try:
+        yield
+    finally:
+        _ABOVE.reset(token)
 
 
 @dataclass(frozen=True)
@@ -218,7 +202,9 @@ def _tracked(recipe: Recipe, flow: str) -> Iterator[Recorder]:
         "foundry.recipe_digest": recipe.digest(),
     }
     name = f"{recipe.name}-{recipe.profile}"
-    run = tracker.start(recipe.experiment, name if flow == WHOLE else f"{flow} {name}", tags)
+    titled = name if flow == WHOLE else f"{flow} {name}"
+    above = _ABOVE.get(None)
+    run = above.child(titled, tags) if above else tracker.start(recipe.experiment, titled, tags)
     recorder = Recorder(recipe, run, _SCREEN.get(NoScreen()), run_page(), place)
     recorder.tracking_uri = tracker.uri
     recorder.page.say(f"{name}: recipe {recipe.digest()[:SHOWN_CHARS]}, working in {place.home}")

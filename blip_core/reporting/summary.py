@@ -79,6 +79,14 @@ class PhaseSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoresSummary:
+    """The folder that holds `scores.json` and `measurements.parquet`, and its digest."""
+
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChampionSummary:
     """Whether the adapter earned the alias `champion` by the recipe's rule, and why or why not."""
 
@@ -121,6 +129,7 @@ class Summary:
     findings: tuple[Finding, ...] = ()
     published: tuple[BesidePublished, ...] = ()
     phases: Mapping[str, PhaseSummary] = field(default_factory=dict)
+    scores: ScoresSummary | None = None
 
     @property
     def earlier_adapters(self) -> dict[str, AdapterSummary]:
@@ -152,6 +161,7 @@ class Summary:
             findings=findings_of(values),
             published=published_of(values),
             phases={name: _phase(one) for name, one in values.get("phases", {}).items()},
+            scores=ScoresSummary(**told) if (told := values.get("scores")) else None,
         )
 
 

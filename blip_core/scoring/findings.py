@@ -118,7 +118,11 @@ def find(
         RecipeError: A finding names a measure, set or variant that has no values on the same rows.
     """
     judged = Judged(measurements)
-    found = [_compare(one, judged, one.set or own_set, seed, draws) for one in declared]
+    return decide([compare_sides(one, judged, one.set or own_set, seed, draws) for one in declared])
+
+
+def decide(found: Sequence[Finding]) -> list[Finding]:
+    """Correct the p-values of all findings of a recipe for one another, and say which of them hold."""
     return [
         replace(one, p_adjusted=p, holds=holds(one, p, measure_named(one.measure)))
         for one, p in zip(found, adjusted([one.p_value for one in found]), strict=True)
@@ -169,7 +173,14 @@ class Judged:
         return [measure for measure, *judged in self._values if judged == [variant, rows]]
 
 
-def _compare(declared: Declared, judged: Judged, rows: str, seed: int, draws: int) -> Finding:
+def compare_sides(
+    declared: Declared, judged: Judged, rows: str, seed: int = 0, draws: int = RESAMPLES
+) -> Finding:
+    """Compare the two sides of a finding on the rows that both have a value for; `decide` says what holds.
+
+    Raises:
+        RecipeError: There is no such row.
+    """
     measure = measure_named(declared.measure)
     first, second = (_values(declared, judged, side, rows) for side in (declared.a, declared.b))
     shared = sorted(first.keys() & second.keys())

@@ -1,6 +1,7 @@
 """What a run would do: which stages lie in the store, and which are still to be worked."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,25 @@ def show_plan(recipe: Recipe, as_json: bool, until: str, dataset: str = "", adap
         return
     console = Console(file=sys.stdout)
     show_tables(console, recipe)
-    stages = planned(recipe, until, dataset, adapter)
+    _show_stages(console, planned(recipe, until, dataset, adapter))
+
+
+def show_plans(recipes: Sequence[Recipe], as_json: bool) -> None:
+    """Print the stages of whole runs of a recipe under several seeds, and work none of them."""
+    ready = [check_ready(recipe) for recipe in recipes]
+    if as_json:
+        with only_json() as output:
+            told = {str(one.seed): [asdict(stage) for stage in planned(one, "run")] for one in ready}
+            output.write(strict_json.dumps(told) + "\n")
+        return
+    console = Console(file=sys.stdout)
+    show_tables(console, ready[0])
+    for recipe in ready:
+        console.print(f"[bold]seed {recipe.seed}[/bold]", highlight=False)
+        _show_stages(console, planned(recipe, "run"))
+
+
+def _show_stages(console: Console, stages: Sequence["PlannedStage"]) -> None:
     width = max(_NAME_WIDTH, *(len(stage.name) for stage in stages))
     for stage in stages:
         state = "there already" if stage.cached else "to be made"

@@ -18,6 +18,7 @@ from blip_core.reporting import (
     PhaseSummary,
     Report,
     Sample,
+    ScoresSummary,
     StageSummary,
     Summary,
     draw_scores,
@@ -91,7 +92,8 @@ def keep_results(recorder: Recorder, made: Phases, scores: ArtifactRef | None = 
     findings = findings_of(told)
     phases = {name: summarise_phase(made, name) for name in made.names if name}
     beside = published_of(told)
-    summary = summarise(recorder, dataset, adapter, ladder, report, decision, findings, phases, beside)
+    held = ScoresSummary(str(path_of(scores)), scores.digest) if scores else None
+    summary = summarise(recorder, dataset, adapter, ladder, report, decision, findings, phases, beside, held)
     if scores and adapter:
         keep_card(recorder, folder, adapter, told)
     if scores:
@@ -249,6 +251,7 @@ def summarise(
     findings: Sequence[Finding] = (),
     phases: Mapping[str, PhaseSummary] = NO_PHASES,
     published: Sequence[BesidePublished] = (),
+    scores: ScoresSummary | None = None,
 ) -> Summary:
     """The run as programs see it."""
     return Summary(
@@ -268,4 +271,5 @@ def summarise(
         findings=tuple(findings),
         published=tuple(published),
         phases=phases,
+        scores=scores,
     )

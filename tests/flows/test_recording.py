@@ -7,11 +7,12 @@ import pytest
 
 from blip_core.errors import StageFailure
 from blip_core.recipes import load_recipe
+from blip_core.reporting.screens import NoScreen
 from blip_core.store import Artifact
 from blip_core.tracking import JournalTracker
 from blip_core.tracking.journal import Entry, read_journal
 from blip_core.wiring import workplace
-from flows.recording import NoScreen, Recorder
+from flows.recording import Recorder
 from flows.run_page import run_page
 
 

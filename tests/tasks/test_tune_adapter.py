@@ -14,12 +14,13 @@ from blip_core.recipes.device import Device
 from blip_core.records import Example
 from blip_core.reporting import stage_words
 from blip_core.reporting.curves import CURVE, SAMPLES, read_curve, read_samples
+from blip_core.reporting.screens import NoScreen
 from blip_core.store import Artifact, ArtifactRef
 from blip_core.tracking import JournalTracker, MlflowTracker
 from blip_core.tracking.journal import read_journal
 from blip_core.training.launching import Job
 from blip_core.wiring import workplace
-from flows.recording import NoScreen, Recorder
+from flows.recording import Recorder
 from flows.results.training import keep_learning
 from flows.run_page import run_page
 from tasks import tune_adapter as stage

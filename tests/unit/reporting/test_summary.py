@@ -20,6 +20,7 @@ def test_the_object_has_the_promised_keys(summary):
         "findings",
         "published",
         "phases",
+        "scores",
     }
     assert set(values["dataset"]) == {"path", "digest", "rows", "rejected"}
     assert values["variants"]["baseline"] == {
