@@ -30,8 +30,9 @@ NO_PROBABILITIES = "no-probabilities"
 WITH_OPTIONS = "mcq"
 """The kind of rows that files do not name, because there was no other when they were written."""
 
-Mode = Literal["both", "one-stage", "description-only", "blind"]
-"""What a model sees when it answers: picture and description, either alone, or neither."""
+Mode = Literal["both", "one-stage", "description-only", "blind", "options"]
+"""What a model sees when it answers: picture and description, either alone, or neither; or words to
+choose from in place of a caption."""
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")

@@ -22,7 +22,9 @@ _BY_ATTRIBUTE = """Where rows tell what their pictures show (`columns.attributes
 with attributes, the pocket world), every attribute has two measures more, of captions and free answers:
 
 - `named-NAME`: of the rows that have it, the share of texts that name its word and no other of some row.
-- `silent-NAME`: of the rows that have none, an empty cell, the share of texts that name no word of it."""
+- `silent-NAME`: of the rows that have none, an empty cell, the share of texts that name no word of it.
+
+`all-attributes` is the share of texts that are right in all of them."""
 
 _BETTER = {"more": "more", "less": "less", "neither": "–"}
 

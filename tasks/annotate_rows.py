@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from blip_core.annotating import Context, annotate, prepare, require_rows, step_of
+from blip_core.annotating import Context, agreement, annotate, prepare, require_rows, step_of
 from blip_core.ports import Progress
 from blip_core.recipes import Recipe
 from blip_core.records import EXAMPLE_SCHEMA, REJECTION_SCHEMA, Example, Rejection
-from blip_core.store import ArtifactRef, read_rows, write_rows
+from blip_core.store import ArtifactRef, iter_rows, read_rows, write_rows
 from blip_core.wiring import step_identity, step_models, workplace
 from tasks.collect_rows import FILE
 from tasks.rows import REJECTIONS, gather
@@ -69,6 +69,7 @@ def annotate_rows(
         gather(shards, _OWN, folder, Rejection, REJECTION_SCHEMA)
         own = read_rows(folder / _OWN, Rejection)
         require_rows(step, kept, own)
+        agreed = agreement(iter_rows(folder / FILE, Example)) if annotation.name == "attributes" else {}
         earlier = read_rows(path_of(rows) / REJECTIONS, Rejection)
         write_rows(folder / REJECTIONS, [*earlier, *own], REJECTION_SCHEMA)
         return {
@@ -76,6 +77,7 @@ def annotate_rows(
             "asked": len(given),
             "refused": dict(sorted(Counter(one.reason for one in own).items())),
             "facts": dict(context.facts),
+            **({"agreement": agreed} if agreed else {}),
             "provenance": metadata_of(rows).get("provenance", {}),
             "steps": [
                 *metadata_of(rows).get("steps", ()),

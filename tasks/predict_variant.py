@@ -18,6 +18,8 @@ from blip_core.wiring import (
     connect_served,
     evaluation_examples,
     evaluation_identity,
+    judging_identity,
+    judging_models,
     load_variant,
     variant_identity,
     variant_states,
@@ -45,11 +47,22 @@ def key(
     adapter: ArtifactRef | None,
     server_facts: str = "",
 ) -> str:
-    inputs = who_answers(recipe, variant, adapter, server_facts) | {
+    inputs = _answered(recipe, variant, dataset, adapter, server_facts)
+    return workplace().store.key("predictions", inputs | judging_identity(recipe))
+
+
+def _answered(
+    recipe: Recipe,
+    variant: AnyVariant,
+    dataset: ArtifactRef | None,
+    adapter: ArtifactRef | None,
+    server_facts: str,
+) -> dict[str, Any]:
+    """What decides the answers, whatever models find of them afterwards."""
+    return who_answers(recipe, variant, adapter, server_facts) | {
         "version": VERSION,
         "evaluation": _judged_on(recipe, dataset),
     }
-    return workplace().store.key("predictions", inputs)
 
 
 def _judged_on(recipe: Recipe, dataset: ArtifactRef | None) -> str:
@@ -124,12 +137,15 @@ def predict_variant(
         load = partial(load_answering, recipe, variant, adapter)
         settings = asking(recipe, variant)
         step = rows_a_shard(variant, settings)
-        shards = answer_in_shards(own_key, variant.name, examples, settings, load, rows_per_shard=step)
+        asked = _answered(recipe, variant, dataset, adapter, server_facts)
+        whole = workplace().store.key("predictions", asked)
+        shards = answer_in_shards(whole, variant.name, examples, settings, load, rows_per_shard=step)
         schema = prediction_schema(
             [recipe.task] if recipe.evaluation.kind == "native" else (row.task for row in examples),
             {name for shard in shards for name in shard.metadata.get("found", ())},
         )
         answered = gather(shards, FILE, folder, Prediction, schema)
+        _judge(recipe, examples, folder / FILE)
         gather(shards, ABLATIONS, folder, Prediction, schema)
         if recipe.evaluation.kind == "native" and _judged_on(recipe, dataset) != judged_on:
             raise TableError(f"{recipe.evaluation.path} changed while its rows were answered; run again")
@@ -147,6 +163,17 @@ def predict_variant(
         }
 
     return workplace().store.publish(own_key, "predictions", build).ref()
+
+
+def _judge(recipe: Recipe, examples: Iterable[Example], path: Path) -> None:
+    """Let models look at written texts, where the recipe names any."""
+    if not judging_identity(recipe):
+        return
+    from blip_core.annotating.judging import judged_texts
+
+    with judging_models(recipe) as models:
+        judged = list(judged_texts(examples, read_rows(path, Prediction), recipe.judging, *models))
+    write_rows(path, judged, prediction_schema((row.task for row in judged), found_of(judged)))
 
 
 def answer_in_shards(

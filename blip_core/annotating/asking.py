@@ -68,7 +68,7 @@ def _from_template(row: Example, question: str, answer: str, settings: Ask) -> _
     for name in sorted(places):
         if name not in row.attributes and not hasattr(row, name):
             return _Question(row, refusal=("attribute-missing", f"the row has no attribute {name}"))
-        if row.attributes.get(name) == settings.undefined:
+        if row.attributes.get(name) in ("", settings.undefined):
             return _Question(row, refusal=("attribute-undefined", f"{name} is {settings.undefined}"))
     return _Question(row, filled(question, row), filled(answer, row))
 

@@ -6,7 +6,7 @@ quantile of those. Each word has a bound of its own, because models favour some 
 best of several words is ahead by chance more often than one alone: the quantile is that of Sidak 1967.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,9 +15,13 @@ from blip_core.annotating.step import Context, Facts, Step, Worked, batches
 from blip_core.images import decode_picture
 from blip_core.recipes.annotations import Attributes, Bank
 from blip_core.records import Example
+from blip_core.texts import loose
 
 CALIBRATION_ROWS = 512  # the quantile 0.95 of them stands on 25 pairs
 MIN_PAIRS = 20  # a quantile of 0.95 says something of as many
+
+AGREES = "-agrees"
+"""After an attribute's name: the score of a row that knew it before, 1 where the found word is the same."""
 
 Scores = dict[str, list[list[float]]]
 
@@ -59,9 +63,26 @@ def find_attributes(rows: Sequence[Example], settings: Attributes, context: Cont
         words, found = dict(row.attributes), dict(row.scores)
         for bank in settings.banks:
             best = _best(bank, scores[bank.name][place], bounds[bank.name], settings.undefined)
+            if bank.name in words:
+                found[f"{bank.name}{AGREES}"] = float(_agree(best[0], words[bank.name], settings.undefined))
             words[bank.name], found[bank.name], found[f"{bank.name}-margin"] = best
         made.append(_written(replace(row, attributes=words, scores=found), settings))
     return made, []
+
+
+def _agree(found: str, known: str, undefined: str) -> bool:
+    """Whether a word is the one that was known; a word for none, where it was known that there is none."""
+    return loose(found) == loose(known or undefined)
+
+
+def agreement(rows: Iterable[Example]) -> dict[str, list[float]]:
+    """Of each attribute that was known before: share of rows whose found word is the known one, and rows."""
+    told: dict[str, list[float]] = {}
+    for row in rows:
+        for name, score in row.scores.items():
+            if name.endswith(AGREES):
+                told.setdefault(name.removesuffix(AGREES), []).append(score)
+    return {name: [sum(scores) / len(scores), len(scores)] for name, scores in sorted(told.items())}
 
 
 def _best(

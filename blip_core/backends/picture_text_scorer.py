@@ -19,6 +19,7 @@ from blip_core.backends.memory import Batches, release_memory, still_open
 from blip_core.errors import NotANumber
 from blip_core.modeling.checkpoints import check_checkpoint_folder, weight_files
 from blip_core.modeling.finite import FETCH_AGAIN, check_weights
+from blip_core.ports import Embedder
 from blip_core.recipes.checkpoint import Dtype
 
 EMBEDDING = ("CLIPModel", "SiglipModel")
@@ -86,6 +87,14 @@ class EmbeddingScorer:
             words.pop("attention_mask", None)
         found = normalize(_pooled(self._model.get_text_features(**words)).float(), dim=-1)
         self._known.update(zip(new, found, strict=True))
+
+    @torch.inference_mode()
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """One vector of length 1 a text: it also serves as an `Embedder`."""
+        still_open(self._model, self)
+        self._embed(texts)
+        vectors: list[list[float]] = [self._known[text].tolist() for text in texts]
+        return _finite(vectors)
 
     def close(self) -> None:
         """Release the model's memory."""
@@ -165,6 +174,20 @@ def load_scorer(
         config = AutoConfig.from_pretrained(folder, **_LOCAL)
     kind = MatchingScorer if MATCHING in (config.architectures or ()) else EmbeddingScorer
     return kind(folder, device, dtype)
+
+
+def load_embedder(folder: Path, device: str = "cpu", dtype: Dtype = "float32") -> Embedder:
+    """What embeds texts: the text half of a model of pictures and texts, or a model of sentence vectors.
+
+    Raises:
+        CheckpointError: when the folder holds neither, or cannot be loaded.
+    """
+    from blip_core.backends.sentence_embedder import SentenceEmbedder
+
+    with loading(folder, "a model that embeds texts"):
+        config = AutoConfig.from_pretrained(folder, **_LOCAL)
+    is_both = bool({*EMBEDDING} & {*(config.architectures or ())})
+    return EmbeddingScorer(folder, device, dtype) if is_both else SentenceEmbedder(folder, device, dtype)
 
 
 def _check(folder: Path) -> None:

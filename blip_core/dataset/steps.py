@@ -82,6 +82,7 @@ def prediction_step(predictions: Artifact, row: Prediction, adapter: Artifact | 
         "judged_on": f"table {table}" if table else predictions.metadata.get("evaluation"),
         "model": predictions.metadata.get("model"),
         "adapter": adapter.digest if adapter else None,
+        **found_about(row),
     }
     return Step("prediction", row.id, facts, predictions)
 
@@ -106,8 +107,16 @@ def example_step(dataset: Artifact, split: Split, row: Example) -> Step:
         "target": row.target,
         "gates_passed": [gate["gate"] for gate in dataset.metadata.get("gates", ())],
         **({"context": row.context} if row.context else {}),
+        **found_about(row),
+        **({"mended": row.mended} if row.mended else {}),
     }
     return Step("example", row.id, facts, dataset)
+
+
+def found_about(row: Example | Prediction) -> dict[str, Any]:
+    """Attributes and scores of a row, where it has any."""
+    told = {"attributes": dict(row.attributes), "scores": dict(row.scores)}
+    return {name: found for name, found in told.items() if found}
 
 
 def refused_step(row: Rejection, place: Artifact | None = None) -> Step:

@@ -1,11 +1,13 @@
 """A model that is loaded here and ready to answer, and what answers rows whoever it is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from blip_core.inference.answers import Answers
 from blip_core.inference.batching import Progress
+from blip_core.inference.by_options import by_options
 from blip_core.inference.predicting import answer
 from blip_core.modeling import Blip2Bundle
 from blip_core.modeling.features import VisionStates
@@ -46,5 +48,13 @@ class LoadedModel:
     def answer(
         self, rows: Sequence[Example], settings: Inference, variant: str, on_progress: Progress
     ) -> Answers:
-        """Answer rows; see `inference.answer`."""
-        return answer(self.bundle, rows, settings, variant, on_progress, states=self.states)
+        """Answer rows, see `inference.answer`; captions also by ranked options where the settings say so."""
+        answers = answer(self.bundle, rows, settings, variant, on_progress, states=self.states)
+        answers.ablations += by_options(rows, settings, variant, partial(self._choose, variant, answers))
+        return answers
+
+    def _choose(self, variant: str, whole: Answers, rows: Sequence[Example], settings: Inference) -> Answers:
+        """Answer rows with options; what it takes counts with `whole`."""
+        found = answer(self.bundle, rows, settings, variant, states=self.states)
+        whole.counts.include(replace(found.counts, rows=0))
+        return found

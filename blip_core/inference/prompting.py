@@ -97,6 +97,8 @@ def _listing(prompt: str, count: int) -> str:
     is listed as D is, under its own letter.
     """
     found = _FOUR_PLACES.fullmatch(prompt)
+    if "{a}" not in prompt:  # its options are not shown
+        return prompt
     if count == len(LETTERS) or (found is None and count < len(LETTERS)):
         return prompt
     if found is None:

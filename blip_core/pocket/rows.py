@@ -1,8 +1,8 @@
 """Rows of the pocket worlds: composed pictures with sentences, questions and their true attributes.
 
-What a picture shows rests in `attributes`, by name: a shop picture's `object`, `color` and `material` where
-it has them, a dish's `object`, `place` and `time`, a gallery's `place`, `time` and `objects`, parted
-by commas.
+What a picture shows rests in `attributes`, by name: a shop picture's `object`, `color` and `material`, empty
+where it has none, a dish's `object`, `place` and `time`, a gallery's `place`, `time` and `objects`, parted
+by commas. A shop picture's `description` is what a table knows of it beforehand: its object.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from blip_core.pocket.world import Pixels, PocketScene, Split, Style, category_o
 from blip_core.recipes.pocket_rows import PocketRows, Sentence, World
 from blip_core.records import Example
 
-ROWS_VERSION = 1  # of what rows mean: raised where the same settings would make other examples
+ROWS_VERSION = 2  # of what rows mean: raised where the same settings would make other examples
 LICENCE = "Composed by blip-foundry from its own drawings; free to use as the package is."
 _TRIES = 200  # draws before a picture is taken to answer no further question
 
@@ -44,6 +44,7 @@ class _Shown:
     attributes: Mapping[str, str]
     sentences: Mapping[Sentence, str]
     questions: tuple[Asked, ...]
+    known: str = ""  # of a picture beforehand, as a table knows what it sells
 
 
 def world_rows(settings: PocketRows, task: str, seed: int) -> list[Example]:
@@ -95,7 +96,7 @@ def _row(row_id: str, picture_id: str, task: str, png: bytes, shown: _Shown, **t
         task=task,
         image=png,
         attributes=shown.attributes,
-        **{**empty, **texts},
+        **{**empty, "description": shown.known, **texts},
     )
 
 
@@ -109,9 +110,10 @@ def _shop(settings: PocketRows, index: int, rng: np.random.Generator) -> _Shown:
     return _Shown(
         pixels,
         category_of(item.name),
-        {name: word for name, word in truths.items() if word},
+        {name: word or "" for name, word in truths.items()},
         {"caption": full_caption(item), "loose": loose_caption(item, rng), "object": base_caption(item)},
         tuple(asked[place] for place in rng.permutation(len(asked))),
+        base_caption(item),
     )
 
 

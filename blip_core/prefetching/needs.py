@@ -35,6 +35,8 @@ def used_checkpoints(recipe: Recipe) -> Iterator[tuple[str, Checkpoint]]:
             for field, checkpoint in _of_rows(recipe.in_phase(phase)):
                 yield phase.path_of(field), checkpoint
     yield "finetune.base", recipe.finetune.base
+    for field, checkpoint in recipe.judging.checkpoints():
+        yield f"judging.{field}", checkpoint
     for variant in recipe.variants:
         if isinstance(variant, Variant):  # a server has loaded its own
             yield f"variants.{variant.name}.model", variant.model

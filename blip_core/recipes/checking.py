@@ -187,6 +187,11 @@ def _check_inference(recipe: "Recipe") -> None:
             f"inference.ablations holds {told[0]}, but stages is 1: nothing describes, so there is no "
             "description to leave out or to be alone with; allowed: blind"
         )
+    if kind.asks and inference.options:
+        raise ValueError(
+            f"task is {recipe.task} and inference.options is set: it lets captions be chosen word by word; "
+            "leave it out, or let task be caption"
+        )
     if not kind.has_options and (inference.circular or inference.ablations):
         raise ValueError(
             f"task is {recipe.task}, and inference.circular or inference.ablations is set: they ask again "
@@ -326,6 +331,11 @@ def _check_phase_of(recipe: "Recipe", variant: Variant) -> None:
 
 
 def _check_server(recipe: "Recipe", variant: ServerVariant) -> None:
+    if recipe.inference.options:
+        raise ValueError(
+            f"variant {variant.name}: role is server, and inference.options lets whole words be ranked, "
+            "which no server does; leave options or the variant out"
+        )
     if recipe.inference.ranking == "texts":
         raise ValueError(
             f"variant {variant.name}: role is server, but inference.ranking is texts: servers tell "
@@ -338,7 +348,7 @@ def _check_findings(recipe: "Recipe") -> None:
     variants = [variant.name for variant in recipe.variants]
     views = {phase.name: recipe.in_phase(phase) for phase in recipe.phases}
     sets = {recipe.evaluation.kind: recipe, **views}
-    check_findings(recipe.findings, variants, {name: one.inference.ablations for name, one in sets.items()})
+    check_findings(recipe.findings, variants, {name: one.inference.modes for name, one in sets.items()})
 
 
 def _check_probes(recipe: "Recipe") -> None:

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from blip_core.recipes.base import Section
+from blip_core.recipes.base import Section, Share, Slug
 from blip_core.recipes.parts import Settings, complete_settings
 
 PERCEPTUAL_HASH_BITS = 64
@@ -88,11 +88,80 @@ class Grounding(Section):
     """Attributes whose words a text must name, and of which it may name no other; empty, all of the rows'."""
 
 
+class AttributeCoverage(Section):
+    """Gate: of each row's attributes enough are known."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+    attributes: tuple[Slug, ...] = Field(default=(), strict=False)
+    """Which attributes; empty, all that the row has."""
+    undefined: str = Field(default="undefined", min_length=1, max_length=100)
+    """Word that stands for none, as the step that found them writes it; an empty one counts as none, too."""
+    min_share: Share = 1.0
+    """Least share of them that has to be known."""
+    min_margin: float = Field(default=0.0, ge=-2.0, le=2.0)
+    """Least stored margin, NAME-margin, of an attribute that counts as known, where there is one."""
+
+
+class SingleAnswers(Section):
+    """Gate: free answers that several rows share."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+    min_rows: int = Field(default=2, ge=2, le=10_000)
+    """Fewest rows that an answer must be right for."""
+
+
+class VagueTexts(Section):
+    """Gate: texts and categories that say something definite."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+    words: tuple[str, ...] = Field(default=("various", "something", "other"), strict=False)
+    """Words that a caption or an answer must not say."""
+    categories: tuple[str, ...] = Field(default=(), strict=False)
+    """Categories that are too vague, as `denim`, which is a cloth and not a garment."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if any(not word.strip() for word in (*self.words, *self.categories)):
+            raise ValueError("words and categories must not hold an empty text, which every row would say")
+        return self
+
+
+class Repetition(Section):
+    """Gate: descriptions and captions that do not repeat themselves."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+    max_share: Share = 0.1
+    """Largest share of runs of four words that came before in the text."""
+
+
+class Unfinished(Section):
+    """Gate: descriptions and captions that end as sentences do."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+
+
 class Curation(Section):
     """The gates in their order, each of which can be switched off."""
 
     lengths: Lengths = Lengths()
     """Descriptions that are too short or too long."""
+    attribute_coverage: AttributeCoverage = Field(
+        default=AttributeCoverage(), exclude_if=AttributeCoverage().__eq__
+    )
+    """Rows of whose attributes too few are known."""
+    vague_texts: VagueTexts = Field(default=VagueTexts(), exclude_if=VagueTexts().__eq__)
+    """Texts that say nothing definite."""
+    repetition: Repetition = Field(default=Repetition(), exclude_if=Repetition().__eq__)
+    """Texts that repeat themselves."""
+    unfinished: Unfinished = Field(default=Unfinished(), exclude_if=Unfinished().__eq__)
+    """Texts that stop before their end."""
+    single_answers: SingleAnswers = Field(default=SingleAnswers(), exclude_if=SingleAnswers().__eq__)
+    """Free answers that are right once."""
     blank_pictures: BlankPictures = BlankPictures()
     """Pictures that show nothing."""
     exact_duplicates: ExactDuplicates = ExactDuplicates()

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from blip_core.recipes.base import Section, Slug
+from blip_core.recipes.word_options import BY_OPTIONS
 
 Expectation = Literal["more", "less", "no_worse", "at_least"]
 
@@ -84,7 +85,8 @@ def _check_side(finding: str, side: str, variants: Collection[str], modes: Colle
     if asked and mode not in modes:
         raise ValueError(
             f"finding {finding}: {side} is asked in the mode {mode!r}, and inference.ablations holds "
-            f"{', '.join(modes) or 'none'}; add the mode there, or take the finding out of findings"
+            f"{', '.join(modes) or 'none'}; add the mode there ({BY_OPTIONS}: inference.options), or "
+            "take the finding out of findings"
         )
 
 
@@ -121,7 +123,9 @@ def _names(tables: Any) -> list[Any]:
 
 
 def _modes(inference: Any) -> list[Any]:
-    return _listed(inference.get("ablations")) if isinstance(inference, Mapping) else []
+    if not isinstance(inference, Mapping):
+        return []
+    return [*_listed(inference.get("ablations")), *([BY_OPTIONS] if inference.get("options") else [])]
 
 
 def _kind(evaluation: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from blip_core.recipes.base import BatchSize, NewTokens, Quantisation, Section, Task
+from blip_core.recipes.word_options import BY_OPTIONS, WordOptions, check_word_options
 
 IMAGE_MARK = "<image>"
 """Where the picture stands in a prompt; without it, in front."""
@@ -42,6 +43,8 @@ class Inference(Section):
     """Whether each question is also asked with its options rotated; it is right only if all rotations are."""
     ablations: tuple[Literal["one-stage", "description-only", "blind"], ...] = Field(default=(), strict=False)
     """Further modes that explain the score: without description, without picture, without both."""
+    options: tuple[WordOptions, ...] = Field(default=(), strict=False, exclude_if=lambda given: not given)
+    """Words that captions are also asked for by, ranked attribute by attribute: `VARIANT@options`."""
     dense: Literal["never", "auto"] = "never"
     """Whether a quantised language model is unpacked for batch work where memory allows."""
 
@@ -52,6 +55,7 @@ class Inference(Section):
                 f"min_new_tokens is {self.min_new_tokens} and max_new_tokens is {self.max_new_tokens}: no "
                 "text could end; lower the one or raise the other"
             )
+        check_word_options(self.options)
         if self.length_penalty != 1.0 and self.beams == 1:
             raise ValueError(
                 f"length_penalty is {self.length_penalty} and beams is 1: one text alone is written, so "
@@ -62,6 +66,11 @@ class Inference(Section):
     def prompt_of(self, task: str) -> str:
         """How rows of a task are asked; `answer_prompt` but for those that are mixed in."""
         return self.further_prompts.get(task, self.answer_prompt)
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """Ways in which rows are asked besides the usual one."""
+        return (*self.ablations, *((BY_OPTIONS,) if self.options else ()))
 
     @property
     def reads_context(self) -> bool:

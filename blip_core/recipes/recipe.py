@@ -20,6 +20,7 @@ from blip_core.recipes.evaluation import Evaluation, SplitEvaluation
 from blip_core.recipes.findings import Finding
 from blip_core.recipes.finetune import Finetune
 from blip_core.recipes.inference import Inference
+from blip_core.recipes.judging import Judging
 from blip_core.recipes.labels import Labels
 from blip_core.recipes.phases import WHOLE, Phase
 from blip_core.recipes.pictures import Pictures
@@ -84,6 +85,8 @@ class Recipe(Section):
     """Which of its phases this is; set by a run, never written."""
     probes: tuple[Probe, ...] = Field(default=(), strict=False, exclude_if=lambda probes: not probes)
     """Fixed rows that are judged before, while and after each tuning: what it forgets shows there."""
+    judging: Judging = Field(default=Judging(), exclude_if=Judging().__eq__)
+    """Models that look at what variants wrote."""
     champion: Champion = Champion()
     """When the tuned adapter becomes the champion."""
     tracking: Tracking = Tracking()

@@ -85,9 +85,18 @@ def _of_asked(noun: str) -> Callable[[Told], str]:
         asked = told.get("asked", told["rows"])
         costs = cost_words(told)
         paid = f"; {costs}" if costs else ""
-        return f"{told['rows']:,} {noun} of {asked:,} asked{_refused(told)}{_noted(told)}{paid}"
+        return (
+            f"{told['rows']:,} {noun} of {asked:,} asked{_refused(told)}{_agreed(told)}{_noted(told)}{paid}"
+        )
 
     return words
+
+
+def _agreed(told: Told) -> str:
+    """How often a step found what rows knew before."""
+    shares = (f"{name} {share_words(share)}" for name, (share, _) in told.get("agreement", {}).items())
+    found = ", ".join(shares)
+    return f"; right where it is known: {found}" if found else ""
 
 
 def _dataset(told: Told) -> str:

@@ -95,7 +95,8 @@ def _check_measure(recipe: Recipe, finding: Declared) -> None:
         raise RecipeError(f"{measure.name} is measured where everything is shown; leave {ASKED}MODE out")
     section, field = measure.needs.split(".")
     if not getattr(getattr(recipe, section), field):
-        raise RecipeError(f"{measure.name} is measured only where {measure.needs} is true; set it")
+        told = f"{measure.needs} names a model" if section == "judging" else f"{measure.needs} is true"
+        raise RecipeError(f"{measure.name} is measured only where {told}; set it")
 
 
 def find(

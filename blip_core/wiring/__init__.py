@@ -11,7 +11,7 @@ Environment variables are read here and nowhere else:
     key_variable          of a model behind a server: the one that the recipe names holds its key
 """
 
-from blip_core.wiring.annotating import step_identity, step_models
+from blip_core.wiring.annotating import judging_identity, judging_models, step_identity, step_models
 from blip_core.wiring.asking import asked_as, kind_for, table_of
 from blip_core.wiring.checkpoints import check_checkpoints, checkpoint_identity, locate_checkpoint, pinned
 from blip_core.wiring.environment import (
@@ -80,6 +80,8 @@ __all__ = [
     "go_online",
     "hub_cache",
     "inference_settings",
+    "judging_identity",
+    "judging_models",
     "kind_for",
     "labeller_identity",
     "library_environment",

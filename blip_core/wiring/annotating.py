@@ -124,6 +124,29 @@ def _labeller(recipe: Recipe, annotation: Any, adapter: Path | None) -> Labeller
     return build_labeller(recipe.model_copy(update={"labels": recipe.labels.model_copy(update=asked)}))
 
 
+def judging_identity(recipe: Recipe) -> dict[str, Any]:
+    """What of the models that look at written texts enters keys; nothing where none does."""
+    models = {field: [checkpoint_identity(one), one.dtype] for field, one in recipe.judging.checkpoints()}
+    if not models:
+        return {}
+    judged = {"ties": recipe.judging.ties, "batch_size": recipe.judging.batch_size, "models": models}
+    return {"judging": judged, **recipe.device.arithmetic()}
+
+
+@contextmanager
+def judging_models(recipe: Recipe) -> Iterator[tuple[PictureTextScorer | None, Embedder | None]]:
+    """The models that look at written texts, closed behind their work; None for one that is not named."""
+    named = recipe.judging
+    scorer = _scorer(recipe, named.scorer) if named.scorer else None
+    embedder = _embedder(recipe, named.embedder) if named.embedder else None
+    try:
+        yield scorer, embedder
+    finally:
+        for model in (scorer, embedder):
+            if model is not None:
+                model.close()
+
+
 def _scorer(recipe: Recipe, checkpoint: Checkpoint) -> PictureTextScorer:
     from blip_core.backends.picture_text_scorer import load_scorer
 
@@ -132,10 +155,10 @@ def _scorer(recipe: Recipe, checkpoint: Checkpoint) -> PictureTextScorer:
 
 
 def _embedder(recipe: Recipe, checkpoint: Checkpoint) -> Embedder:
-    from blip_core.backends.sentence_embedder import SentenceEmbedder
+    from blip_core.backends.picture_text_scorer import load_embedder
 
     use_threads(recipe)
-    return SentenceEmbedder(locate_checkpoint(checkpoint), device_of(recipe), checkpoint.dtype)
+    return load_embedder(locate_checkpoint(checkpoint), device_of(recipe), checkpoint.dtype)
 
 
 def _reader(recipe: Recipe, checkpoint: Checkpoint) -> SpanReader:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from blip_core.errors import RecipeError
 from blip_core.plugins import names_installed
-from blip_core.scoring.measures import answers, bleu, cider, letters, naming, rouge, wording
+from blip_core.scoring.measures import answers, bleu, by_models, cider, letters, naming, rouge, wording
 from blip_core.scoring.measures.attributes import attribute_measure, attribute_measures
 from blip_core.scoring.measures.measure import Answer, Better, Measure, each, referenced
 from blip_core.scoring.measures.plugged import plugged_measure
@@ -17,6 +17,7 @@ MEASURES: tuple[Measure, ...] = (
     *rouge.MEASURES,
     *cider.MEASURES,
     *naming.MEASURES,
+    *by_models.MEASURES,
     *wording.MEASURES,
 )
 """Those that ship; plug-ins bring more."""

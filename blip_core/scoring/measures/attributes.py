@@ -18,6 +18,8 @@ _Judge = Callable[[str, str, Sequence[str]], float | None]  # text, right words,
 
 def attribute_measure(name: str) -> Measure | None:
     """The measure of that name, where it is one by attribute: `named-color`, `silent-color`."""
+    if name == _ALL_RIGHT.name:
+        return _ALL_RIGHT
     for start, judge, words in _KINDS:
         attribute = name.removeprefix(start)
         if attribute not in (name, ""):
@@ -29,13 +31,18 @@ def attribute_measures(rows: Iterable[Prediction]) -> tuple[Measure, ...]:
     """The measures of all attributes that rows tell of."""
     names = dict.fromkeys(name for row in rows for name in row.attributes)
     made = (attribute_measure(f"{start}{name}") for name in names for start, _, _ in _KINDS)
-    return tuple(one for one in made if one)
+    return (*(one for one in made if one), *([_ALL_RIGHT] if names else []))
 
 
-def attribute_of(measure: str) -> str:
-    """The attribute that a measure of that name is about; empty for none."""
-    found = (measure.removeprefix(start) for start in (NAMED, SILENT) if measure.startswith(start))
-    return next(found, "")
+def all_right(answers: Sequence[Answer]) -> list[float | None]:
+    """1 where a text names every attribute of its row and is silent of those that it has not.
+
+    None for a row without attributes.
+    """
+    names = dict.fromkeys(name for one in answers for name in one.row.attributes)
+    judged = [_values(name, judge)(answers) for name in names for _, judge, _ in _KINDS]
+    rows = zip(*judged, strict=True) if judged else ((),) * len(answers)
+    return [min(told) if (told := [one for one in row if one is not None]) else None for row in rows]
 
 
 def _named(text: str, right: str, every: Sequence[str]) -> float | None:
@@ -68,3 +75,6 @@ def _values(attribute: str, judge: _Judge) -> Values:
         ]
 
     return values
+
+
+_ALL_RIGHT = Measure("all-attributes", "share of texts that are right in every attribute", all_right, _TEXTS)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from blip_core.annotating.attributes import bounds_of
+from blip_core.annotating.attributes import agreement, bounds_of
 from blip_core.annotating.repairing import without_defects, wrong_repair
 from blip_core.backends.scripted import (
     ScriptedEmbedder,
@@ -392,3 +392,14 @@ def test_a_persons_decisions_are_taken(work, tmp_path):
 def test_a_file_of_decisions_that_is_not_about_these_rows_is_refused(work, tmp_path, lines, told):
     with pytest.raises(TableError, match=told):
         work([caption(0, "text")], digest=DIGEST, step="review", path=decisions(tmp_path, *lines))
+
+
+def test_words_that_were_known_before_are_held_against_those_found(work):
+    shown, known = [0, 1, 2] * 20 + [None], ["Red", "blue", "red"] * 20 + [""]
+    rows = [caption(n, "a shoe", attributes={"colour": word}) for n, word in enumerate(known)]
+    scorer = ScriptedScorer(scores_of(shown) * 2)
+    made = work(rows, models={"picture-text": scorer}, step="attributes", banks=[COLOURS], quantile=1.0)
+
+    assert agreement(made.rows) == {"colour": [41 / 61, 61]}
+    assert made.rows[2].attributes["colour"] == "green"
+    assert agreement(rows) == {}

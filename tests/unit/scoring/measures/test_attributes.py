@@ -39,8 +39,14 @@ def test_every_attribute_of_the_rows_is_measured():
         for n, told in enumerate([{"color": "red"}, {"color": "", "sole": "flat"}])
     ]
     found = {(one.measure, one.row): one.value for one in measure(rows, "v")}
-    told = {key: value for key, value in found.items() if key[0].startswith(("named-", "silent-"))}
-    assert told == {("named-color", "0"): 1.0, ("silent-color", "1"): 0.0, ("named-sole", "1"): 0.0}
+    told = {key: value for key, value in found.items() if key[0].startswith(("named-", "silent-", "all-"))}
+    assert told == {
+        ("named-color", "0"): 1.0,
+        ("silent-color", "1"): 0.0,
+        ("named-sole", "1"): 0.0,
+        ("all-attributes", "0"): 1.0,
+        ("all-attributes", "1"): 0.0,
+    }
 
 
 @pytest.mark.parametrize("name", ["named-", "nam-color", "silent", "color-named"])
