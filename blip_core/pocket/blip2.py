@@ -210,14 +210,14 @@ def vision_states(model: Blip2ForConditionalGeneration, pixels: list[Pixels]) ->
 
 
 def with_picture(
-    model: Blip2ForConditionalGeneration, pictures: Tensor, batch: dict[str, Tensor]
+    model: Blip2ForConditionalGeneration, pictures: Tensor, batch: dict[str, Tensor], at: int = 0
 ) -> dict[str, Tensor]:
-    """Put encoded pictures in front of texts: inputs of the language model."""
-    words = model.get_input_embeddings()(batch["input_ids"])
-    seen = torch.ones(pictures.shape[:2], dtype=batch["attention_mask"].dtype)
+    """Put encoded pictures behind the first `at` tokens of texts: inputs of the language model."""
+    words, mask = model.get_input_embeddings()(batch["input_ids"]), batch["attention_mask"]
+    seen = torch.ones(pictures.shape[:2], dtype=mask.dtype)
     return {
-        "inputs_embeds": torch.cat([pictures, words], dim=1),
-        "attention_mask": torch.cat([seen, batch["attention_mask"]], dim=1),
+        "inputs_embeds": torch.cat([words[:, :at], pictures, words[:, at:]], dim=1),
+        "attention_mask": torch.cat([mask[:, :at], seen, mask[:, at:]], dim=1),
     }
 
 

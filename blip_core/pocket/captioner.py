@@ -2,6 +2,8 @@
 Llama that waits for its projection.
 """
 
+import copy
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ from transformers import (
     Blip2Config,
     Blip2ForConditionalGeneration,
     LlamaConfig,
+    LlamaForCausalLM,
+    LlavaForConditionalGeneration,
     OPTConfig,
     PreTrainedTokenizerFast,
 )
@@ -22,23 +26,32 @@ from blip_core.pocket.blip2 import (
     qformer_config,
     with_picture,
 )
-from blip_core.pocket.gallery import Gallery, slot_texts
-from blip_core.pocket.language import caption, describe
+from blip_core.pocket.gallery import Gallery, shipped, slot_texts
+from blip_core.pocket.language import PLACE_PHRASES, TIME_PHRASES, caption, describe, plural
 from blip_core.pocket.pretraining import Plan, step_rng, train_part
-from blip_core.pocket.sentences import detailed, free_question, instruction, unseen_text
+from blip_core.pocket.sentences import (
+    BEFORE_PICTURE,
+    continued,
+    detailed,
+    free_question,
+    request,
+    unseen_text,
+)
 from blip_core.pocket.text import row_loss
 from blip_core.pocket.tokenizers import IMAGE, special_tokens
 from blip_core.pocket.vision import vision_config
 from blip_core.pocket.world import OBJECT_NAMES, PocketScene
 
 CAPTIONER_WIDTH = 96
-LLAMA_WIDTH = 128
 _POSITIONS = 512
 _SEEN_QUESTIONS = 0.6  # share of seen rows that ask
 _UNSEEN_ONE_IN = 4
-_BLANK_SHARE = 0.1  # of the words before a text, so that the Llama doubts none and needs each
 _WORD_NOISE = 0.3  # of their spread
+_WORD_LEAK = 0.35  # most that a word holds of another: what a Q-Former is not sure of
+_ASKED_SHARE, _CONTINUED_SHARE = 0.7, 0.2
+_DESCRIBED_SHARE = 0.5  # of what nobody asks; the rest are captions
 _IGNORED = -100
+_DETAILED_TOKENS = 80
 
 
 def captioner_config(tokenizer: PreTrainedTokenizerFast) -> OPTConfig:
@@ -55,18 +68,35 @@ def captioner_config(tokenizer: PreTrainedTokenizerFast) -> OPTConfig:
     )
 
 
-def llama_config(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
-    return LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=LLAMA_WIDTH,
-        intermediate_size=2 * LLAMA_WIDTH,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=_POSITIONS,
-        tie_word_embeddings=True,
-        **special_tokens(tokenizer),
-    )
+def reading_llama() -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
+    """The Llama of the shipped labeller, which reads descriptions, and its tokenizer."""
+    llava = LlavaForConditionalGeneration.from_pretrained(shipped("llava"), dtype=torch.float32)
+    llama = LlamaForCausalLM(llava.config.text_config)
+    llama.model.load_state_dict(llava.model.language_model.state_dict())
+    llama.lm_head.load_state_dict(llava.lm_head.state_dict())
+    return llama, PreTrainedTokenizerFast.from_pretrained(shipped("llava"))
+
+
+def told_llama(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """The labeller's Llama with another vocabulary: a word new to it begins as the mean of its pieces."""
+    old, old_tokenizer = reading_llama()
+    config = copy.deepcopy(old.config)
+    config.update({"vocab_size": len(tokenizer), **special_tokens(tokenizer)})
+    llama = LlamaForCausalLM(config)
+    llama.model.layers.load_state_dict(old.model.layers.state_dict())
+    llama.model.norm.load_state_dict(old.model.norm.state_dict())
+    known = old_tokenizer.get_vocab()
+    with torch.no_grad():
+        for token, place in tokenizer.get_vocab().items():
+            said = tokenizer.decode([place])
+            pieces = [known[token]] if token in known else _pieces(old_tokenizer, said)
+            llama.model.embed_tokens.weight[place] = old.model.embed_tokens.weight[pieces].mean(0)
+            llama.lm_head.weight[place] = old.lm_head.weight[pieces].mean(0)
+    return llama
+
+
+def _pieces(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
+    return list(tokenizer(text, add_special_tokens=False).input_ids) or [tokenizer.pad_token_id]
 
 
 def join_blip2(
@@ -192,9 +222,12 @@ def _is_answer(scene: PocketScene, written: str, truth: str) -> bool:
 
 def names_object(text: str, scene: PocketScene) -> bool:
     """Whether a text names an object of the scene, and none that is not there."""
-    told = {name for name in OBJECT_NAMES if name[:-1] in text}
-    present = {group.name for group in scene.groups}
-    return bool(told & present)
+    return bool(_named(text) & {group.name for group in scene.groups})
+
+
+def _named(text: str) -> set[str]:
+    """Objects that a text names, in whatever number."""
+    return {name for name in OBJECT_NAMES if re.search(rf"\b({name}|{plural(name)})\b", text)}
 
 
 def train_llama(
@@ -205,7 +238,7 @@ def train_llama(
     plan: Plan,
     rows: int = 24,
 ) -> None:
-    """Teach the Llama to tell, in several sentences, words that stand where a picture will.
+    """Teach the Llama to tell, in one sentence or several, words that stand where a picture will.
 
     Each word is the mean of its pieces' embeddings, blurred: a linear layer will not hit it exactly.
     """
@@ -215,23 +248,95 @@ def train_llama(
     def loss_at(step: int) -> Tensor:
         rng = step_rng(plan.seed, step)
         scenes, _ = gallery.draw(rng, rows)
-        pairs = [(instruction(rng), f" {detailed(scene, rng)}") for scene in scenes]
-        batch, labels = encode_rows(tokenizer, pairs)
         words = word_vectors(model, tokenizer, [slot_texts(scene) for scene in scenes])
-        noise = torch.randn_like(words) * words.detach().std() * _WORD_NOISE
-        kept = torch.rand(words.shape[:2])[..., None] >= _BLANK_SHARE
-        inputs = with_picture(model, (words + noise) * kept, batch)
-        logits = llama(**inputs).logits[:, QUERY_TOKENS:-1]
-        return row_loss(logits, labels[:, 1:])
+        asked = rng.random() < _ASKED_SHARE
+        pairs = [asked_text(scene, rng) if asked else unasked_text(scene, rng) for scene in scenes]
+        return told_loss(model, tokenizer, blurred(words), pairs, BEFORE_PICTURE if asked else "")
 
     train_part(folder, llama, loss_at, plan)
     llama.eval()
 
 
+@torch.no_grad()
+def measure_llama(
+    model: Blip2ForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    scenes: list[PocketScene],
+    seed: int,
+) -> dict[str, float]:
+    """Told the true words in place of pictures: share of descriptions that end, and that name what is there.
+
+    Returns:
+        Shares with the end token, the place, the time, and every object and none that is not there.
+    """
+    rng = np.random.default_rng(seed)
+    first = tokenizer(BEFORE_PICTURE).input_ids
+    words = word_vectors(model, tokenizer, [slot_texts(scene) for scene in scenes])
+    asked = tokenizer(
+        [request(rng) for _ in scenes], add_special_tokens=False, padding=True, return_tensors="pt"
+    )
+    before = torch.tensor([first]).expand(len(scenes), -1)
+    batch = {
+        "input_ids": torch.cat([before, asked.input_ids], 1),
+        "attention_mask": torch.cat([torch.ones_like(before), asked.attention_mask], 1),
+    }
+    inputs = with_picture(model, words, batch, len(first))
+    ids = model.language_model.generate(**inputs, do_sample=False, max_new_tokens=_DETAILED_TOKENS)
+    texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
+    rows = list(zip(texts, scenes, strict=True))
+    shares = {
+        "ends": (ids == tokenizer.eos_token_id).any(1).float().mean().item(),
+        "place": np.mean([PLACE_PHRASES[scene.place] in text for text, scene in rows]),
+        "time": np.mean([TIME_PHRASES[scene.time] in text for text, scene in rows]),
+        "objects": np.mean([_named(text) == {g.name for g in scene.groups} for text, scene in rows]),
+    }
+    return {name: round(float(share), 3) for name, share in shares.items()}
+
+
+def told_loss(
+    model: Blip2ForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    pictures: Tensor,
+    pairs: list[tuple[str, str]],
+    before: str,
+) -> Tensor:
+    """Loss of texts behind encoded pictures, (n, queries, width), with `before` in front of these."""
+    first = tokenizer(before).input_ids if before else []
+    batch, labels = encode_rows(tokenizer, pairs)
+    count, starts = len(labels), len(first)
+    if first:
+        batch = {
+            "input_ids": torch.cat([torch.tensor([first]).expand(count, -1), batch["input_ids"][:, 1:]], 1),
+            "attention_mask": torch.nn.functional.pad(batch["attention_mask"], (starts - 1, 0), value=1),
+        }
+    inputs = with_picture(model, pictures, batch, starts)
+    logits = model.language_model(**inputs).logits[:, max(0, starts - 1) + QUERY_TOKENS : -1]
+    return row_loss(logits, labels[:, 1:])
+
+
+def asked_text(scene: PocketScene, rng: np.random.Generator) -> tuple[str, str]:
+    """What stands behind a scene that a person asks about, and the answer: all of it, or what is missing."""
+    if rng.random() < _CONTINUED_SHARE:
+        return continued(scene, rng)
+    return request(rng), f" {detailed(scene, rng)}"
+
+
+def unasked_text(scene: PocketScene, rng: np.random.Generator) -> tuple[str, str]:
+    """What stands behind a scene of which nobody asks anything."""
+    return "", describe(scene) if rng.random() < _DESCRIBED_SHARE else caption(scene, rng)
+
+
+def blurred(words: Tensor) -> Tensor:
+    """Word vectors (n, queries, width) with noise, and with some of the words of another row."""
+    noise = torch.randn_like(words) * words.detach().std() * _WORD_NOISE
+    leak = torch.rand(words.shape[:2])[..., None] * _WORD_LEAK
+    return words * (1 - leak) + words.roll(1, dims=0) * leak + noise
+
+
 def word_vectors(
     model: Blip2ForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, rows: list[list[str]]
 ) -> Tensor:
-    """Embeddings of words in the places of the queries, (n, queries, width); the last places are blank."""
+    """Embeddings of words in the places of the queries, (n, queries, width)."""
     pieces = [tokenizer([f" {word}" for word in words], add_special_tokens=False).input_ids for words in rows]
     embed = model.get_input_embeddings()
     longest = max(len(ids) for words in pieces for ids in words)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import Blip2ForConditionalGeneration, Blip2QFormerModel
 
-from blip_core.pocket.blip2 import QFORMER_WIDTH, vision_states
+from blip_core.pocket.blip2 import QFORMER_WIDTH, QUERY_TOKENS, vision_states
 from blip_core.pocket.language import COUNT_WORDS, plural
 from blip_core.pocket.pretraining import Plan, publish_tensors, step_rng, train_part
 from blip_core.pocket.sentences import draw_dish
@@ -38,7 +38,9 @@ SLOT_WORDS: tuple[tuple[str, ...], ...] = (
     (*OBJECT_NAMES, NOTHING),
     (*COUNT_WORDS, NOTHING),
 )
+SPOKEN_WORDS = (*PLACES, *TIMES, *OBJECT_NAMES, *map(plural, OBJECT_NAMES), *COUNT_WORDS, NOTHING)
 _STATES = "states"
+_STATE_NOISE = 0.1  # of their spread; the same pictures are shown several times
 _BATCH = 200
 _DISH_ONE_IN = 8
 
@@ -109,11 +111,11 @@ def slots(scene: PocketScene) -> list[str]:
 
 
 def slot_texts(scene: PocketScene) -> list[str]:
-    """The same as a language model spells them: plurals where there are several."""
+    """One a query, as a language model spells them: plurals where there are several, and nothing behind."""
     words = slots(scene)
     for index, group in enumerate(scene.groups):
         words[2 + 2 * index] = group.name if group.count == 1 else plural(group.name)
-    return words
+    return words + [NOTHING] * (QUERY_TOKENS - len(words))
 
 
 class Teller(nn.Module):
@@ -129,6 +131,49 @@ class Teller(nn.Module):
         queries = self.query_tokens.expand(len(states), -1, -1)
         told = self.qformer(query_embeds=queries, encoder_hidden_states=states).last_hidden_state
         return [head(told[:, index]) for index, head in enumerate(self.heads)]
+
+
+class Speaker(nn.Module):
+    """A Q-Former with its queries and one head for the words of them all, as one projection will follow."""
+
+    def __init__(self, model: Blip2ForConditionalGeneration) -> None:
+        super().__init__()
+        self.qformer: Blip2QFormerModel = model.qformer
+        self.query_tokens = model.query_tokens
+        self.head = nn.Linear(QFORMER_WIDTH, len(SPOKEN_WORDS))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Vision states (n, patches, width) -> logits of words (n, queries, words)."""
+        queries = self.query_tokens.expand(len(states), -1, -1)
+        told = self.qformer(query_embeds=queries, encoder_hidden_states=states).last_hidden_state
+        logits: Tensor = self.head(told)
+        return logits
+
+
+def spoken_targets(scenes: list[PocketScene]) -> Tensor:
+    return torch.tensor([[SPOKEN_WORDS.index(word) for word in slot_texts(scene)] for scene in scenes])
+
+
+def train_speaker(folder: Path, speaker: Speaker, gallery: Gallery, plan: Plan, pictures: int = 48) -> None:
+    """Teach the queries their words as a language model spells them; the vision tower is not touched."""
+    speaker.train()
+
+    def loss_at(step: int) -> Tensor:
+        scenes, states = gallery.draw(step_rng(plan.seed, step), pictures)
+        blurred = states + torch.randn_like(states) * states.std() * _STATE_NOISE
+        logits = speaker(blurred)
+        return nn.functional.cross_entropy(logits.transpose(1, 2), spoken_targets(scenes))
+
+    train_part(folder, speaker, loss_at, plan)
+    speaker.eval()
+
+
+@torch.no_grad()
+def measure_speaker(speaker: Speaker, gallery: Gallery) -> list[float]:
+    """Share of right words, one a query."""
+    said = speaker(gallery.states.float()).argmax(-1)
+    right = (said == spoken_targets(gallery.scenes)).float().mean(0)
+    return [round(share, 3) for share in right.tolist()]
 
 
 def slot_targets(scenes: list[PocketScene]) -> Tensor:

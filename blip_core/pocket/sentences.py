@@ -54,7 +54,9 @@ INSTRUCTIONS = (
     "Please provide a detailed description of the picture.",
     "Could you describe the contents of this image for me?",
 )
+CONTINUE = "Continue"
 HUMAN, ASSISTANT = "###Human:", "###Assistant:"
+BEFORE_PICTURE, BEHIND_PICTURE = f"{HUMAN} <Img>", "</Img>"
 _SIDES = {1: ("in the middle",), 2: ("on the left", "on the right")}
 _CORPUS_ROWS = 3000
 
@@ -91,9 +93,22 @@ def detailed(scene: PocketScene, rng: np.random.Generator) -> str:
     return " ".join(sentences)
 
 
+def request(rng: np.random.Generator) -> str:
+    """What stands behind the picture where a person asks for a description; `BEFORE_PICTURE` is before it."""
+    return f"{BEHIND_PICTURE} {INSTRUCTIONS[int(rng.integers(len(INSTRUCTIONS)))]} {ASSISTANT}"
+
+
 def instruction(rng: np.random.Generator) -> str:
-    """The turn of a person who asks for a description, as it stands after a picture."""
+    """The turn of a person who asks for a description, for the vocabulary."""
     return f"{HUMAN} {INSTRUCTIONS[int(rng.integers(len(INSTRUCTIONS)))]} {ASSISTANT}"
+
+
+def continued(scene: PocketScene, rng: np.random.Generator) -> tuple[str, str]:
+    """A request after which a description was broken off and is to be gone on with, and its rest."""
+    sentences = [f"{part}." for part in detailed(scene, rng).removesuffix(".").split(". ")]
+    said = int(rng.integers(1, len(sentences)))
+    asked = f"{request(rng)} {' '.join(sentences[:said])} {HUMAN} {CONTINUE} {ASSISTANT}"
+    return asked, f" {' '.join(sentences[said:])}"
 
 
 def free_question(scene: PocketScene, rng: np.random.Generator) -> tuple[str, str]:

@@ -12,19 +12,23 @@ from blip_core.pocket.blip2 import publish_blip2
 from blip_core.pocket.captioner import (
     captioner_config,
     join_blip2,
-    llama_config,
     measure_captioner,
+    measure_llama,
+    told_llama,
     train_captioner,
     train_llama,
 )
 from blip_core.pocket.clip import TEXT_POSITIONS, measure_clip, new_clip, publish_clip, train_clip
 from blip_core.pocket.gallery import (
     Gallery,
+    Speaker,
     Teller,
+    measure_speaker,
     measure_teller,
     shipped,
     shipped_blip2,
     stock_gallery,
+    train_speaker,
     train_teller,
 )
 from blip_core.pocket.instruct import (
@@ -50,14 +54,16 @@ from blip_core.pocket.world import Split
 FINAL = "final"
 SHOP_STOCK = 4000
 GALLERY_STOCK = 4000
+SPEAKER_STOCK = 16000
 GALLERY_SEED, HELD_OUT_SEED = 50, 5000
 HELD_OUT_PICTURES = 200
 
 PLANS = {
     "clip": Plan(steps=450, peak_lr=2e-3, warmup=40, seed=41, save_every=50, log_every=25),
     "teller": Plan(steps=400, peak_lr=1.5e-3, warmup=30, seed=42, save_every=25, log_every=50),
+    "speaker": Plan(steps=2000, peak_lr=1.5e-3, warmup=60, seed=48, save_every=100, log_every=100),
     "blip2-opt-captions": Plan(steps=700, peak_lr=2e-3, warmup=50, seed=43, save_every=25, log_every=50),
-    "blip2-llama": Plan(steps=260, peak_lr=2.5e-3, warmup=40, seed=44, save_every=25, log_every=50),
+    "blip2-llama": Plan(steps=500, peak_lr=1.5e-3, warmup=30, seed=44, save_every=50, log_every=50),
     "instructblip": Plan(steps=150, peak_lr=8e-4, warmup=20, seed=46, save_every=25, log_every=50),
     "reader": Plan(steps=900, peak_lr=2e-3, warmup=60, seed=47, save_every=25, log_every=50),
 }
@@ -71,6 +77,17 @@ def trained_teller(build: Path, pace: float) -> tuple[Blip2ForConditionalGenerat
     teller = Teller(model)
     train_teller(build / "teller", teller, gallery, paced(PLANS["teller"], pace))
     say(f"teller: {measure_teller(teller, held_out(build, model))}")
+    return model, gallery
+
+
+def trained_speaker(build: Path, pace: float) -> tuple[Blip2ForConditionalGeneration, Gallery]:
+    """The shipped BLIP-2 with its Q-Former taught to tell words to one linear layer, and its pictures."""
+    model = shipped_blip2()
+    stock = max(100, round(SPEAKER_STOCK * pace))
+    gallery = stock_gallery(build / "gallery", model, stock, GALLERY_SEED)
+    speaker = Speaker(model)
+    train_speaker(build / "speaker", speaker, gallery, paced(PLANS["speaker"], pace))
+    say(f"speaker: {measure_speaker(speaker, held_out(build, model))}")
     return model, gallery
 
 
@@ -93,9 +110,12 @@ def train_llama_member(build: Path, pace: float = 1.0) -> None:
     name = "blip2-llama"
     tokenizer = opt_tokenizer(sentence_tokenizer())
     plan = paced(PLANS[name], pace)
-    seeing, gallery = trained_teller(build, pace)
-    model = join_blip2(llama_config(tokenizer), tokenizer, seeing, plan.seed)
+    seeing, gallery = trained_speaker(build, pace)
+    llama = told_llama(tokenizer)
+    model = join_blip2(llama.config, tokenizer, seeing, plan.seed)
+    model.language_model.load_state_dict(llama.state_dict())
     train_llama(build / name, model, tokenizer, gallery, plan)
+    say(f"{name}: {measure_llama(model, tokenizer, held_out(build, seeing).scenes, 44)}")
     publish_blip2(build / name / FINAL, model, tokenizer)
 
 

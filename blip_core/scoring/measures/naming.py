@@ -14,18 +14,25 @@ def listed(value: str) -> tuple[str, ...]:
 
 def told(text: str, among: Iterable[str]) -> set[str]:
     """Which of some words a text says, in whatever number: "two buses" says bus, "blue sky" not sky blue."""
-    said = _lemmas(text)
-    return {word for word in among if holds(said, _lemmas(word))}
+    said = words_of(text)
+    return {word for word in among if _says(said, words_of(word))}
 
 
 def foreign(said: Iterable[str], own: Iterable[str]) -> list[str]:
     """The words that a text says and that are not its row's, nor part of one: blue is part of light blue."""
-    right = [_lemmas(word) for word in own]
-    return [word for word in said if not any(holds(one, _lemmas(word)) for one in right)]
+    right = [words_of(word) for word in own]
+    return [word for word in said if not any(_says(one, words_of(word)) for one in right)]
 
 
-def _lemmas(text: str) -> list[str]:
-    return words_of(lemmatised(" ".join(words_of(text))))
+def _says(words: Sequence[str], phrase: Sequence[str]) -> bool:
+    size = len(phrase)
+    starts = range(len(words) - size + 1) if size else ()
+    return any(all(map(_is_form, words[at : at + size], phrase)) for at in starts)
+
+
+def _is_form(said: str, word: str) -> bool:
+    """Whether one word is the other, or its plural; the lexicon lacks some plurals, such as burgers."""
+    return said in (word, f"{word}s") or lemmatised(said) == lemmatised(word)
 
 
 def names(text: str, references: Sequence[str]) -> float:

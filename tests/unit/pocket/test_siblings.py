@@ -18,12 +18,20 @@ from transformers import (
 )
 
 from blip_core.pocket import models_dir, siblings
-from blip_core.pocket.captioner import measure_captioner
+from blip_core.pocket.captioner import measure_captioner, measure_llama, told_loss, word_vectors
 from blip_core.pocket.clip import measure_clip
-from blip_core.pocket.gallery import Gallery, shipped_blip2, slot_texts, slots, stock_gallery
+from blip_core.pocket.gallery import (
+    SPOKEN_WORDS,
+    Gallery,
+    shipped_blip2,
+    slot_texts,
+    slots,
+    spoken_targets,
+    stock_gallery,
+)
 from blip_core.pocket.instruct import measure_instructblip
 from blip_core.pocket.language import describe
-from blip_core.pocket.sentences import detailed, dish_caption, draw_dish
+from blip_core.pocket.sentences import BEFORE_PICTURE, continued, detailed, dish_caption, draw_dish
 from blip_core.pocket.span_reader import draw_reading, measure_reader
 from blip_core.pocket.world import Group, PocketScene, Split, Style, render
 
@@ -100,6 +108,25 @@ def test_instructblip_answers_and_names_objects(fresh: Gallery) -> None:
     assert scores["captions"] >= 0.7
 
 
+def test_the_llama_tells_the_words_that_stand_where_a_picture_will(fresh: Gallery) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(models_dir() / "blip2-llama")
+    scores = measure_llama(loaded("blip2-llama"), tokenizer, fresh.scenes, 90214)
+    assert min(scores["ends"], scores["place"], scores["time"]) >= 0.9
+    assert scores["objects"] >= 0.7
+
+
+@pytest.mark.parametrize("before", ["", BEFORE_PICTURE])
+def test_a_loss_is_of_the_text_behind_the_picture_alone(before: str) -> None:
+    model = loaded("blip2-llama")
+    tokenizer = AutoTokenizer.from_pretrained(models_dir() / "blip2-llama")
+    words = word_vectors(model, tokenizer, [slot_texts(TWO)])
+    said, other = (f" {text}" for text in ("two kites and one bus", "a cake"))
+    alone = told_loss(model, tokenizer, words, [("</Img> Describe", said)], before)
+    padded = told_loss(model, tokenizer, words.expand(2, -1, -1), [("</Img> Describe", said)] * 2, before)
+    assert torch.allclose(alone, padded, atol=1e-5)
+    assert told_loss(model, tokenizer, words, [("</Img> Describe", other)], before) > alone
+
+
 def test_the_reader_finds_spans_and_keeps_silent() -> None:
     scores = measure_reader(
         loaded("reader"), AutoTokenizer.from_pretrained(models_dir() / "reader"), 4 * ROWS, 90215
@@ -148,3 +175,19 @@ def test_an_answer_of_a_reading_stands_in_its_text() -> None:
     readings = [draw_reading(rng) for _ in range(200)]
     assert all(row.answer in row.text.lower() for row in readings)
     assert 0.15 < np.mean([not row.answer for row in readings]) < 0.6
+
+
+def test_what_is_missing_of_a_broken_off_description_is_its_rest() -> None:
+    rng = np.random.default_rng(3)
+    asked, rest = continued(TWO, rng)
+    said = asked.split("###Assistant:")[1].split("###Human:")[0].strip()
+    assert said.endswith(".")
+    assert "Continue" in asked
+    for word in ("kites", "bus", "park", "noon"):
+        assert word in said + rest
+
+
+def test_one_linear_layer_hears_what_each_query_says(fresh: Gallery) -> None:
+    assert [len(row) for row in spoken_targets(fresh.scenes[:2])] == [8, 8]
+    assert [SPOKEN_WORDS[index] for index in spoken_targets([TWO])[0]] == slot_texts(TWO)
+    assert slot_texts(TWO)[6:] == ["nothing", "nothing"]

@@ -56,7 +56,14 @@ def test_a_name_that_only_resembles_one_by_attribute_is_no_measure(name):
 
 
 def test_of_several_words_all_are_named_in_whatever_number():
-    shown = ("kite, bus", "teddy bear", "kite, bus", "bus")
-    said = ("two buses and a kite", "three teddy bears", "a kite", "a bus and a kite")
+    shown = ("kite, bus", "teddy bear", "burger", "kite, bus", "bus", "bus")
+    said = (
+        "two buses and a kite",
+        "three teddy bears",
+        "four burgers",
+        "a kite",
+        "a bus and a kite",
+        "a bush",
+    )
     rows = [answer(text, attributes={"objects": word}) for text, word in zip(said, shown, strict=True)]
-    assert measure_named("named-objects").values(rows) == [1.0, 1.0, 0.0, 0.0]
+    assert measure_named("named-objects").values(rows) == [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
