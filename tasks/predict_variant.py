@@ -6,6 +6,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blip_core.dataset import read_split
 from blip_core.errors import EmptyDataset, TableError
 from blip_core.ports import Progress
 from blip_core.recipes import AnyVariant, Inference, Recipe, ServerVariant, Variant
@@ -15,11 +16,13 @@ from blip_core.wiring import (
     adapter_folder,
     adapter_identity,
     asking,
+    checkpoint_identity,
     connect_served,
     evaluation_examples,
     evaluation_identity,
     judging_identity,
     judging_models,
+    load_reader,
     load_variant,
     variant_identity,
     variant_states,
@@ -28,7 +31,7 @@ from blip_core.wiring import (
 from tasks.rows import gather
 from tasks.shards import ROWS_PER_SHARD as SERVED_ROWS_PER_SHARD
 from tasks.shards import in_shards, whole_batches
-from tasks.stage import path_of, stage
+from tasks.stage import metadata_of, path_of, stage
 from tasks.tune_adapter import ADAPTER
 
 if TYPE_CHECKING:
@@ -87,6 +90,7 @@ def who_answers(
         "model": variant_identity(variant, server_facts),
         "dtype": "" if isinstance(variant, ServerVariant) else variant.model.dtype,
         "adapter": adapter_identity(variant, adapter.digest if adapter else ""),
+        **_own_way(variant),
         **({} if isinstance(variant, ServerVariant) else recipe.device.arithmetic()),
     }
 
@@ -95,6 +99,15 @@ def _own_prompt(variant: AnyVariant) -> dict[str, str]:
     """The prompt that a variant is asked with in place of the others', for a key; else nothing."""
     prompt = variant.answer_prompt if isinstance(variant, Variant) else ""
     return {"prompt": prompt} if prompt else {}
+
+
+def _own_way(variant: AnyVariant) -> dict[str, Any]:
+    """How a variant comes to free answers, where it does not write them itself, for a key; else nothing."""
+    if isinstance(variant, ServerVariant):
+        return {}
+    ranked = {"answers": variant.answers} if variant.answers != "written" else {}
+    reader = variant.reader
+    return ranked | ({"reader": [checkpoint_identity(reader), reader.dtype]} if reader else {})
 
 
 def load_answering(recipe: Recipe, variant: AnyVariant, adapter: ArtifactRef | None) -> "Answerer":
@@ -107,7 +120,12 @@ def load_answering(recipe: Recipe, variant: AnyVariant, adapter: ArtifactRef | N
     tuned = path_of(adapter) / ADAPTER if adapter else None
     loaded = load_variant(recipe, variant, adapter_folder(variant, tuned))
     bundle, unpacking = unpack_if_roomy(loaded, recipe.inference)
-    return LoadedModel(bundle, variant_states(recipe, variant, bundle), unpacking.reason)
+    model = LoadedModel(bundle, variant_states(recipe, variant, bundle), unpacking.reason)
+    if variant.reader is None:
+        return model
+    from blip_core.inference.reading_out import ReadingOut
+
+    return ReadingOut(model, load_reader(recipe, variant.reader))
 
 
 @stage("predict {variant.name}", key)
@@ -135,7 +153,7 @@ def predict_variant(
         if not examples:
             raise EmptyDataset("there are no rows to judge on; raise dataset.test_share or scenes.count")
         load = partial(load_answering, recipe, variant, adapter)
-        settings = asking(recipe, variant)
+        settings = asking(recipe, variant, answers_learnt(recipe, variant, adapter))
         step = rows_a_shard(variant, settings)
         asked = _answered(recipe, variant, dataset, adapter, server_facts)
         whole = workplace().store.key("predictions", asked)
@@ -174,6 +192,16 @@ def _judge(recipe: Recipe, examples: Iterable[Example], path: Path) -> None:
     with judging_models(recipe) as models:
         judged = list(judged_texts(examples, read_rows(path, Prediction), recipe.judging, *models))
     write_rows(path, judged, prediction_schema((row.task for row in judged), found_of(judged)))
+
+
+def answers_learnt(recipe: Recipe, variant: AnyVariant, adapter: ArtifactRef | None) -> list[str]:
+    """Free answers that the adapter of a variant learnt, where it chooses among them; else nothing."""
+    ranks = isinstance(variant, Variant) and variant.answers == "ranked"
+    if not ranks or recipe.inference.closed_answers or adapter is None:
+        return []
+    dataset = workplace().store.find(metadata_of(adapter).get("made_from", {}).get("dataset", ""))
+    rows = read_split(dataset.path, "train") if dataset else []
+    return [text for row in rows if row.task == recipe.task for text in (row.target, *row.references)]
 
 
 def answer_in_shards(
@@ -245,11 +273,11 @@ def what_it_took(shards: Sequence[Artifact]) -> dict[str, Any]:
 
 
 def count_oddities(predictions: Iterable[Prediction]) -> dict[str, int]:
-    """How many rows carry each flag of a server's answers, see `inference.flagging`."""
-    from blip_core.inference.flagging import OF_SERVERS
+    """How many rows carry each flag of a server's or a reader's answers, see `inference.flagging`."""
+    from blip_core.inference.flagging import COUNTED
 
     flags = Counter(flag for row in predictions for flag in row.flags.split())
-    return {flag: flags[flag] for flag in OF_SERVERS if flags[flag]}
+    return {flag: flags[flag] for flag in COUNTED if flags[flag]}
 
 
 def read_predictions(ref: ArtifactRef) -> list[Prediction]:

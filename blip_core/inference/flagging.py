@@ -13,6 +13,7 @@ LOW_MARGIN = "low-margin"
 CUT_ANSWER = "cut-answer"
 REFUSED = "refused"
 NO_DESCRIPTION = "no-description"
+NO_SPAN = "no-span"
 OF_SERVERS = (CUT_ANSWER, REFUSED, NO_DESCRIPTION, NO_PROBABILITIES)
 """What may be odd about the answers of a server; in the words of a stage they are counted.
 
@@ -20,6 +21,8 @@ OF_SERVERS = (CUT_ANSWER, REFUSED, NO_DESCRIPTION, NO_PROBABILITIES)
 answer, or a filter held the answer back. `no-description`: stage one gave no text. `no-probabilities`: the
 server does not tell how likely the letters were, so that the one that the text names has it all.
 """
+COUNTED = (*OF_SERVERS, NO_SPAN)
+"""Those that a stage counts: `no-span` is an extractive reader's that found no answer in a description."""
 
 MIN_MARGIN = 0.05
 """Probability by which the best option should lead: with less, the answer might as well be the second."""

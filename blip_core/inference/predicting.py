@@ -30,7 +30,9 @@ from blip_core.inference.prompting import (
 )
 from blip_core.inference.ranking import letter_scores, text_scores
 from blip_core.inference.reading import Reader, min_length_share, read_prompts
+from blip_core.kinds import kind_of
 from blip_core.modeling.features import VisionStates, picture_key, prompt_embeddings, question_part
+from blip_core.modeling.finite import LANGUAGE_MODEL, finite_rows, refuse_rows
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.multiplying import quick_linears
 from blip_core.modeling.text import Prompt, pad_instructions, pad_prompts, target_ids, tokenise_prompts
@@ -178,10 +180,10 @@ class _Work:
             self._candidates[text] = target_ids(self.bundle, text)
         return self._candidates[text]
 
-    def batches(self, prompts: Sequence[Prompt]) -> list[list[int]]:
-        """Indices of prompts that are worked on together."""
+    def batches(self, prompts: Sequence[Prompt], at_once: int | None = None) -> list[list[int]]:
+        """Indices of prompts that are worked on together; so many at once, or as the settings say."""
         lengths = [len(prompt.ids) for prompt in prompts]
-        return length_batches(lengths, self.settings.batch_size, min_length_share(self.bundle))
+        return length_batches(lengths, at_once or self.settings.batch_size, min_length_share(self.bundle))
 
     def read(self, prompts: Sequence[Prompt], pictures: Sequence[Tensor], room: int) -> Reader:
         """Read prompts, those with image tokens about the pictures in their order."""
@@ -234,7 +236,10 @@ def _answer_rows(work: _Work, rows: Sequence[Example], variant: str) -> Answers:
     chances: list[Sequence[float]] = [NO_CHANCES] * len(questions)
     for place, row in zip(lettered, ranked, strict=True):
         chances[place] = row
-    written |= _write_freely(work, [question for question in questions if not options_of(question.asked)])
+    free = [question for question in questions if not options_of(question.asked)]
+    closed = [question for question in free if settings.closed_answers and kind_of(question.asked.task).asks]
+    written |= _choose(work, closed)
+    written |= _write_freely(work, [question for question in free if question.row not in written])
     return gather_answers(rows, variant, settings, descriptions, cut, questions, chances, written)
 
 
@@ -314,6 +319,32 @@ def _write_freely(work: _Work, questions: Sequence[Question]) -> dict[int, str]:
 
     with quick_linears(work.bundle.model):
         work_in_batches(work.batches([question.prompt for question in questions]), write, work.counts)
+    return texts
+
+
+@torch.inference_mode()
+def _choose(work: _Work, questions: Sequence[Question]) -> dict[int, str]:
+    """The likeliest of the closed answers to rows without options, by row; see `text_scores`."""
+    texts: dict[int, str] = {}
+    answers = work.settings.closed_answers
+    candidates = [work.candidate(answer) for answer in answers]
+    room = max(map(len, candidates), default=0)
+
+    def choose(batch: Sequence[int]) -> None:
+        asked = [questions[place] for place in batch]
+        pictures = [work.features_of(question.asked) for question in asked]
+        reader = work.read([question.prompt for question in asked], pictures, room)
+        scores = text_scores(work.bundle, reader, [candidates] * len(asked), work.counts)
+        refuse_rows(finite_rows(scores), [question.asked.id for question in asked], LANGUAGE_MODEL)
+        best = scores.argmax(dim=1).tolist()
+        texts.update({question.row: answers[place] for question, place in zip(asked, best, strict=True)})
+        work.counter.add(len(batch))
+
+    # Each prompt is continued once an answer: fewer prompts at once take no more memory than free answers do.
+    at_once = max(1, work.settings.batch_size // max(1, len(answers)))
+    prompts = [question.prompt for question in questions]
+    with quick_linears(work.bundle.model):
+        work_in_batches(work.batches(prompts, at_once), choose, work.counts)
     return texts
 
 

@@ -1,5 +1,6 @@
 """How the variants answer."""
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -9,6 +10,31 @@ from blip_core.recipes.word_options import BY_OPTIONS, WordOptions, check_word_o
 
 IMAGE_MARK = "<image>"
 """Where the picture stands in a prompt; without it, in front."""
+
+
+MOST_CLOSED_ANSWERS = 1000
+"""Answers that are ranked for each question: more would take longer than a language model writes."""
+
+
+def check_closed(answers: Sequence[str]) -> None:
+    """Refuse a set of answers that cannot be chosen among.
+
+    Raises:
+        ValueError: It holds one alone, an empty one, one twice, or too many.
+    """
+    if not answers:
+        return
+    plain = [" ".join(answer.split()).casefold() for answer in answers]
+    twice = sorted({one for one in plain if plain.count(one) > 1})
+    if "" in plain:
+        raise ValueError("closed_answers holds an empty answer; take it out")
+    if twice:
+        raise ValueError(f"closed_answers holds {', '.join(twice)} more than once; answers must differ")
+    if not 2 <= len(plain) <= MOST_CLOSED_ANSWERS:
+        raise ValueError(
+            f"closed_answers holds {len(plain)} answers; allowed: 2 to {MOST_CLOSED_ANSWERS}. Among "
+            "one there is nothing to choose"
+        )
 
 
 class Inference(Section):
@@ -39,6 +65,8 @@ class Inference(Section):
     """Power of a text's length that beams divide its log-probability by; below 0, short texts win."""
     ranking: Literal["letters", "texts"] = "letters"
     """What is ranked: the options' letters at the answer's first position, or the options' whole texts."""
+    closed_answers: tuple[str, ...] = Field(default=(), strict=False, exclude_if=lambda given: not given)
+    """What variants choose among whose answers are ranked; empty, the answers that their adapter learnt."""
     circular: bool = False
     """Whether each question is also asked with its options rotated; it is right only if all rotations are."""
     ablations: tuple[Literal["one-stage", "description-only", "blind"], ...] = Field(default=(), strict=False)
@@ -56,6 +84,7 @@ class Inference(Section):
                 "text could end; lower the one or raise the other"
             )
         check_word_options(self.options)
+        check_closed(self.closed_answers)
         if self.length_penalty != 1.0 and self.beams == 1:
             raise ValueError(
                 f"length_penalty is {self.length_penalty} and beams is 1: one text alone is written, so "

@@ -11,6 +11,8 @@ from blip_core.recipes.server import Server, ThinkingTokens
 
 AdapterKind = Literal["none", "own", "registered", "stored", "folder"]
 
+Answering = Literal["written", "ranked"]
+
 CHAMPION = "champion"
 ALIASES = (CHAMPION, "candidate")
 REGISTRY_SCHEME = "models:/"
@@ -42,6 +44,10 @@ class Variant(Section):
     """Its checkpoint; a recipe may leave it out, then it is `baseline` or `finetune.base`, by its role."""
     answer_prompt: str = Field(default="", exclude_if=lambda prompt: not prompt)
     """How it is asked, where that differs from `inference.answer_prompt`; empty, as the others are."""
+    answers: Answering = Field(default="written", exclude_if=lambda answers: answers == "written")
+    """How questions without options are answered: in free words, or by the likeliest of a closed set."""
+    reader: Checkpoint | None = Field(default=None, exclude_if=lambda reader: reader is None)
+    """Extractive reader that answers from what the model says after `answer_prompt`, or of the picture alone."""
     adapter: bool | str = Field(default=False)
     """false: none; true: this run's; a text: a phase's, champion, models:/NAME@ALIAS, digest or folder."""
     published: tuple[Published, ...] = Field(default=(), strict=False, exclude_if=lambda given: not given)
@@ -57,6 +63,11 @@ class Variant(Section):
         if text.startswith(REGISTRY_SCHEME) and not _REGISTERED.fullmatch(text):
             raise ValueError(
                 f"adapter is {text!r}; of a registry it is models:/NAME@ALIAS or models:/NAME/VERSION"
+            )
+        if self.reader and self.answers == "ranked":
+            raise ValueError(
+                f"variant {self.name}: a reader finds its answers in a text, and answers is ranked: leave "
+                "one of them out"
             )
         if self.phase and self.adapter is not True:
             raise ValueError(f"phase is {self.phase!r}, but adapter is not true: name the phase in adapter")

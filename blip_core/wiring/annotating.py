@@ -11,14 +11,14 @@ from PIL.Image import Image
 
 from blip_core.annotating import Models, Port, Step, step_of
 from blip_core.errors import StageFailure
-from blip_core.ports import Embedder, Labeller, PictureTextScorer, SpanReader, TextWriter, no_progress
+from blip_core.ports import Embedder, Labeller, PictureTextScorer, TextWriter, no_progress
 from blip_core.recipes import LABELLER, Annotation, Checkpoint, PluginStep, Recipe, Review, Variant
 from blip_core.recipes.inference import IMAGE_MARK
 from blip_core.records import Example
 from blip_core.wiring.checkpoints import checkpoint_identity, locate_checkpoint
 from blip_core.wiring.devices import device_of, use_threads
 from blip_core.wiring.generators import build_labeller, build_writer, labeller_identity, writer_identity
-from blip_core.wiring.variants import inference_settings, load_variant, variant_states
+from blip_core.wiring.variants import inference_settings, load_reader, load_variant, variant_states
 
 
 class _Closable(Protocol):
@@ -106,7 +106,7 @@ def _builders(
     if "embedder" in named:
         builders["embedder"] = lambda: _embedder(recipe, named["embedder"])
     if "reader" in named:
-        builders["reader"] = lambda: _reader(recipe, named["reader"])
+        builders["reader"] = lambda: load_reader(recipe, named["reader"])
     return builders
 
 
@@ -159,13 +159,6 @@ def _embedder(recipe: Recipe, checkpoint: Checkpoint) -> Embedder:
 
     use_threads(recipe)
     return load_embedder(locate_checkpoint(checkpoint), device_of(recipe), checkpoint.dtype)
-
-
-def _reader(recipe: Recipe, checkpoint: Checkpoint) -> SpanReader:
-    from blip_core.backends.span_reader import ExtractiveReader
-
-    use_threads(recipe)
-    return ExtractiveReader(locate_checkpoint(checkpoint), device_of(recipe), checkpoint.dtype)
 
 
 class _AdapterLabeller:

@@ -1,11 +1,13 @@
 """Variants as they are judged: loaded here, or behind a server."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from blip_core.recipes import Inference, Recipe, ServerVariant, Variant
+from blip_core.errors import RecipeError
+from blip_core.recipes import Checkpoint, Inference, Recipe, ServerVariant, Variant
+from blip_core.recipes.inference import check_closed
 from blip_core.wiring.checkpoints import checkpoint_identity, folder_digest, locate_checkpoint
 from blip_core.wiring.devices import device_of, use_threads
 from blip_core.wiring.places import workplace
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from blip_core.inference.served import ServedModel
     from blip_core.modeling import Blip2Bundle
     from blip_core.modeling.features import VisionStates
+    from blip_core.ports import SpanReader
 
 NO_TOKENS = 1  # as few as can be asked for, where nothing is to be written
 
@@ -27,12 +30,42 @@ def inference_settings(recipe: Recipe) -> Inference:
     return recipe.inference.model_copy(update={"describe_prompt": ""})
 
 
-def asking(recipe: Recipe, variant: Variant | ServerVariant) -> Inference:
-    """How one variant is asked: as the others are, unless it has a prompt of its own."""
+def asking(recipe: Recipe, variant: Variant | ServerVariant, learnt: Sequence[str] = ()) -> Inference:
+    """How one variant is asked: as the others are, unless it has a prompt of its own or ranks its answers.
+
+    Args:
+        recipe: how the others are asked.
+        variant: who answers.
+        learnt: answers that its adapter learnt, which it chooses among where the recipe names none.
+
+    Raises:
+        RecipeError: It ranks its answers, and there are none or too many.
+    """
     settings = inference_settings(recipe)
-    if isinstance(variant, Variant) and variant.answer_prompt:
-        return settings.model_copy(update={"answer_prompt": variant.answer_prompt})
-    return settings
+    if isinstance(variant, ServerVariant):
+        return settings.model_copy(update={"closed_answers": ()})
+    changes: dict[str, Any] = {"closed_answers": _closed_answers(recipe, variant, learnt)}
+    if variant.answer_prompt or variant.reader:
+        changes["answer_prompt"] = variant.answer_prompt
+    return settings.model_copy(update=changes)
+
+
+def _closed_answers(recipe: Recipe, variant: Variant, learnt: Sequence[str]) -> tuple[str, ...]:
+    if variant.answers != "ranked":
+        return ()
+    if recipe.inference.closed_answers:
+        return recipe.inference.closed_answers
+    answers = tuple(sorted({one.casefold(): one for one in learnt}.values()))
+    try:
+        check_closed(answers)
+    except ValueError as error:
+        raise RecipeError(f"variant {variant.name} ranks what its adapter learnt: {error}") from None
+    if not answers:
+        raise RecipeError(
+            f"variant {variant.name} ranks its answers and carries no adapter of this store that learnt any: "
+            "name them in inference.closed_answers, or let it write"
+        )
+    return answers
 
 
 def load_variant(recipe: Recipe, variant: Variant, adapter: Path | None) -> "Blip2Bundle":
@@ -59,6 +92,14 @@ def variant_states(recipe: Recipe, variant: Variant, bundle: "Blip2Bundle") -> "
     if tunes_vision_tower(bundle.model) or tower_parameters(bundle) < WORTH_KEEPING_PARAMETERS:
         return None
     return StoredVisionStates(bundle, workplace().store, checkpoint_identity(variant.model))
+
+
+def load_reader(recipe: Recipe, checkpoint: Checkpoint) -> "SpanReader":
+    """An extractive reader."""
+    from blip_core.backends.span_reader import ExtractiveReader
+
+    use_threads(recipe)
+    return ExtractiveReader(locate_checkpoint(checkpoint), device_of(recipe), checkpoint.dtype)
 
 
 def adapter_folder(variant: Variant, kept: Path | None) -> Path | None:
