@@ -132,7 +132,7 @@ def answer_table(
         usable = folder / _USABLE
         flags: dict[str, str] = {}
         total, rejections = keep_usable(table, usable, flags)
-        settings = asking(recipe, variant)
+        settings = asking(recipe, variant, predict_variant.answers_learnt(recipe, variant, adapter))
         load = partial(predict_variant.load_answering, recipe, variant, adapter)
         shards = predict_variant.answer_in_shards(
             own_key,

@@ -90,7 +90,7 @@ def who_answers(
         "model": variant_identity(variant, server_facts),
         "dtype": "" if isinstance(variant, ServerVariant) else variant.model.dtype,
         "adapter": adapter_identity(variant, adapter.digest if adapter else ""),
-        **_own_way(variant),
+        **_own_way(recipe, variant),
         **({} if isinstance(variant, ServerVariant) else recipe.device.arithmetic()),
     }
 
@@ -101,13 +101,12 @@ def _own_prompt(variant: AnyVariant) -> dict[str, str]:
     return {"prompt": prompt} if prompt else {}
 
 
-def _own_way(variant: AnyVariant) -> dict[str, Any]:
-    """How a variant comes to free answers, where it does not write them itself, for a key; else nothing."""
-    if isinstance(variant, ServerVariant):
+def _own_way(recipe: Recipe, variant: AnyVariant) -> dict[str, Any]:
+    """How a variant comes to free answers, where it does not write them, for a key; else nothing."""
+    if isinstance(variant, ServerVariant) or variant.answers == "written":
         return {}
-    ranked = {"answers": variant.answers} if variant.answers != "written" else {}
-    reader = variant.reader
-    return ranked | ({"reader": [checkpoint_identity(reader), reader.dtype]} if reader else {})
+    read = {"reader": checkpoint_identity(recipe.inference.reader)} if variant.answers == "read" else {}
+    return {"answers": variant.answers, **read}
 
 
 def load_answering(recipe: Recipe, variant: AnyVariant, adapter: ArtifactRef | None) -> "Answerer":
@@ -121,11 +120,11 @@ def load_answering(recipe: Recipe, variant: AnyVariant, adapter: ArtifactRef | N
     loaded = load_variant(recipe, variant, adapter_folder(variant, tuned))
     bundle, unpacking = unpack_if_roomy(loaded, recipe.inference)
     model = LoadedModel(bundle, variant_states(recipe, variant, bundle), unpacking.reason)
-    if variant.reader is None:
+    if variant.answers != "read":
         return model
     from blip_core.inference.reading_out import ReadingOut
 
-    return ReadingOut(model, load_reader(recipe, variant.reader))
+    return ReadingOut(model, load_reader(recipe, recipe.inference.reader))
 
 
 @stage("predict {variant.name}", key)

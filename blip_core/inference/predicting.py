@@ -20,7 +20,7 @@ from blip_core.inference.batching import (
 from blip_core.inference.counting import InferenceCounts
 from blip_core.inference.encoding import Features, PictureEncoder
 from blip_core.inference.generating import write_texts
-from blip_core.inference.letters import chances_of
+from blip_core.inference.letters import LANGUAGE_MODEL, chances_of
 from blip_core.inference.prompting import (
     Question,
     describe_prompt,
@@ -32,7 +32,7 @@ from blip_core.inference.ranking import letter_scores, text_scores
 from blip_core.inference.reading import Reader, min_length_share, read_prompts
 from blip_core.kinds import kind_of
 from blip_core.modeling.features import VisionStates, picture_key, prompt_embeddings, question_part
-from blip_core.modeling.finite import LANGUAGE_MODEL, finite_rows, refuse_rows
+from blip_core.modeling.finite import finite_rows, refuse_rows
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.multiplying import quick_linears
 from blip_core.modeling.text import Prompt, pad_instructions, pad_prompts, target_ids, tokenise_prompts

@@ -40,8 +40,8 @@ def used_checkpoints(recipe: Recipe) -> Iterator[tuple[str, Checkpoint]]:
     for variant in recipe.variants:
         if isinstance(variant, Variant):  # a server has loaded its own
             yield f"variants.{variant.name}.model", variant.model
-            if variant.reader:
-                yield f"variants.{variant.name}.reader", variant.reader
+    if any(isinstance(one, Variant) and one.answers == "read" for one in recipe.variants):
+        yield "inference.reader", recipe.inference.reader
 
 
 def served_models(recipe: Recipe) -> Iterator[tuple[str, ServedModel]]:

@@ -298,18 +298,17 @@ def _check_variants(recipe: "Recipe") -> None:
 
 def _check_asked(recipe: "Recipe", variant: Variant) -> None:
     field = f"variants.{variant.name}"
-    own_way = "reader" if variant.reader else "answers" if variant.answers == "ranked" else ""
-    if own_way and (recipe.kind.has_options or not recipe.kind.asks):
+    if variant.answers != "written" and (recipe.kind.has_options or not recipe.kind.asks):
         raise ValueError(
-            f"{field}.{own_way} is how questions with free answers are answered, and task is {recipe.task}; "
-            "leave it out"
+            f"{field}.answers is {variant.answers}, and task is {recipe.task}: it is for questions with free "
+            "answers; leave it out"
         )
     if variant.answers == "ranked" and not variant.adapter and not recipe.inference.closed_answers:
         raise ValueError(
             f"{field}.answers is ranked, but it carries no adapter that learnt any answers, and "
             "inference.closed_answers is empty: name the answers there"
         )
-    if variant.reader:
+    if variant.answers == "read":
         check_placeholders(f"{field}.answer_prompt", variant.answer_prompt, set())
         return
     if variant.answer_prompt:

@@ -6,12 +6,14 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from blip_core.recipes.base import BatchSize, NewTokens, Quantisation, Section, Task
+from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.word_options import BY_OPTIONS, WordOptions, check_word_options
 
 IMAGE_MARK = "<image>"
 """Where the picture stands in a prompt; without it, in front."""
 
 
+READER = Checkpoint(id="timpal0l/mdeberta-v3-base-squad2")
 MOST_CLOSED_ANSWERS = 1000
 """Answers that are ranked for each question: more would take longer than a language model writes."""
 
@@ -67,6 +69,8 @@ class Inference(Section):
     """What is ranked: the options' letters at the answer's first position, or the options' whole texts."""
     closed_answers: tuple[str, ...] = Field(default=(), strict=False, exclude_if=lambda given: not given)
     """What variants choose among whose answers are ranked; empty, the answers that their adapter learnt."""
+    reader: Checkpoint = Field(default=READER, exclude_if=lambda reader: reader == READER)
+    """Extractive reader of variants that read their answers out of a description."""
     circular: bool = False
     """Whether each question is also asked with its options rotated; it is right only if all rotations are."""
     ablations: tuple[Literal["one-stage", "description-only", "blind"], ...] = Field(default=(), strict=False)

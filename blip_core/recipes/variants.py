@@ -11,7 +11,7 @@ from blip_core.recipes.server import Server, ThinkingTokens
 
 AdapterKind = Literal["none", "own", "registered", "stored", "folder"]
 
-Answering = Literal["written", "ranked"]
+Answering = Literal["written", "ranked", "read"]
 
 CHAMPION = "champion"
 ALIASES = (CHAMPION, "candidate")
@@ -45,9 +45,7 @@ class Variant(Section):
     answer_prompt: str = Field(default="", exclude_if=lambda prompt: not prompt)
     """How it is asked, where that differs from `inference.answer_prompt`; empty, as the others are."""
     answers: Answering = Field(default="written", exclude_if=lambda answers: answers == "written")
-    """How questions without options are answered: in free words, or by the likeliest of a closed set."""
-    reader: Checkpoint | None = Field(default=None, exclude_if=lambda reader: reader is None)
-    """Extractive reader that answers from what the model says after `answer_prompt`, or of the picture alone."""
+    """Answers without options: in free words, ranked of a closed set, or read out of its own description."""
     adapter: bool | str = Field(default=False)
     """false: none; true: this run's; a text: a phase's, champion, models:/NAME@ALIAS, digest or folder."""
     published: tuple[Published, ...] = Field(default=(), strict=False, exclude_if=lambda given: not given)
@@ -63,11 +61,6 @@ class Variant(Section):
         if text.startswith(REGISTRY_SCHEME) and not _REGISTERED.fullmatch(text):
             raise ValueError(
                 f"adapter is {text!r}; of a registry it is models:/NAME@ALIAS or models:/NAME/VERSION"
-            )
-        if self.reader and self.answers == "ranked":
-            raise ValueError(
-                f"variant {self.name}: a reader finds its answers in a text, and answers is ranked: leave "
-                "one of them out"
             )
         if self.phase and self.adapter is not True:
             raise ValueError(f"phase is {self.phase!r}, but adapter is not true: name the phase in adapter")

@@ -45,7 +45,7 @@ def asking(recipe: Recipe, variant: Variant | ServerVariant, learnt: Sequence[st
     if isinstance(variant, ServerVariant):
         return settings.model_copy(update={"closed_answers": ()})
     changes: dict[str, Any] = {"closed_answers": _closed_answers(recipe, variant, learnt)}
-    if variant.answer_prompt or variant.reader:
+    if variant.answer_prompt or variant.answers == "read":
         changes["answer_prompt"] = variant.answer_prompt
     return settings.model_copy(update=changes)
 

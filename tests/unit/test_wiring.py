@@ -297,6 +297,24 @@ def test_a_phase_that_goes_on_is_held_against_the_base():
     assert (first["base"], second["base"], other["base"]) == (0.8, 0.8, 0.7)
 
 
+@pytest.mark.parametrize(
+    ("learnt", "chosen"), [(["red", "Red", "blue"], ("Red", "blue")), (["b", "a", "a"], ("a", "b"))]
+)
+def test_a_variant_chooses_among_what_its_adapter_learnt_unless_the_recipe_names_answers(learnt, chosen):
+    variants = "variants=[{name='a',role='base',adapter=true,answers='ranked'}]"
+    recipe = load_recipe("fashion-vqa", "pocket", [variants, "findings=[]"])
+    (variant,) = recipe.variants
+    assert wiring.asking(recipe, variant, learnt).closed_answers == chosen
+    named = load_recipe(
+        "fashion-vqa", "pocket", [variants, "findings=[]", "inference.closed_answers=['x','y']"]
+    )
+    assert wiring.asking(named, variant, learnt).closed_answers == ("x", "y")
+    assert wiring.asking(named, variant.model_copy(update={"answers": "written"})).closed_answers == ()
+    for too_few in ([], ["red"]):
+        with pytest.raises(RecipeError, match="variant a ranks"):
+            wiring.asking(recipe, variant, too_few)
+
+
 def test_a_table_that_cannot_judge_is_refused_before_any_work(album):
     write_table(album / "other.csv", "What?", answer="E")
     with pytest.raises(TableError, match=r"other\.csv"):

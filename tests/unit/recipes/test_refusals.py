@@ -96,6 +96,8 @@ def test_a_value_that_does_not_hold_is_named_with_what_is_allowed(override, said
         (["variants=[{name='a',role='baseline',adapter=true}]"], ["adapter", "role"]),
         (["variants=[{name='a',role='base',model='./x'}]"], ["model", "finetune.base"]),
         (["variants=[{name='a',role='base'},{name='a',role='baseline'}]"], ["variants", "more than once"]),
+        (["variants=[{name='a',role='base',answers='ranked'}]"], ["variants.a.answers", "task is mcq"]),
+        (["variants=[{name='a',role='base',answers='read'}]"], ["variants.a.answers", "task is mcq"]),
         ([f"probes=[{_probe('bundled')},{_probe('bundled')}]"], ["probes holds old more than once"]),
         ([f"probes=[{_probe('split')}]"], ["probe old: rows.kind is split", "pocket, table, native"]),
         ([f"probes=[{_probe('bundled', 'caption')}]"], ["probe old: evaluation.kind is bundled", "caption"]),
@@ -199,3 +201,20 @@ def test_it_is_refused_in_a_file_too(number, tmp_path):
     path.write_text(f"[finetune]\nlearning_rate = {number}\n")
     said = _refusal(profile=str(path))
     assert f"learning_rate is {float(number)} (in {path}); allowed: a number above 0.0, up to 1.0" in said
+
+
+@pytest.mark.parametrize(
+    ("further", "told"),
+    [
+        (
+            "answers='ranked'",
+            "variants.a.answers is ranked, but it carries no adapter that learnt",
+        ),
+        ("answers='read',answer_prompt='What is {question}'", "variants.a.answer_prompt contains"),
+        ("answers='chosen'", "allowed: one of written, ranked, read"),
+    ],
+)
+def test_a_way_of_answering_freely_needs_what_it_answers_with(further, told):
+    assert told in _refusal(
+        f"variants=[{{name='a',role='base',{further}}}]", "findings=[]", recipe="fashion-vqa"
+    )
