@@ -25,6 +25,7 @@ from flows.variants.choosing import check_adapter_is_used, with_variants
 from flows.variants.resolving import ResolvedVariant, keep_variants, resolve_variants
 from tasks.chosen import chosen_pair
 from tasks.compare import compare
+from tasks.fill_sheet import fill_sheet
 from tasks.predict_variant import predict_variant
 
 
@@ -100,4 +101,6 @@ def judge(
         ]
         for phase, names in recipe.further_sets.items()
     }
+    if recipe.sheet:
+        fill_sheet(recipe=recipe, dataset=own, asked=[*inputs.values()])
     return compare(recipe=recipe, predictions=predictions, further=further)

@@ -27,6 +27,7 @@ from blip_core.recipes.pictures import Pictures
 from blip_core.recipes.probes import Probe
 from blip_core.recipes.scenes import Scenes
 from blip_core.recipes.server import FOR_KEYS
+from blip_core.recipes.sheet import Sheet
 from blip_core.recipes.source import PromptsSource, Source
 from blip_core.recipes.tracking import Tracking
 from blip_core.recipes.variants import AnyVariant, Variant
@@ -87,6 +88,8 @@ class Recipe(Section):
     """Fixed rows that are judged before, while and after each tuning: what it forgets shows there."""
     judging: Judging = Field(default=Judging(), exclude_if=Judging().__eq__)
     """Models that look at what variants wrote."""
+    sheet: Sheet | None = Field(default=None, exclude_if=lambda sheet: sheet is None)
+    """Prompts that every variant goes on with, about a few pictures, for people to read."""
     champion: Champion = Champion()
     """When the tuned adapter becomes the champion."""
     tracking: Tracking = Tracking()

@@ -39,6 +39,7 @@ from blip_core.wiring.places import DEFAULT_HOME, Workplace, workplace
 from blip_core.wiring.probes import probed_rows, probes_identity, since_the_base
 from blip_core.wiring.readiness import check_can_run, check_ready
 from blip_core.wiring.served import ask_server, forget_answers
+from blip_core.wiring.sheets import asking_sheet, sheet_rows
 from blip_core.wiring.tuning import load_base, tuning_job, vision_states
 from blip_core.wiring.variants import (
     adapter_folder,
@@ -63,6 +64,7 @@ __all__ = [
     "ask_server",
     "asked_as",
     "asking",
+    "asking_sheet",
     "build_labeller",
     "build_painter",
     "build_writer",
@@ -99,6 +101,7 @@ __all__ = [
     "probes_identity",
     "server_facts",
     "server_key",
+    "sheet_rows",
     "since_the_base",
     "step_identity",
     "step_models",

@@ -29,6 +29,7 @@ from blip_core.reporting import (
     summarise_variants,
     write_report,
 )
+from blip_core.reporting.sheet import read_filled
 from blip_core.scoring import (
     Decision,
     Finding,
@@ -56,6 +57,7 @@ from flows.results.phases import (
 )
 from flows.results.training import TUNING, Learning
 from flows.variants.named_adapter import NamedAdapter
+from tasks import fill_sheet
 from tasks.compare import read_scores
 from tasks.predict_variant import FILE as PREDICTIONS
 from tasks.predict_variant import read_predictions
@@ -123,10 +125,22 @@ def keep_scores(recorder: Recorder, folder: Path, told: Mapping[str, Any], ladde
     recorder.run.metrics(headline(ladder))
     keep_sets(recorder, told)
     keep_findings(recorder, findings_of(told))
+    keep_filled_sheet(recorder, folder)
     drawn = draw_scores(ladder, told, folder)
     for picture in drawn:
         recorder.run.artifact(picture)
     return drawn
+
+
+def keep_filled_sheet(recorder: Recorder, folder: Path) -> None:
+    """Keep what every variant made of the recipe's sheet, as a page and as a table."""
+    if recorder.recipe.sheet is None:
+        return
+    filled = recorder.stages["sheet"].artifact.path
+    page = folder / fill_sheet.FILE
+    page.write_bytes((filled / fill_sheet.FILE).read_bytes())
+    recorder.run.artifact(page)
+    recorder.run.table(read_filled(filled / fill_sheet.ROWS), "sheet.json")
 
 
 def keep_findings(recorder: Recorder, findings: Sequence[Finding]) -> None:

@@ -13,6 +13,7 @@ import sqlalchemy
 
 from blip_core import wiring
 from blip_core.errors import CheckpointError, PlaceError, RecipeError, TableError
+from blip_core.inference.prompting import answer_prompt
 from blip_core.pocket.composer import Composer
 from blip_core.prefetching import LockedCheckpoint
 from blip_core.recipes import Checkpoint, load_recipe
@@ -313,6 +314,19 @@ def test_a_variant_chooses_among_what_its_adapter_learnt_unless_the_recipe_names
     for too_few in ([], ["red"]):
         with pytest.raises(RecipeError, match="variant a ranks"):
             wiring.asking(recipe, variant, too_few)
+
+
+def test_a_sheet_asks_every_prompt_of_the_first_pictures_that_are_judged():
+    few = ["evaluation.count=4", "evaluation.questions_each=2", "sheet.pictures=3"]
+    prompts = "sheet.prompts=['this is a photo of','What {is} it?']"
+    recipe = load_recipe("fashion-vqa", "pocket", [*few, prompts])
+    rows = wiring.sheet_rows(recipe, None)
+    judged = dict.fromkeys(row.picture_id for row in wiring.evaluation_examples(recipe))
+    assert [*dict.fromkeys(row.picture_id for row in rows)] == [*judged][:3]
+    assert [row.question for row in rows] == ["this is a photo of", "What {is} it?"] * 3
+    assert len({row.id for row in rows}) == 6
+    assert {(row.task, row.target, *row.options) for row in rows} == {("vqa", "", "", "", "", "")}
+    assert answer_prompt(wiring.asking_sheet(recipe), rows[1], "") == "What {is} it?"
 
 
 def test_a_table_that_cannot_judge_is_refused_before_any_work(album):

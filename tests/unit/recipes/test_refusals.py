@@ -98,6 +98,8 @@ def test_a_value_that_does_not_hold_is_named_with_what_is_allowed(override, said
         (["variants=[{name='a',role='base'},{name='a',role='baseline'}]"], ["variants", "more than once"]),
         (["variants=[{name='a',role='base',answers='ranked'}]"], ["variants.a.answers", "task is mcq"]),
         (["variants=[{name='a',role='base',answers='read'}]"], ["variants.a.answers", "task is mcq"]),
+        (["sheet={prompts=['a','a ']}"], ["sheet", "prompts holds 'a' more than once"]),
+        (["sheet={prompts=['a','']}"], ["sheet", "prompts holds an empty one"]),
         ([f"probes=[{_probe('bundled')},{_probe('bundled')}]"], ["probes holds old more than once"]),
         ([f"probes=[{_probe('split')}]"], ["probe old: rows.kind is split", "pocket, table, native"]),
         ([f"probes=[{_probe('bundled', 'caption')}]"], ["probe old: evaluation.kind is bundled", "caption"]),
