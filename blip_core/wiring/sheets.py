@@ -46,5 +46,6 @@ def asking_sheet(recipe: Recipe) -> Inference:
             "closed_answers": (),
             "circular": False,
             "ablations": (),
+            "options": (),
         }
     )
