@@ -49,6 +49,7 @@ PLAINLY = {
     "free_generation": True,
     "circular": False,
     "ablations": (),
+    "options": (),
     "dense": "never",
 }
 
