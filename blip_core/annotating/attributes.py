@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from blip_core.annotating.step import Context, Facts, Step, Worked, batches
+from blip_core.annotating.step import Context, Facts, Step, Worked, batches, part, refuse
 from blip_core.images import decode_picture
 from blip_core.recipes.annotations import Attributes, Bank
-from blip_core.records import Example
+from blip_core.records import Example, Rejection
 from blip_core.texts import loose
 
 CALIBRATION_ROWS = 512  # the quantile 0.95 of them stands on 25 pairs
@@ -55,7 +55,10 @@ def bounds_of(scores: Sequence[Sequence[float]], quantile: float) -> list[float]
 
 
 def find_attributes(rows: Sequence[Example], settings: Attributes, context: Context) -> Worked:
-    """Store the best word of each bank and its score; where the recipe says so, write them into the text."""
+    """Store the best word of each bank and its score; where the recipe says so, write them into the text.
+
+    Reason: `attribute-missing`, of a text that needs an attribute which the row does not tell.
+    """
     scores = _scores(rows, settings, context)
     bounds: Mapping[str, Sequence[float]] = context.facts["bounds"]
     made = []
@@ -66,8 +69,8 @@ def find_attributes(rows: Sequence[Example], settings: Attributes, context: Cont
             if bank.name in words:
                 found[f"{bank.name}{AGREES}"] = float(_agree(best[0], words[bank.name], settings.undefined))
             words[bank.name], found[bank.name], found[f"{bank.name}-margin"] = best
-        made.append(_written(replace(row, attributes=words, scores=found), settings))
-    return made, []
+        made.append(replace(row, attributes=words, scores=found))
+    return part(made, lambda row: _written(row, settings))
 
 
 def _agree(found: str, known: str, undefined: str) -> bool:
@@ -94,8 +97,14 @@ def _best(
     return bank.words[place] if margin >= 0 else undefined, scores[place], margin
 
 
-def _written(row: Example, settings: Attributes) -> Example:
-    return replace(row, target=filled(settings.writes, row)) if settings.writes else row
+def _written(row: Example, settings: Attributes) -> Example | Rejection:
+    if not settings.writes:
+        return row
+    empty = {name: word or settings.undefined for name, word in row.attributes.items()}
+    try:
+        return replace(row, target=filled(settings.writes, replace(row, attributes=empty)))
+    except KeyError as error:
+        return refuse(row, "attribute-missing", f"the row has no attribute {error.args[0]}")
 
 
 def filled(template: str, row: Example) -> str:

@@ -1,8 +1,11 @@
 """Captions: nothing is asked, the target describes the picture."""
 
+from collections.abc import Sequence
+
 from blip_core.kinds.kind import Kind
 from blip_core.kinds.label_text import ParsedLabel, Refusal, parse_caption
 from blip_core.records import Example, Label
+from blip_core.texts import loose
 
 
 class Caption(Kind):
@@ -36,6 +39,15 @@ class Caption(Kind):
 
     def label_target(self, label: Label) -> str:
         return label.description
+
+    def nothing_to_learn(self, rows: Sequence[Example]) -> str:
+        texts = {loose(row.target) for row in rows}
+        if len(rows) < 2 or len(texts) != 1:
+            return ""
+        return (
+            f"all {len(rows)} captions to train on say {rows[0].target!r}: a model would learn the words and "
+            "nothing about pictures; name the right column, or mend what writes them"
+        )
 
     def asked(self, row: Example) -> str:
         return row.target

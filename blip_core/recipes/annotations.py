@@ -1,6 +1,6 @@
 """What is found out about rows, or written to them, before the gates see them: one section a step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -134,7 +134,7 @@ class Attributes(_Step):
     quantile: Share = 0.95
     """Share of shuffled pairs of picture and word that score below the bound a word must reach."""
     writes: str = Field(default="", max_length=1_000)
-    """Template of the text to learn, with {NAME} of banks and {target}; empty, the text stays."""
+    """Template of the text to learn, with {NAME} of banks and known attributes, {target}; empty, it stays."""
     batch_size: BatchSize = 32
     """Pictures compared at once."""
 
@@ -148,7 +148,6 @@ class Attributes(_Step):
                     f"undefined is {self.undefined!r}, which the bank {bank.name} holds as a word: what "
                     "stands for none must be another"
                 )
-        check_placeholders("writes", self.writes, set(), ROW_PLACES | set(names))
         return self
 
     def checkpoints(self) -> Models:
@@ -359,18 +358,19 @@ def labels_of_steps(steps: Sequence[_Step]) -> tuple[str, ...]:
     return tuple(f"{name}-{count + 1}" if count else name for name, count in zip(names, before, strict=True))
 
 
-def check_annotations(steps: Sequence[_Step], earlier: Sequence[str]) -> None:
+def check_annotations(steps: Sequence[_Step], earlier: Sequence[str], known: Collection[str] = ()) -> None:
     """Refuse steps that take what is not there: a later phase's adapter, or an attribute nobody finds.
 
     Args:
         steps: of one phase.
         earlier: phases before it.
+        known: attributes that the source tells.
 
     Raises:
         ValueError: One does; the message names it.
     """
     allowed = (LABELLER, *earlier)
-    found: set[str] = set()
+    found = {*known}
     for label, step in zip(labels_of_steps(steps), steps, strict=True):
         if step.drafts_by and step.drafts_by not in allowed:
             raise ValueError(
@@ -379,6 +379,7 @@ def check_annotations(steps: Sequence[_Step], earlier: Sequence[str]) -> None:
             )
         if isinstance(step, Attributes):
             found |= {bank.name for bank in step.banks}
+            check_placeholders(f"annotations.{label}.writes", step.writes, set(), ROW_PLACES | found)
         if isinstance(step, Ask):
             for template in step.templates:
                 places = ROW_PLACES | found

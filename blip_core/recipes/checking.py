@@ -84,7 +84,8 @@ def _check_annotations(recipe: "Recipe") -> None:
     earlier: list[str] = []
     for phase in recipe.each_phase():
         with _told_of(phase.name):
-            check_annotations(recipe.in_phase(phase).annotations, earlier)
+            view = recipe.in_phase(phase)
+            check_annotations(view.annotations, earlier, view.source.attributes)
         earlier.append(phase.name)
 
 

@@ -166,3 +166,9 @@ def section_of(layout: str) -> type[Section]:
     if layout not in others:
         raise ValueError(f"layout is {layout!r}; allowed: {', '.join([*LAYOUTS, *others])}")
     return settings_of(load_plugin("layouts", layout))
+
+
+def attributes_of(layout: str) -> frozenset[str]:
+    """What the rows of a layout tell of their pictures, by name; none of a layout that tells texts alone."""
+    section = section_of(layout)
+    return section.ATTRIBUTES if issubclass(section, AttributeSettings) else frozenset()

@@ -17,6 +17,14 @@ SENTENCES: dict[World, tuple[Sentence, ...]] = {
 """What is said of the pictures of each world."""
 
 
+ATTRIBUTES: dict[World, frozenset[str]] = {
+    "gallery": frozenset(("place", "time", "objects")),
+    "shop": frozenset(("object", "color", "material")),
+    "dishes": frozenset(("object", "place", "time")),
+}
+"""What is true of the pictures of each world, by name."""
+
+
 class PocketRows(Section):
     """Pictures composed from a pocket world with sentences or questions whose truth is known.
 
@@ -54,6 +62,11 @@ class PocketRows(Section):
                 "three at times; take description"
             )
         return self
+
+    @property
+    def attributes(self) -> frozenset[str]:
+        """What its rows tell of their pictures."""
+        return ATTRIBUTES[self.world]
 
     def shows_same(self, other: "PocketRows") -> bool:
         """Whether both show the same pictures, as far as both go."""

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from blip_core.recipes.base import Section
 from blip_core.recipes.columns import AnswersRead, TableColumns
-from blip_core.recipes.native import NativeFiles
+from blip_core.recipes.native import NativeFiles, attributes_of
 from blip_core.recipes.parts import SourcePart
 from blip_core.recipes.pocket_rows import PocketRows
 
@@ -28,6 +28,11 @@ class _Source(Section):
     def has_own_texts(self) -> bool:
         """Whether what is learnt comes with the pictures."""
         return False
+
+    @property
+    def attributes(self) -> frozenset[str]:
+        """What its rows tell of their pictures, by name."""
+        return frozenset()
 
 
 class PromptsSource(_Source):
@@ -92,6 +97,11 @@ class TableSource(_Source):
         """Whether what is learnt comes with the pictures."""
         return self.questions == "table"
 
+    @property
+    def attributes(self) -> frozenset[str]:
+        """What its rows tell of their pictures, by name."""
+        return frozenset(self.columns.attributes)
+
 
 class WorldSource(_Source):
     """Pictures are composed from the pocket world, whose truth is known; pocket profiles only."""
@@ -137,8 +147,13 @@ class NativeSource(_Source, NativeFiles):
         """Whether what is learnt comes with the pictures."""
         return self.questions == "own"
 
+    @property
+    def attributes(self) -> frozenset[str]:
+        """What its rows tell of their pictures, by name."""
+        return attributes_of(self.layout)
 
-class PocketSource(_Source, PocketRows):
+
+class PocketSource(PocketRows, _Source):
     """Rows of a pocket world, texts and all; pocket profiles only."""
 
     kind: Literal["pocket"]

@@ -1,11 +1,13 @@
 """What each step does with rows, and what it refuses."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 
-from blip_core.annotating.attributes import agreement, bounds_of
+from blip_core.annotating import Context
+from blip_core.annotating.attributes import agreement, bounds_of, find_attributes
 from blip_core.annotating.repairing import without_defects, wrong_repair
 from blip_core.backends.scripted import (
     ScriptedEmbedder,
@@ -16,7 +18,8 @@ from blip_core.backends.scripted import (
 )
 from blip_core.errors import NotANumber, TableError
 from blip_core.ports import Span
-from tests.unit.annotating.conftest import caption
+from blip_core.recipes.annotations import Attributes, check_annotations
+from tests.unit.annotating.conftest import Opened, caption
 
 COLOURS = {"name": "colour", "words": ["red", "blue", "green"]}
 IDENTITY = "{text}"
@@ -403,3 +406,27 @@ def test_words_that_were_known_before_are_held_against_those_found(work):
     assert agreement(made.rows) == {"colour": [41 / 61, 61]}
     assert made.rows[2].attributes["colour"] == "green"
     assert agreement(rows) == {}
+
+
+def test_a_text_is_written_of_what_rows_know_besides_and_a_row_that_lacks_it_is_refused():
+    known = [{"sole": "flat"}, {"sole": ""}, {}]
+    rows = [caption(n, "a shoe", attributes=told) for n, told in enumerate(known)]
+    told = {"step": "attributes", "banks": [COLOURS], "undefined": "no"}
+    settings = Attributes.model_validate({**told, "writes": "{target} in {colour} with {sole} sole"})
+    models = Opened({"picture-text": ScriptedScorer(scores_of([0, 1, 2]))})
+    kept, refused = find_attributes(rows, settings, Context(models, facts={"bounds": {"colour": [-1.0] * 3}}))
+
+    assert [row.target for row in kept] == ["a shoe in red with flat sole", "a shoe in blue with no sole"]
+    assert [(one.reason, one.detail) for one in refused] == [
+        ("attribute-missing", "the row has no attribute sole")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("known", "places", "is_there"),
+    [({"sole"}, "{sole}", True), ({"sole"}, "{heel}", False), ((), "{sole}", False), ((), "{colour}", True)],
+)
+def test_a_template_may_take_what_the_source_tells_and_nothing_that_nobody_finds(known, places, is_there):
+    step = Attributes.model_validate({"step": "attributes", "banks": [COLOURS], "writes": places})
+    with nullcontext() if is_there else pytest.raises(ValueError, match="nothing fills in"):
+        check_annotations([step], (), known)
