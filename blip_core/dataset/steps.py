@@ -75,6 +75,7 @@ def prediction_step(predictions: Artifact, row: Prediction, adapter: Artifact | 
         "right": row.is_right if row.truth else None,
         "ranked": row.ranked,
         "truth": row.truth or row.target,
+        "offered": row.offered,
         "p": dict(zip(OPTION_LETTERS, row.probabilities, strict=False)),
         "generated": row.generated,
         "generated_letter": row.generated_letter,

@@ -8,7 +8,7 @@ is absent, and the step says so.
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,7 +29,6 @@ from blip_core.dataset.steps import (
 )
 from blip_core.dataset.writing import REJECTS
 from blip_core.records import (
-    PREDICTION_SCHEMA,
     SPLITS,
     Example,
     Label,
@@ -197,7 +196,7 @@ def _table_answers(lineage: Lineage, row_id: str) -> Iterator[tuple[Artifact, di
 
 def _prediction(row: Mapping[str, Any]) -> Prediction:
     """What was said, of a row that holds the question, too."""
-    return Prediction.from_row({name: row[name] for name in PREDICTION_SCHEMA.names})
+    return Prediction.from_row({one.name: row[one.name] for one in fields(Prediction) if one.name in row})
 
 
 def near_ids(lineage: Lineage, row_id: str, others: Iterable[str] = ()) -> list[str]:

@@ -29,7 +29,7 @@ from blip_core.pocket.world import Pixels, PocketScene, Split, Style, category_o
 from blip_core.recipes.pocket_rows import PocketRows, Sentence, World
 from blip_core.records import Example
 
-ROWS_VERSION = 2  # of what rows mean: raised where the same settings would make other examples
+ROWS_VERSION = 3  # of what rows mean: raised where the same settings would make other examples
 LICENCE = "Composed by blip-foundry from its own drawings; free to use as the package is."
 _TRIES = 200  # draws before a picture is taken to answer no further question
 
@@ -66,7 +66,7 @@ def world_digest(settings: PocketRows, task: str, seed: int) -> str:
 
 def _rows_of_picture(settings: PocketRows, task: str, seed: int, index: int) -> Iterator[Example]:
     shown = _WORLDS[settings.world](settings, index, _generator(settings, seed, index))
-    picture_id = f"{settings.world}-{index:05d}"
+    picture_id = f"{_set_name(settings)}-{index:05d}"
     png = _png(shown.pixels)
     if not kind_of(task).asks:
         text = shown.sentences[settings.sentence]
@@ -75,6 +75,12 @@ def _rows_of_picture(settings: PocketRows, task: str, seed: int, index: int) -> 
     for place, (kind, question, answer) in enumerate(shown.questions[: settings.questions_each]):
         texts = {"question": question, "target": answer, "kind": kind}
         yield _row(f"{picture_id}-q{place}", picture_id, task, png, shown, **texts)
+
+
+def _set_name(settings: PocketRows) -> str:
+    """Rows of two sets of one recipe have other names, so that none is taken for another."""
+    told = [settings.world, "new" if settings.split == "held-out" else "", str(settings.seed or "")]
+    return "-".join(part for part in told if part)
 
 
 def _generator(settings: PocketRows, seed: int, index: int) -> np.random.Generator:

@@ -95,6 +95,8 @@ def _answer_lines(step: Step) -> list[str]:
 
 def _without_letter(facts: Facts) -> str:
     """What is said of an answer in words alone."""
+    if not facts.get("offered", 1):
+        return f"right would be: {facts['truth']}" if facts["truth"] else "no answer is known"
     return f"no letter; {facts['truth']} is right" if facts["truth"] else "no letter; no answer is known"
 
 
@@ -104,8 +106,17 @@ def _example(facts: Facts) -> Lines:
         ("split", facts["split"]),
         *_asked(facts),
         ("category", facts["category"]),
+        *_found(facts),
         ("passed", gates or "no gate"),
     ]
+
+
+def _found(facts: Facts) -> Lines:
+    """What a source tells of a row and annotation steps found out."""
+    words = ", ".join(f"{name} {word or 'none'}" for name, word in facts.get("attributes", {}).items())
+    scores = ", ".join(f"{name} {score:.3f}" for name, score in facts.get("scores", {}).items())
+    told = (("attributes", words), ("scores", scores), ("before", facts.get("mended", "")))
+    return [(name, text) for name, text in told if text]
 
 
 def _asked(facts: Facts) -> Lines:

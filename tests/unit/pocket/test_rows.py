@@ -72,3 +72,16 @@ def test_dishes_come_equally_often() -> None:
 def test_what_a_world_does_not_have_is_refused(said: dict[str, object], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         PocketRows(count=1, **said)  # type: ignore[arg-type]
+
+
+def test_rows_of_two_sets_of_one_recipe_have_no_id_in_common() -> None:
+    told = [{}, {"seed": 1}, {"split": "held-out"}, {"split": "held-out", "seed": 1}]
+    sets = [world_rows(PocketRows(world="shop", count=1, **one), "caption", 0) for one in told]
+    assert len({row.id for rows in sets for row in rows}) == len(told)
+
+
+def test_what_a_shop_picture_has_not_is_told_and_its_object_is_known_beforehand() -> None:
+    rows = world_rows(PocketRows(world="shop", count=30), "caption", 0)
+    assert any(row.attributes["color"] == "" for row in rows)
+    assert all(row.target.startswith(f"{row.description} with ") for row in rows)
+    assert all(row.attributes["object"] in row.description for row in rows)

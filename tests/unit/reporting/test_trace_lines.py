@@ -79,3 +79,28 @@ def test_control_characters_of_a_model_do_not_reach_the_terminal():
     text = shown(Trace("x\x07", [Step("scene", "x\x07", facts)]))
     assert not {"\x1b", "\x07", "\r"} & set(text)
     assert "a dog" in text
+
+
+def test_an_example_shows_what_was_found_about_it_and_a_caption_what_would_be_right():
+    facts = {
+        "split": "train",
+        "options": {},
+        "answer": "",
+        "target": "a red shoe",
+        "category": "",
+        "gates_passed": [],
+    }
+    found = {
+        "attributes": {"color": "red", "sole": ""},
+        "scores": {"color": 0.61},
+        "mended": "a red red shoe",
+    }
+    said = {"right": None, "truth": "a red shoe", "offered": 0, "ranked": "", "generated": "a shoe", "p": {}}
+    told = {"variant": "tuned", "description": "", "adapter": None, "judged_on": "pocket"}
+    steps = [Step("prediction", "r", said | told), Step("example", "r", facts | found)]
+    text = shown(Trace("r", steps))
+    assert "right would be: a red shoe" in text
+    assert "no letter" not in text
+    assert "attributes  color red, sole none" in text
+    assert "scores      color 0.610" in text
+    assert "before      a red red shoe" in text
