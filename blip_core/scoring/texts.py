@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 
 from blip_core.errors import EmptyDataset
+from blip_core.kinds import kind_of
 from blip_core.records import Prediction
 from blip_core.scoring.accuracy import Accuracy
+from blip_core.scoring.bleu import corpus_bleu
 from blip_core.scoring.bootstrap import RESAMPLES, clustered_interval
 from blip_core.scoring.comparison import Comparison
 from blip_core.scoring.main_measure import main_measure, ranking
-from blip_core.scoring.measurement import Measurement, measure
+from blip_core.scoring.measurement import Measurement, answers_of, measure
 from blip_core.scoring.measures import Measure
+from blip_core.scoring.measures.bleu import CORPUS_BLEU
 from blip_core.scoring.paired import compare_values
 
 Rows = Sequence[Prediction]
@@ -46,10 +49,19 @@ def score_texts(
     return {
         "measure": asdict(ranking(rows[0].task)),
         "main": asdict(mean_with_interval(judged, main, seed, draws)),
-        "measures": means(measured),
+        "measures": means(measured) | _corpus(rows),
         "by_kind": _parts(rows, judged, "kind", main, seed, draws),
         "by_category": _parts(rows, judged, "category", main, seed, draws),
     }
+
+
+def _corpus(rows: Rows) -> dict[str, float]:
+    """BLEU over all captions, 0 to 1: n-grams are counted over the whole corpus (Papineni et al. 2002)."""
+    judged = [one for one in answers_of(rows) if not kind_of(one.task).asks and one.references]
+    if not judged:
+        return {}
+    found = corpus_bleu([one.text for one in judged], [one.references for one in judged])
+    return {CORPUS_BLEU: found.value / 100}
 
 
 def means(measured: Iterable[Measurement]) -> dict[str, float]:

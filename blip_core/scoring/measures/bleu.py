@@ -8,6 +8,7 @@ from blip_core.scoring.bleu import ORDER, sentence_bleu, sentence_counter
 from blip_core.scoring.measures.measure import Measure, referenced
 
 ORDERS = (1, 2, 3, 4)
+CORPUS_BLEU = "bleu-corpus"
 _TEXTS = frozenset({"caption", "vqa"})
 
 
@@ -28,6 +29,12 @@ MEASURES = (
     *(
         Measure(f"bleu-{order}", f"BLEU-{order}", referenced(partial(bleu, order=order)), _TEXTS)
         for order in ORDERS
+    ),
+    Measure(
+        CORPUS_BLEU,
+        "BLEU-4 of all texts as one corpus, which no single row has a value of",
+        lambda answers: [None] * len(answers),
+        _TEXTS,
     ),
     Measure("brevity-penalty", "brevity penalty", referenced(brevity_penalty), _TEXTS, "neither"),
 )

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blip_core.errors import EmptyDataset
+from blip_core.scoring.bleu import corpus_bleu
 from blip_core.scoring.main_measure import main_measure, main_score, ranking_of
 from blip_core.scoring.measurement import Measurement, answers_of, measure, measure_run
 from blip_core.scoring.texts import compare_measured, mean_with_interval, means, score_texts
+from tests.unit.scoring.measures.test_measures import prediction as written
 
 FEW = 200  # resamples
 RIGHT = ("red", "blue", "green")
@@ -119,3 +121,15 @@ def test_nothing_in_common_is_no_comparison(prediction):
     b = measure([replace(row, id="other") for row in answered(prediction, [True])], "b")
     with pytest.raises(EmptyDataset, match="no row has a value of vqa-accuracy for both"):
         compare_measured(a, b, main_measure("vqa"))
+
+
+def test_captions_have_a_bleu_of_all_of_them_beside_that_of_each():
+    said = [("a red shoe on the mat", "a red shoe on the mat"), ("a shoe", "a blue boot in the old shop")]
+    rows = [
+        written(id=str(n), picture_id=str(n), task="caption", ranked="", generated=text, target=right)
+        for n, (text, right) in enumerate(said)
+    ]
+    told = score_texts(rows, draws=20)["measures"]
+    whole = corpus_bleu([text for text, _ in said], [[right] for _, right in said])
+    assert told["bleu-corpus"] == pytest.approx(whole.value / 100)
+    assert told["bleu-corpus"] != pytest.approx(told["bleu-4"])
