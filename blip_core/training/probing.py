@@ -90,8 +90,13 @@ class Prober:
             if is_last or step % (probe.every_steps or self._steps_per_epoch) == 0
         }
 
-    def remembered(self, before: Mapping[str, float]) -> list[Remembered]:
-        """What each probe scores now beside what it scored before, by its column."""
+    def remembered(self, before: Mapping[str, float], known: Mapping[str, float]) -> list[Remembered]:
+        """What each probe scores now beside what it scored before.
+
+        Args:
+            before: means by column, before the first step.
+            known: means of the weights as they are now, where these were judged already.
+        """
         return [
             Remembered(
                 probe.name,
@@ -99,10 +104,14 @@ class Prober:
                 measure_named(probe.measure).words,
                 len(probe.examples),
                 before[PROBE + probe.name],
-                self._mean(probe),
+                self._now(probe, known),
             )
             for probe in self._probes
         ]
+
+    def _now(self, probe: ProbedRows, known: Mapping[str, float]) -> float:
+        judged = known.get(PROBE + probe.name)
+        return self._mean(probe) if judged is None else judged
 
     def _mean(self, probe: ProbedRows) -> float:
         asking = probe.asking.model_copy(update=PLAINLY)

@@ -132,7 +132,11 @@ def take_steps(tuning: Tuning, on_step: OnStep, on_samples: OnSamples) -> list[R
         trainer.run(tuning.resume_from)
     if watch.best_state is not None:
         restore_adapter(bundle, watch.best_state)
-    return prober.remembered(progress.curve[0]) if tuning.probes and tuning.together.is_first else []
+    if not tuning.probes or not tuning.together.is_first:
+        return []
+    kept = progress.best_step or progress.step
+    known = [row for row in progress.curve if row["step"] == kept]
+    return prober.remembered(progress.curve[0], known[-1] if known else {})
 
 
 def _look(tuning: Tuning, learner: Learner) -> Look | None:
