@@ -23,6 +23,8 @@ from blip_core.recipes import Recipe, ServerVariant, loaded_here
 
 CUBLAS_WORKSPACE_BYTES = 32 * 2**20  # what torch gives cuBLAS on Hopper, a quarter of it on older cards
 VARIANTS = "variants."
+_NOT_FORETOLD = ("annotations.", "judging.", "inference.reader")
+"""Fields of models whose memory and time are not foretold: small ones beside those that answer."""
 _KINDS: Mapping[str, Kind] = {
     "scenes.model": "language",
     "pictures.model": "diffusion",
@@ -241,5 +243,5 @@ def known_architectures(recipe: Recipe, models_dir: Path, pocket_dir: Path) -> d
     return {
         field: architecture_of(checkpoint, _KINDS.get(field, "blip-2"), field, models_dir, pocket_dir)
         for field, checkpoint in used_checkpoints(recipe)
-        if "annotations." not in field  # their memory and time are not foretold
+        if not any(named in field for named in _NOT_FORETOLD)
     }
