@@ -16,6 +16,8 @@ from blip_core.planning.architectures import (
     published_parameters,
 )
 from blip_core.planning.painting import pipeline_modules
+from blip_core.planning.stages import known_architectures
+from blip_core.pocket import models_dir
 from blip_core.recipes import load_recipe
 from blip_core.recipes.checkpoint import Checkpoint
 
@@ -193,3 +195,12 @@ def test_another_kind_than_the_stage_needs_is_refused(tiny_blip2):
         match=r"labels\.model is .*which is a BLIP-2 or InstructBLIP; allowed here: a model that",
     ):
         architecture_of(Checkpoint(id=str(tiny_blip2("t5"))), "image-text", "labels.model", NOWHERE, NOWHERE)
+
+
+@pytest.mark.parametrize("profile", ["pocket", "workstation"])
+@pytest.mark.parametrize("name", ["fashion-vqa", "compositional-captions", "gallery-vqa"])
+def test_models_that_only_look_at_texts_are_left_out_of_the_plan(name, profile, tmp_path):
+    recipe = load_recipe(name, profile)
+    known = known_architectures(recipe, tmp_path, models_dir())
+    assert "finetune.base" in known
+    assert not [field for field in known if field.startswith(("judging.", "inference.reader"))]
