@@ -41,12 +41,18 @@ def explain(error: ValidationError, root: type[BaseModel], layers: Sequence[Laye
     """
     content = layers[-1].patch
     lines: dict[str, None] = {}  # a union reports each of its members: one line a field is enough
-    for problem in error.errors(include_url=False):
-        if problem["type"] == "too_short" and problem["input"]:
+    problems = error.errors(include_url=False)
+    for problem in problems:
+        if problem["type"] == "too_short" and _is_told_by_items(problem["loc"], problems):
             continue  # pydantic counts only the items that hold; those that do not are told on their own
         path = _real_path(problem["loc"], content, is_field=problem["type"] != _CUSTOM)
         lines[_explain_one(problem, path, root, layers)] = None
     return RecipeError("\n".join(lines))
+
+
+def _is_told_by_items(loc: Sequence[str | int], problems: Sequence[Any]) -> bool:
+    """Whether a list is too short because some of its items do not hold."""
+    return any(len(one["loc"]) > len(loc) and tuple(one["loc"][: len(loc)]) == tuple(loc) for one in problems)
 
 
 def _explain_one(problem: Any, path: Path, root: type[BaseModel], layers: Sequence[Layer]) -> str:

@@ -11,6 +11,7 @@ from blip_core.texts import loose
 BY_OPTIONS: Literal["options"] = "options"
 """The mode in which captions are asked for by ranked options: `untuned@options`."""
 
+MIN_WORDS = 2  # of one word it is known beforehand which is likeliest
 _ROW_PLACES = frozenset({"description", "category", "kind", "context"})  # not what is right
 
 
@@ -19,8 +20,8 @@ class WordOptions(Section):
 
     name: Slug
     """Name of the attribute, as `color`; later prompts have a place for it."""
-    words: tuple[str, ...] = Field(min_length=2, max_length=len(OPTION_LETTERS), strict=False)
-    """The words that are ranked."""
+    words: tuple[str, ...] = Field(strict=False)
+    """The words that are ranked, two to ten."""
     prompt: str = Field(default="{description} with", max_length=2_000)
     """What comes before: {description} and such of a row, {NAME} of attributes that are ranked before it."""
     answer: str = Field(default="{word}", max_length=200)
@@ -28,6 +29,11 @@ class WordOptions(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if not MIN_WORDS <= len(self.words) <= len(OPTION_LETTERS):
+            raise ValueError(
+                f"{self.name} holds {len(self.words)} word(s); {MIN_WORDS} to {len(OPTION_LETTERS)} can "
+                "be ranked"
+            )
         keys = [loose(word) for word in self.words]
         twice = sorted({word for word, key in zip(self.words, keys, strict=True) if keys.count(key) > 1})
         if twice or "" in keys:

@@ -51,10 +51,10 @@ def test_rows_that_are_asked_something_are_not_asked_so():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"words": ["red"]}, "at least 2"),
+        ({"words": ["red"]}, r"holds 1 word\(s\); 2 to 10"),
         ({"words": ["red", "Red "]}, "words must differ"),
         ({"words": ["red", " "]}, "words must differ"),
-        ({"words": [str(n) for n in range(11)]}, "at most 10"),
+        ({"words": [str(n) for n in range(11)]}, r"holds 11 word\(s\); 2 to 10"),
         ({"prompt": "{target} with"}, "nothing fills in"),
         ({"prompt": "{color} with"}, "nothing fills in"),
         ({"answer": "color"}, "must contain {word}"),
