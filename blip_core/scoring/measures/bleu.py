@@ -33,7 +33,7 @@ MEASURES = (
     Measure(
         CORPUS_BLEU,
         "BLEU-4 of all texts as one corpus, which no single row has a value of",
-        lambda answers: [None] * len(answers),
+        lambda answers: [None for _ in answers],
         _TEXTS,
     ),
     Measure("brevity-penalty", "brevity penalty", referenced(brevity_penalty), _TEXTS, "neither"),
