@@ -19,27 +19,36 @@ from tests.grids import left_out
 # Whole files are shared out among workers: what takes longest comes first, or one worker ends alone with it.
 LONGEST_FIRST = (
     "flows/test_phases",
+    "unit/training/test_launching",
+    "layouts/test_others_to_ladder",
+    "faults/test_run_kills",
+    "layouts/test_sources_to_ladder",
     "flows/test_predict",
     "flows/test_stages_alone",
-    "layouts/test_others_to_ladder",
-    "layouts/test_sources_to_ladder",
+    "flows/test_plan",
+    "gpu/test_report",
     "flows/test_pipeline",
     "flows/test_compare_variants",
-    "flows/test_plan",
+    "flows/test_foreign_machine",
+    "unit/training/test_stepping",
+    "unit/training/test_every_way",
+    "faults/test_stage_kills",
+    "unit/modeling/test_merging",
+    "unit/training/test_finetuning",
+    "unit/training/test_resuming",
+    "flows/test_own_tables",
+    "flows/test_free_tasks",
+    "unit/launching/test_group",
+    "unit/planning/test_plan",
     "tracking_server/test_server",
+    "campaigns/training/test_kills",
+    "unit/test_adapter_card",
+    "unit/planning/test_live_bytes",
     "unit/pocket/test_painter",
     "gpu/test_pack",
-    "gpu/test_report",
-    "unit/training/test_launching",
-    "unit/training/test_stepping",
-    "unit/training/test_resuming",
-    "unit/training/test_finetuning",
     "golden/test_losses",
-    "flows/test_foreign_machine",
-    "flows/test_free_tasks",
-    "flows/test_own_tables",
     "deployments/test_server",
-    "faults/test_run_kills",
+    "flows/test_instructblip",
 )
 
 _HOME = tempfile.mkdtemp(prefix="foundry-tests-")
@@ -65,7 +74,7 @@ hypothesis.settings.register_profile("share", deadline=None, max_examples=exampl
 hypothesis.settings.register_profile(WHOLE, deadline=None, max_examples=100)
 hypothesis.settings.load_profile("share")
 
-pytest_plugins = ["tests.tiny_blip2"]
+pytest_plugins = ["tests.made_once", "tests.servers", "tests.tiny_blip2"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

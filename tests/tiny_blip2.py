@@ -13,6 +13,7 @@ from PIL import Image
 from blip_core.recipes.finetune import Adapter, Finetune
 from blip_core.recipes.inference import Inference
 from blip_core.records import LETTERS, Example
+from tests.made_once import MadeOnce
 
 DESCRIBE_PROMPT = "USER: Look and describe.\nQuestion: {question}\n\nDescription:\nASSISTANT:"
 ANSWER_PROMPT = (
@@ -130,24 +131,21 @@ def save_tiny_blip2(family: str, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_blip2(tmp_path_factory: pytest.TempPathFactory) -> FolderOf:
+def layout(made_once: MadeOnce) -> FolderOf:
+    """Folder of a layout of `tests.layouts` by the name of its file; read only."""
+    return lambda name: made_once(f"layout-{name}", import_module(f"tests.layouts.{name}").build)
+
+
+@pytest.fixture(scope="session")
+def tiny_blip2(made_once: MadeOnce, layout: FolderOf) -> FolderOf:
     """Folder of a tiny BLIP-2 of the family `t5` or `opt`, or of a layout by its name; read only."""
-    folders: dict[str, Path] = {}
 
     def folder_of(family: str) -> Path:
-        if family not in folders:
-            folders[family] = tmp_path_factory.mktemp(f"tiny-blip2-{family}")
-            build(family, folders[family])
-        return folders[family]
+        if family in LAYOUTS:
+            return layout(family)
+        return made_once(f"tiny-blip2-{family}", lambda folder: save_tiny_blip2(family, folder))
 
     return folder_of
-
-
-def build(name: str, folder: Path) -> None:
-    if name in ("t5", "opt"):
-        save_tiny_blip2(name, folder)
-    else:
-        import_module(f"tests.layouts.{name}").build(folder)
 
 
 def noise_png(rng: np.random.Generator) -> bytes:

@@ -5,7 +5,6 @@ import shutil
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib import import_module
 
 import pytest
 import torch
@@ -178,20 +177,6 @@ def flagging_painter_folder(painter_folder, tmp_path_factory):
     }
     (folder / "model_index.json").write_text(json.dumps(index))
     return folder
-
-
-@pytest.fixture(scope="session")
-def layout(tmp_path_factory):
-    """Folder of a family of `tests.layouts`, built once."""
-    built = {}
-
-    def folder_of(family):
-        if family not in built:
-            built[family] = tmp_path_factory.mktemp(family)
-            import_module(f"tests.layouts.{family}").build(built[family])
-        return built[family]
-
-    return folder_of
 
 
 @pytest.fixture

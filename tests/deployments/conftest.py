@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from blip_core.launching.guard import ProcessGroups
+from blip_core.tracking import prepare_store
 from blip_core.wiring.servers import HOST, answers
 from deployments.local.pages import prefect_command
 
@@ -77,8 +79,11 @@ class Server:
 
 
 @pytest.fixture(scope="package")
-def server(tmp_path_factory) -> Iterator[Server]:
+def server(migrated_prefect, tmp_path_factory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("deployments")
+    (home / "prefect").mkdir()
+    shutil.copy(migrated_prefect, home / "prefect")
+    prepare_store(home / "mlflow")
     port = free_port()
     api = f"http://{HOST}:{port}/api"
     environment = os.environ | {

@@ -1,6 +1,7 @@
 """A forge for the session, tiny models, and what an undisturbed run leaves: all kills are measured by it."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,11 @@ from tests.faults.forge import Forge
 from tests.faults.instants import read_instants
 from tests.faults.serving import PrefectServer
 from tests.faults.stages import DIGESTS, NOTE, WORK
+from tests.tiny_blip2 import FolderOf
 
 MODULES = (
     "tests.faults.stages",
     "tests.faults.runs",
-    "tests.tiny_blip2",
     "blip_core.inference",
     "blip_core.training",
     "mlflow",
@@ -34,9 +35,11 @@ class Undisturbed:
 
 
 @pytest.fixture(scope="session")
-def stopped_server(tmp_path_factory: pytest.TempPathFactory) -> PrefectServer:
+def stopped_server(migrated_prefect: Path, tmp_path_factory: pytest.TempPathFactory) -> PrefectServer:
     """A Prefect server that nobody has started yet; the forge has to know where it will be."""
-    return PrefectServer(tmp_path_factory.mktemp("prefect"))
+    home = tmp_path_factory.mktemp("prefect")
+    shutil.copy(migrated_prefect, home)
+    return PrefectServer(home)
 
 
 @pytest.fixture(scope="session")
@@ -54,9 +57,10 @@ def server(stopped_server: PrefectServer) -> Iterator[PrefectServer]:
 
 
 @pytest.fixture(scope="session")
-def models(forge: Forge, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def models(tiny_blip2: FolderOf, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
-    assert forge.run("tests.faults.doubles:save_models", models=str(folder)) == 0, forge.log.read_text()
+    for family in ("opt", "t5"):
+        (folder / family).symlink_to(tiny_blip2(family))
     return folder
 
 

@@ -81,14 +81,6 @@ def small_recipe(models: Path) -> list[str]:
     ]
 
 
-def save_models(models: str) -> None:
-    """Save the tiny BLIP-2 of both families below a folder."""
-    from tests.tiny_blip2 import save_tiny_blip2
-
-    for family in ("opt", "t5"):
-        save_tiny_blip2(family, Path(models) / family)
-
-
 def _scenes(seed: int) -> str:
     return "\n".join(f"{line}. Dog number {seed} of {line} runs along the beach." for line in range(1, 6))
 

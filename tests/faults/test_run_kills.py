@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from blip_core.tracking import prepare_store
 from tests.faults.doubles import small_recipe
 from tests.faults.forge import Forge
 from tests.faults.mlflow_runs import statuses
@@ -20,8 +21,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def job(server: PrefectServer, models: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The run of these tests; all share one home, for its MLflow takes long to set up."""
+    """The run of these tests; all share one home, whose MLflow is set up."""
     home = tmp_path_factory.mktemp("home")
+    prepare_store(home / "mlflow")
     return {"home": str(home), "overrides": small_recipe(models)}
 
 

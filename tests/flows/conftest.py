@@ -1,6 +1,5 @@
 """The flow on a real embedded Prefect server and a real MLflow database, doubles for large models."""
 
-import shutil
 from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
@@ -10,50 +9,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from blip_core.backends.scripted import ScriptedLabeller, ScriptedWriter
-from blip_core.tracking import sqlite
 
 SCENES = 12
 QUESTIONS = 8
-
-
-@pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory) -> Iterator[None]:
-    """One embedded server for the whole session; results rest in a folder of the session."""
-    from prefect.settings import (
-        PREFECT_LOCAL_STORAGE_PATH,
-        PREFECT_LOGGING_TO_API_ENABLED,
-        PREFECT_RESULTS_DEFAULT_SERIALIZER,
-        temporary_settings,
-    )
-    from prefect.testing.utilities import prefect_test_harness
-
-    results = tmp_path_factory.mktemp("prefect-results")
-    settings = {
-        PREFECT_LOCAL_STORAGE_PATH: results,
-        PREFECT_LOGGING_TO_API_ENABLED: False,
-        PREFECT_RESULTS_DEFAULT_SERIALIZER: "json",  # as `prepare_environment` asks for
-    }
-    with prefect_test_harness(server_startup_timeout=120), temporary_settings(settings):
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def migrated_once(tmp_path_factory) -> Iterator[None]:
-    """MLflow's migrations take seconds: they run once, and new homes get copies of what they made."""
-    migrate = sqlite._migrate
-    kept = tmp_path_factory.mktemp("migrated") / "mlflow.db"
-
-    def copied(database: Path, uri: str) -> None:
-        if database.exists():
-            migrate(database, uri)
-            return
-        if not kept.exists():
-            migrate(kept, sqlite.sqlite_address(kept))
-        shutil.copy(kept, database)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite, "_migrate", copied)
-        yield
 
 
 def scripted_writer(recipe) -> ScriptedWriter:

@@ -1,9 +1,7 @@
 """The doctor: nothing to say of a healthy home, one line for each fault, and a way to mend it."""
 
-import json
 import socket
 import sqlite3
-import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
 
@@ -20,6 +18,7 @@ from blip_core.wiring import workplace
 from flows.cli.checks import machine, models, records, serving
 from flows.cli.checks.finding import Case, Finding
 from flows.cli.doctor import CHECKS, examine, verdict
+from tests.commands import foundry
 
 WEIGHTS = save({"x": np.zeros(3, dtype=np.float32)})
 HUB_MODEL = 'scenes.model={id="owner/model"}'
@@ -296,20 +295,10 @@ def test_four_bit_weights_that_compute_wrongly_are_told(case, monkeypatch):
 
 def test_programs_get_one_object_and_the_exit_code(case, locked):
     (locked / "model.safetensors").write_bytes(WEIGHTS[:-1] + b"x")
-    command = [
-        sys.executable,
-        "-m",
-        "flows.cli.app",
-        "doctor",
-        "--json",
-        "--prefect-port",
-        str(case.prefect_port),
-    ]
-    done = subprocess.run(
-        [*command, "--mlflow-port", str(case.mlflow_port)], capture_output=True, text=True, check=False
-    )
-    told = json.loads(done.stdout)
-    assert done.returncode == 1
+    ports = ["--prefect-port", str(case.prefect_port), "--mlflow-port", str(case.mlflow_port)]
+    done = foundry("doctor", "--json", *ports)
+    told = done.told
+    assert done.code == 1
     assert told["ok"] is False
     assert [line["check"] for line in told["findings"] if line["state"] == "problem"] == ["checkpoints"]
 

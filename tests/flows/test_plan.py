@@ -1,38 +1,25 @@
 """`foundry plan` as a person types it: in an empty home, with no network and no weights."""
 
 import json
-import os
-import subprocess
+import socket
 import sys
 
 import pytest
 
 from flows.cli.app import main
+from tests.commands import foundry as in_process
 from tests.published_sets import asked_rows, write_vqa
-
-# Sockets are refused before anything of ours is imported: whoever asks the network is told so.
-OFFLINE = """
-import socket, sys
-
-def refuse(*_, **__):
-    raise AssertionError("a plan asked the network")
-
-socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
-from flows.cli.app import main
-sys.argv = ["foundry", "plan", *sys.argv[1:]]
-main()
-"""
 
 
 @pytest.fixture(autouse=True, scope="module")
 def sized_once():
     """What a stage takes is counted once for all tests whose settings are the same."""
-    from blip_core.planning.stages import StageSizes
+    from blip_core.planning.stages import StageSizes, _settings
 
     count, known = StageSizes.of, {}
 
     def of(self, group, recipe):
-        asked = (group, recipe.digest(), self.counts, self.where)
+        asked = (group, _settings(group, recipe), self.counts, self.where)
         if asked not in known:
             known[asked] = count(self, group, recipe)
         return known[asked]
@@ -56,20 +43,24 @@ def foundry(monkeypatch, capfd):
     return run
 
 
-def offline(home, *arguments):
-    environment = {**os.environ, "FOUNDRY_HOME": str(home), "HF_HOME": str(home / "hub")}
-    environment.pop("FOUNDRY_MODELS", None)
-    command = [sys.executable, "-c", OFFLINE, *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+def refuse(*_, **__):
+    raise AssertionError("a plan asked the network")
 
 
 @pytest.fixture(scope="module")
 def workstation(tmp_path_factory):
     """The plan of the real checkpoints, and what stands in its home afterwards."""
     home = tmp_path_factory.mktemp("empty-home")
-    done = offline(home, "gallery-vqa", "--profile", "workstation", "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout), sorted(path.name for path in home.iterdir())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", refuse)
+        for name in ("create_connection", "getaddrinfo"):
+            patch.setattr(socket, name, refuse)
+        patch.setenv("FOUNDRY_HOME", str(home))
+        patch.setenv("HF_HOME", str(home / "hub"))
+        patch.delenv("FOUNDRY_MODELS", raising=False)
+        done = in_process("plan", "gallery-vqa", "--profile", "workstation", "--json")
+    assert done.code == 0, done.err
+    return done.told, sorted(path.name for path in home.iterdir())
 
 
 def test_the_published_counts(workstation):

@@ -13,8 +13,10 @@ import pytest
 import torch
 
 from blip_core.errors import CheckpointError
+from blip_core.prefetching.hub import Hub
 from blip_core.recipes import Checkpoint
 from blip_core.wiring import checkpoint_identity, locate_checkpoint
+from tests.commands import foundry
 
 TINY = "tests/tiny-blip2"
 PRESSES = 5
@@ -37,14 +39,17 @@ def environment(home, stand_in, tmp_path):
     }
 
 
-def command(*arguments: str) -> list[str]:
-    overrides = ["finetune.base", "baseline"]
-    sets = [part for field in overrides for part in ("--set", f'{field}={{id="{TINY}"}}')]
-    return [sys.executable, "-m", "flows.cli.app", "prefetch", "gallery-vqa", *sets, *arguments]
+SETS = [part for field in ("finetune.base", "baseline") for part in ("--set", f'{field}={{id="{TINY}"}}')]
 
 
-def prefetch(environment, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), env=environment, capture_output=True, text=True, check=False)
+@pytest.fixture
+def prefetch(home, stand_in, monkeypatch, tmp_path):
+    """Runs the command in this process."""
+    monkeypatch.setattr(
+        Hub.__init__, "__defaults__", (stand_in.url,)
+    )  # else the environment's, once imported
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    return lambda *arguments: foundry("prefetch", "gallery-vqa", *SETS, *arguments)
 
 
 def pickled(folder: Path, target: Path) -> Path:
@@ -60,16 +65,16 @@ def pickled(folder: Path, target: Path) -> Path:
 
 
 def test_pickled_weights_come_as_safetensors_and_load_without_a_hub(
-    stand_in, environment, home, tiny_blip2, tmp_path
+    stand_in, prefetch, home, tiny_blip2, tmp_path
 ):
     from blip_core.modeling import load_blip2
 
     repository = stand_in.add(
         TINY, pickled(tiny_blip2("t5"), tmp_path / "pickled"), **{"README.md": b"# Tiny"}
     )
-    done = prefetch(environment, "--json")
-    assert done.returncode == 0, done.stderr
-    (told,) = json.loads(done.stdout)["checkpoints"]
+    done = prefetch("--json")
+    assert done.code == 0, done.err
+    (told,) = json.loads(done.out)["checkpoints"]
     assert told["commit"] == repository.commit
     assert told["converted"] == [f"{TINY}/model.safetensors"]
 
@@ -84,7 +89,7 @@ def test_pickled_weights_come_as_safetensors_and_load_without_a_hub(
     assert checkpoint_identity(Checkpoint(id=TINY)) == f"{TINY}@{repository.commit}-{told['digest'][:16]}"
 
     stand_in.asked.clear()
-    assert prefetch(environment).returncode == 0
+    assert prefetch().code == 0
     assert stand_in.asked == []
 
     with (folder / "config.json").open("a") as config:
@@ -93,32 +98,32 @@ def test_pickled_weights_come_as_safetensors_and_load_without_a_hub(
         locate_checkpoint(Checkpoint(id=TINY))
 
 
-def test_a_dry_run_names_commit_size_and_room_and_fetches_nothing(stand_in, environment, home, tiny_blip2):
+def test_a_dry_run_names_commit_size_and_room_and_fetches_nothing(stand_in, prefetch, home, tiny_blip2):
     repository = stand_in.add(TINY, tiny_blip2("t5"))
-    done = prefetch(environment, "--dry-run")
-    assert done.returncode == 0, done.stderr
-    assert repository.commit[:12] in done.stdout
-    assert "GB" in done.stdout
-    assert "free" in done.stdout
+    done = prefetch("--dry-run")
+    assert done.code == 0, done.err
+    assert repository.commit[:12] in done.out
+    assert "GB" in done.out
+    assert "free" in done.out
     assert stand_in.fetched() == []
     assert not (home / "models").exists()
 
 
-def test_without_a_hub_there_is_one_line_and_a_dry_run_still_answers(stand_in, environment, home):
+def test_without_a_hub_there_is_one_line_and_a_dry_run_still_answers(stand_in, prefetch, home):
     stand_in.down = True
-    done = prefetch(environment)
-    assert done.returncode == 1
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert str(home / "models" / TINY) in done.stderr
-    assert prefetch(environment, "--dry-run").returncode == 0
+    done = prefetch()
+    assert done.code == 1
+    assert len(done.err.strip().splitlines()) == 1
+    assert str(home / "models" / TINY) in done.err
+    assert prefetch("--dry-run").code == 0
 
 
-def test_a_copy_by_hand_is_locked_offline(stand_in, environment, home, tiny_blip2):
+def test_a_copy_by_hand_is_locked_offline(stand_in, prefetch, home, tiny_blip2):
     (home / "models" / "tests").mkdir(parents=True)
     (home / "models" / TINY).symlink_to(tiny_blip2("t5"))
     stand_in.down = True
-    done = prefetch(environment, "--offline")
-    assert done.returncode == 0, done.stderr
+    done = prefetch("--offline")
+    assert done.code == 0, done.err
     assert stand_in.asked == []
     assert checkpoint_identity(Checkpoint(id=TINY)).startswith(f"{TINY}@local-")
 
@@ -135,11 +140,15 @@ def interrupt(process: "subprocess.Popen[str]") -> str:
     raise AssertionError(f"{PRESSES} interruptions did not stop it")
 
 
-def test_an_interruption_keeps_whole_files(stand_in, environment, home, tiny_blip2):
+def test_an_interruption_keeps_whole_files(stand_in, environment, prefetch, tiny_blip2):
     stand_in.add(TINY, tiny_blip2("t5"))
     stand_in.slow.add("model.safetensors")
     process = subprocess.Popen(
-        command(), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "flows.cli.app", "prefetch", "gallery-vqa", *SETS],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     while "model.safetensors" not in stand_in.fetched() and process.poll() is None:
         time.sleep(0.05)
@@ -149,5 +158,5 @@ def test_an_interruption_keeps_whole_files(stand_in, environment, home, tiny_bli
     assert "Interrupted" in said
 
     stand_in.asked.clear()
-    assert prefetch(environment).returncode == 0
+    assert prefetch().code == 0
     assert set(stand_in.fetched()) == {"model.safetensors"}

@@ -1,31 +1,10 @@
-"""Each repository is built once a session, and served by a hub of the tests' own."""
-
-from collections.abc import Callable
-from importlib import import_module
-from pathlib import Path
+"""Repositories of each layout are served by a hub of the tests' own."""
 
 import pytest
 
 from blip_core.prefetching.hub import Hub
-from tests.flows.conftest import migrated_once, prefect_server
 from tests.hub.stand_in import serving
 from tests.layouts.walking import HUB, SOURCES, STAGES, Walk, changed, layout_of, press_in_the_middle
-
-__all__ = ["migrated_once", "prefect_server"]
-
-
-@pytest.fixture(scope="session")
-def repository(tmp_path_factory) -> Callable[[str], Path]:
-    """Folder of a layout by the name of its file; read only."""
-    built: dict[str, Path] = {}
-
-    def folder_of(name: str) -> Path:
-        if name not in built:
-            built[name] = tmp_path_factory.mktemp(name) / name
-            import_module(f"tests.layouts.{name}").build(built[name])
-        return built[name]
-
-    return folder_of
 
 
 @pytest.fixture(scope="session")
@@ -36,13 +15,13 @@ def hub():
 
 
 @pytest.fixture(scope="module")
-def walk(request, hub, repository, prefect_server, tmp_path_factory):
+def walk(request, hub, layout, prefect_server, tmp_path_factory):
     """All commands in the order in which a person types them; the hub is down from the second fetch on."""
     from prefect.settings import PREFECT_API_URL
 
     walk = Walk(tmp_path_factory.mktemp("home"), hub, request.param)
     for name in set(walk.chosen.values()):
-        source = changed(name, repository(layout_of(name)), tmp_path_factory.mktemp("changed") / name)
+        source = changed(name, layout(layout_of(name)), tmp_path_factory.mktemp("changed") / name)
         hub.add(HUB[name], source)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)

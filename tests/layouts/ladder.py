@@ -28,20 +28,21 @@ class FromDoctorToLadder:
         first, second = walk.done["interrupted"], walk.done["prefetch"]
         assert (first.code, "run it again to continue" in first.out) == (130, True)
         assert {one["id"] for one in second.told["checkpoints"] if one["locked"]} == walk.ids
-        whole = {path for path in first.fetched[:-1] if not path.endswith("model_index.json")}
+        fetched = walk.fetched["interrupted"][:-1]
+        whole = {path for path in fetched if not path.endswith("model_index.json")}
         assert whole
-        assert whole.isdisjoint(second.fetched)
+        assert whole.isdisjoint(walk.fetched["prefetch"])
 
     def test_what_is_here_is_asked_of_nobody(self, walk):
         again = walk.done["again"]
         assert {one["was"] for one in again.told["checkpoints"]} == {"here"}
-        assert again.fetched == []
+        assert walk.fetched["again"] == []
 
     def test_carried_folders_are_locked_offline(self, walk):
         offline = walk.done["offline"]
         assert {one["id"] for one in offline.told["checkpoints"] if one["locked"]} == walk.ids
         assert {one["commit"] for one in offline.told["checkpoints"]} == {""}
-        assert offline.fetched == []
+        assert walk.fetched["offline"] == []
 
     def test_all_is_well_after_the_fetch(self, walk):
         findings = [one for one in walk.done["doctor"].told["findings"] if one["check"] == "checkpoints"]

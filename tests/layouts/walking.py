@@ -1,18 +1,13 @@
 """Somebody who tries a set of layouts: commands in one home, checkpoints from a hub of the test's own."""
 
-import json
-import os
 import re
 import shutil
-import sys
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from flows.cli.app import main
+from tests.commands import Done, foundry
 from tests.hub.stand_in import StandIn
 from tests.layouts.blip2 import as_before_2024_ended
 from tests.layouts.speaking import speak
@@ -104,21 +99,6 @@ def name_of(chosen: dict[str, str]) -> str:
     return "+".join(chosen.values())
 
 
-@dataclass(frozen=True)
-class Done:
-    """What a command did: exit code, standard output, standard error, files asked of the hub."""
-
-    code: int
-    out: str
-    err: str
-    fetched: list[str]
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """What it told as JSON."""
-        return json.loads(self.out)
-
-
 @dataclass
 class Walk:
     """Somebody who tries a set of checkpoints, in a home of this set alone.
@@ -128,12 +108,14 @@ class Walk:
         hub: where checkpoints come from.
         chosen: layouts by the field that names them.
         done: what commands did, by the name they were given here.
+        fetched: files that they asked of the hub.
     """
 
     home: Path
     hub: StandIn
     chosen: dict[str, str]
     done: dict[str, Done] = field(default_factory=dict)
+    fetched: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def ids(self) -> set[str]:
@@ -150,36 +132,11 @@ class Walk:
         )
 
         self.hub.asked.clear()
-        with pytest.MonkeyPatch.context() as patch, written(self.home / name) as streams:
+        with pytest.MonkeyPatch.context() as patch:
             patch.setenv("FOUNDRY_HOME", str(self.home))
             patch.setenv("HF_HOME", str(self.home / "no-cache"))
-            patch.setattr(sys, "argv", ["foundry", *typed])
-            code = ended(main)
-        fetched = [asked for asked in self.hub.asked if "/resolve/" in asked]
-        self.done[name] = Done(code, *(path.read_text() for path in streams), fetched)
-
-
-def ended(program) -> int:
-    with pytest.raises(SystemExit) as end:
-        program()
-    return int(end.value.code or 0)
-
-
-@contextmanager
-def written(stem: Path):
-    """Have what is printed in files: JSON goes past Python's own streams."""
-    paths = [stem.with_suffix(suffix) for suffix in (".out", ".err")]
-    kept = [os.dup(number) for number in (1, 2)]
-    with paths[0].open("w") as out, paths[1].open("w") as err:
-        for number, stream in ((1, out), (2, err)):
-            os.dup2(stream.fileno(), number)
-        try:
-            with redirect_stdout(out), redirect_stderr(err):
-                yield paths
-        finally:
-            for number, before in ((1, kept[0]), (2, kept[1])):
-                os.dup2(before, number)
-                os.close(before)
+            self.done[name] = foundry(*typed)
+        self.fetched[name] = [asked for asked in self.hub.asked if "/resolve/" in asked]
 
 
 def layout_of(name: str) -> str:

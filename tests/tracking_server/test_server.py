@@ -1,13 +1,15 @@
 """A real MLflow server over a SQLite store, killed in the middle of a run."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -26,26 +28,6 @@ from blip_core.tracking import (
 from blip_core.tracking.registry import folder_digest
 
 START_SECONDS = 120
-
-
-@pytest.fixture
-def port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A store without runs: making one takes seconds."""
-    home = tmp_path_factory.mktemp("prepared") / "mlflow"
-    prepare_store(home)
-    return home
-
-
-@pytest.fixture
-def home(prepared, tmp_path):
-    return shutil.copytree(prepared, tmp_path / "mlflow")
 
 
 @contextmanager
@@ -83,59 +65,11 @@ def _history(client, run_id, key):
     return [(metric.step, metric.value) for metric in client.get_metric_history(run_id, key)]
 
 
-def test_a_server_killed_mid_run_gets_every_metric_exactly_once_in_the_end(tmp_path, home, port, monkeypatch):
-    for name, value in quiet_environment().items():
-        monkeypatch.setenv(name, value)
-    uri = f"http://127.0.0.1:{port}"
-    adapter = tmp_path / "adapter"
-    adapter.mkdir()
-    (adapter / "adapter_config.json").write_text("{}")
-    tracker = MlflowTracker(uri, tmp_path / "journal")
-
-    with serving(home, port):
-        run = tracker.start("gallery", "interrupted", {})
-        for step in range(5):
-            run.metrics({"train/loss": 1.0 / (step + 1)}, step=step)
-        run.flush()
-    for step in range(5, 10):
-        run.metrics({"train/loss": 1.0 / (step + 1)}, step=step)
-    version = run.adapter(adapter, "gallery-adapter", {"eval/accuracy": 0.75})
-    child = run.child("finetuned")
-    child.metrics({"eval/accuracy": 0.75})
-    child.finish()
-    run.finish()
-    assert version == ""
-    assert child.mlflow_id == ""
-
-    with serving(home, port):
-        done = replay(tmp_path / "journal", uri)
-        again = replay(tmp_path / "journal", uri)
-        (
-            tmp_path / "journal" / f"{run.id}.sent.json"
-        ).unlink()  # as if it had died before noting what it sent
-        replay(tmp_path / "journal", uri)
-        client = MlflowClient(uri, registry_uri=uri)
-        stored = client.get_run(run.mlflow_id)
-        experiment = stored.info.experiment_id
-        (stored_child,) = client.search_runs([experiment], "attributes.run_name = 'finetuned'")
-        aliases = dict(client.get_registered_model("gallery-adapter").aliases)
-
-        assert (done.left, again.entries) == (0, 0)
-        assert _history(client, run.mlflow_id, "train/loss") == [
-            (step, 1.0 / (step + 1)) for step in range(10)
-        ]
-        assert _history(client, stored_child.info.run_id, "eval/accuracy") == [(0, 0.75)]
-        assert stored_child.data.tags["mlflow.parentRunId"] == run.mlflow_id
-        assert len(client.search_runs([experiment])) == 2
-        assert aliases == {"candidate": "1"}
-        assert stored.info.status == "FINISHED"
-
-
 DYING = """
 import os, signal, sys
 from pathlib import Path
 from blip_core.tracking import MlflowTracker
-run = MlflowTracker(sys.argv[1], Path(sys.argv[2])).start("gallery", "killed", {})
+run = MlflowTracker(sys.argv[1], Path(sys.argv[2])).start("killed", "killed", {})
 child = run.child("finetune")
 for step in range(8):
     child.metrics({"train/loss": 1.0 / (step + 1)}, step=step)
@@ -151,59 +85,125 @@ def _die_in_the_middle_of_a_run(uri, journal):
     return subprocess.run(command, check=False).returncode
 
 
-def _runs_by_name(client):
-    (experiment,) = [one for one in client.search_experiments() if one.name == "gallery"]
-    return {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+@dataclass
+class Lives:
+    """What happened while a server was up, killed in the middle, and before it was up again.
 
+    Each experiment is of one test alone, and so is its journal.
+    """
 
-def test_what_a_server_missed_and_what_was_killed_is_told_once_when_the_next_run_begins(
-    tmp_path, home, port, monkeypatch
-):
-    for name, value in quiet_environment().items():
-        monkeypatch.setenv(name, value)
-    journal, uri = tmp_path / "journal", f"http://127.0.0.1:{port}"
-    with serving(home, port):
-        assert _die_in_the_middle_of_a_run(uri, journal) == -signal.SIGKILL
+    uri: str
+    folder: Path
+    interrupted: Any = None
+    unsent: list[str] = field(default_factory=list)
+    death: int = 0
+    found: Any = None
+    absence: str = ""
 
-    away = MlflowTracker(uri, journal).start("gallery", "away", {})
-    for step, loss in LOSSES:
-        away.metrics({"train/loss": loss}, step=step)
-    away.finish()
-    assert away.mlflow_id == ""
+    def journal(self, experiment: str) -> Path:
+        return self.folder / experiment
 
-    with serving(home, port):
-        tracker = MlflowTracker(uri, journal)
-        done = tracker.catch_up()
-        tracker.start("gallery", "next", {}).finish()
-        again = tracker.catch_up()
-        client = MlflowClient(uri, registry_uri=uri)
-        runs = _runs_by_name(client)
-        statuses = {name: run.info.status for name, run in runs.items()}
-        histories = [_history(client, runs[name].info.run_id, "train/loss") for name in ("finetune", "away")]
+    def tracker(self, experiment: str) -> MlflowTracker:
+        return MlflowTracker(self.uri, self.journal(experiment))
 
-    assert (done.left, again.entries) == (0, 0)
-    assert statuses == {"killed": "KILLED", "finetune": "KILLED", "away": "FINISHED", "next": "FINISHED"}
-    assert histories == [LOSSES, LOSSES]
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(self.uri, registry_uri=self.uri)
 
-
-def test_an_adapter_is_found_by_alias_and_fetched_through_a_server_and_its_absence_is_named(
-    tmp_path, home, port, monkeypatch
-):
-    for name, value in quiet_environment().items():
-        monkeypatch.setenv(name, value)
-    uri = f"http://127.0.0.1:{port}"
-    adapter, got = tmp_path / "adapter", tmp_path / "got"
-    adapter.mkdir()
-    got.mkdir()
-    (adapter / "adapter_config.json").write_text("{}")
-    (adapter / "adapter_model.safetensors").write_bytes(b"weights")
-    with serving(home, port):
-        run = MlflowTracker(uri, tmp_path / "journal").start("gallery", "tuned", {})
-        run.adapter(adapter, "gallery-adapter", {}, digest="abc", champion=True)
+    def while_it_is_up(self) -> None:
+        self.interrupted = self.tracker("interrupted").start("interrupted", "interrupted", {})
+        for step in range(5):
+            self.interrupted.metrics({"train/loss": 1.0 / (step + 1)}, step=step)
+        self.interrupted.flush()
+        self.death = _die_in_the_middle_of_a_run(self.uri, self.journal("killed"))
+        run = self.tracker("tuned").start("tuned", "tuned", {})
+        run.adapter(self.folder / "adapter", "tuned-adapter", {}, digest="abc", champion=True)
         run.finish()
-        found = Registry(uri).find("models:/gallery-adapter@champion")
-        Registry(uri).fetch(found, got)
-    assert (found.digest, found.uri) == ("abc", "models:/gallery-adapter/1")
-    assert folder_digest(got) == folder_digest(adapter)
-    with pytest.raises(TrackingError, match=f"MLflow at {uri} does not give the adapter"):
-        Registry(uri).find("models:/gallery-adapter@champion")
+        self.found = Registry(self.uri).find("models:/tuned-adapter@champion")
+        (self.folder / "got").mkdir()
+        Registry(self.uri).fetch(self.found, self.folder / "got")
+
+    def while_it_is_away(self) -> None:
+        for step in range(5, 10):
+            self.interrupted.metrics({"train/loss": 1.0 / (step + 1)}, step=step)
+        version = self.interrupted.adapter(
+            self.folder / "adapter", "interrupted-adapter", {"eval/accuracy": 0.75}
+        )
+        child = self.interrupted.child("finetuned")
+        child.metrics({"eval/accuracy": 0.75})
+        child.finish()
+        self.interrupted.finish()
+        away = self.tracker("killed").start("killed", "away", {})
+        for step, loss in LOSSES:
+            away.metrics({"train/loss": loss}, step=step)
+        away.finish()
+        self.unsent = [version, child.mlflow_id, away.mlflow_id]
+        with pytest.raises(TrackingError) as absent:
+            Registry(self.uri).find("models:/tuned-adapter@champion")
+        self.absence = str(absent.value)
+
+
+@pytest.fixture(scope="module")
+def lives(tmp_path_factory):
+    """A server that was killed while runs went on, and is up again."""
+    folder = tmp_path_factory.mktemp("lives")
+    (folder / "adapter").mkdir()
+    (folder / "adapter" / "adapter_config.json").write_text("{}")
+    (folder / "adapter" / "adapter_model.safetensors").write_bytes(b"weights")
+    home = folder / "mlflow"
+    prepare_store(home)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    lives = Lives(f"http://127.0.0.1:{port}", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in quiet_environment().items():
+            patch.setenv(name, value)
+        with serving(home, port):
+            lives.while_it_is_up()
+        lives.while_it_is_away()
+        with serving(home, port):
+            yield lives
+
+
+def test_a_server_killed_mid_run_gets_every_metric_exactly_once_in_the_end(lives):
+    run, journal = lives.interrupted, lives.journal("interrupted")
+    done = replay(journal, lives.uri)
+    again = replay(journal, lives.uri)
+    (journal / f"{run.id}.sent.json").unlink()  # as if it had died before noting what it sent
+    replay(journal, lives.uri)
+    stored = lives.client.get_run(run.mlflow_id)
+    experiment = stored.info.experiment_id
+    (child,) = lives.client.search_runs([experiment], "attributes.run_name = 'finetuned'")
+
+    assert lives.unsent == [""] * 3
+    assert (done.left, again.entries) == (0, 0)
+    losses = [(step, 1.0 / (step + 1)) for step in range(10)]
+    assert _history(lives.client, run.mlflow_id, "train/loss") == losses
+    assert _history(lives.client, child.info.run_id, "eval/accuracy") == [(0, 0.75)]
+    assert child.data.tags["mlflow.parentRunId"] == run.mlflow_id
+    assert len(lives.client.search_runs([experiment])) == 2
+    assert dict(lives.client.get_registered_model("interrupted-adapter").aliases) == {"candidate": "1"}
+    assert stored.info.status == "FINISHED"
+
+
+def test_what_a_server_missed_and_what_was_killed_is_told_once_when_the_next_run_begins(lives):
+    tracker = lives.tracker("killed")
+    done = tracker.catch_up()
+    tracker.start("killed", "next", {}).finish()
+    again = tracker.catch_up()
+    experiment = lives.client.get_experiment_by_name("killed").experiment_id
+    runs = {run.info.run_name: run for run in lives.client.search_runs([experiment])}
+
+    assert lives.death == -signal.SIGKILL
+    assert (done.left, again.entries) == (0, 0)
+    statuses = {name: run.info.status for name, run in runs.items()}
+    assert statuses == {"killed": "KILLED", "finetune": "KILLED", "away": "FINISHED", "next": "FINISHED"}
+    for name in ("finetune", "away"):
+        assert _history(lives.client, runs[name].info.run_id, "train/loss") == LOSSES
+
+
+def test_an_adapter_is_found_by_alias_and_fetched_through_a_server_and_its_absence_is_named(lives):
+    assert (lives.found.digest, lives.found.uri) == ("abc", "models:/tuned-adapter/1")
+    assert folder_digest(lives.folder / "got") == folder_digest(lives.folder / "adapter")
+    assert f"MLflow at {lives.uri} does not give the adapter" in lives.absence

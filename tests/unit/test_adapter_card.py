@@ -53,7 +53,7 @@ with torch.no_grad():
     save_file({"logits": model(**inputs).logits, "pixels": inputs["pixel_values"]}, OUT)
 """
 
-# What we make of the same: in a process of its own, too, since other tests change how this one computes.
+# What we make of the same: in that process, afterwards, since other tests change how this one computes.
 OURS = """
 from pathlib import Path
 from safetensors.torch import load_file, save_file
@@ -102,8 +102,7 @@ def test_the_lines_of_the_card_give_the_logits_that_we_get(
         given = f"PICTURE, TEXT, OUT = {str(picture)!r}, {TEXT!r}, {str(logits_of(name))!r}\n"
         scripts.append(given + lines + ASK)
         ours.append(f"{places}\n{given}{OURS}")
-    _execute(scripts, tmp_path / "script.py")
-    _execute(ours, tmp_path / "ours.py")
+    _execute([*scripts, *ours], tmp_path / "script.py")
 
     for name, (family, _) in CASES.items():
         theirs = load_file(logits_of(name))

@@ -1,8 +1,5 @@
 import errno
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,7 @@ from blip_core.modeling.merging import TOLERANCE, adapter_base, merge_adapter
 from blip_core.modeling.text import tokenise_prompts
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.finetune import Adapter
+from tests.commands import foundry
 from tests.layouts import blip2_flan_t5, blip2_opt
 from tests.tiny_blip2 import PICTURE_PX, QUERIES, FolderOf, save_tiny_blip2
 
@@ -257,21 +255,14 @@ def test_an_adapter_names_its_base(tiny_blip2: FolderOf, tmp_path: Path) -> None
 
 
 def test_the_command_merges_an_adapter_that_is_named_by_its_folder(
-    tiny_blip2: FolderOf, tmp_path: Path
+    tiny_blip2: FolderOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tuned(tiny_blip2("t5"), LORA, tmp_path / "adapter")
-    command = [sys.executable, "-m", "flows.cli.app", "merge", str(folder), str(tmp_path / "merged")]
-    environment = dict(os.environ) | {"FOUNDRY_HOME": str(tmp_path / "home")}
+    monkeypatch.setenv("FOUNDRY_HOME", str(tmp_path / "home"))
 
-    done = subprocess.run(
-        [*command, "--dtype", "bfloat16", "--json"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = foundry("merge", str(folder), str(tmp_path / "merged"), "--dtype", "bfloat16", "--json")
 
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    assert done.code == 0, done.err
+    told = done.told
     assert (told["folder"], told["dtype"]) == (str(tmp_path / "merged"), "bfloat16")
     assert (tmp_path / "merged" / "model.safetensors").is_file()

@@ -1,7 +1,5 @@
 """Pipelines of any family are counted from their configs; what is bounded lies above what is computed."""
 
-from importlib import import_module
-
 import pytest
 import torch
 
@@ -87,14 +85,12 @@ def test_published_denoisers_have_the_parameters_that_they_are_known_for(config,
 
 
 @pytest.mark.parametrize("family", ["sd1_checked", "sdxl", "sd3", "flux", "pixart", "sana"])
-def test_a_folder_of_any_family_is_counted_whole(family, tmp_path):
-    import_module(f"tests.layouts.{family}").build(tmp_path)
-    parts = architecture_of(
-        Checkpoint(id=str(tmp_path)), "diffusion", "pictures.model", tmp_path, tmp_path
-    ).config
-    settings = Pictures(width_px=32, height_px=32, steps=2, model=Checkpoint(id=str(tmp_path)))
+def test_a_folder_of_any_family_is_counted_whole(family, layout):
+    folder = layout(family)
+    parts = architecture_of(Checkpoint(id=str(folder)), "diffusion", "pictures.model", folder, folder).config
+    settings = Pictures(width_px=32, height_px=32, steps=2, model=Checkpoint(id=str(folder)))
     footprint = paint(parts, settings, "cuda")
-    stored = sum(path.stat().st_size for path in tmp_path.rglob("*.safetensors"))
+    stored = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     assert footprint.weights == pytest.approx(
         stored, rel=0.25
     )  # besides names; SANA's buffers are not stored

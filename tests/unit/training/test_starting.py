@@ -1,7 +1,8 @@
 """A tuning that goes on from the adapter of another one."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,9 +28,11 @@ def weights(result: TrainingResult) -> bytes:
     return (result.adapter / "adapter_model.safetensors").read_bytes()
 
 
-@pytest.fixture
-def first(tune_tiny: TuneTiny) -> TrainingResult:
-    return tune_tiny(folder="first", settings=SETTINGS | {"learning_rate": 0.01})
+@pytest.fixture(scope="module")
+def first(tune_below: Callable[[Path], TuneTiny], tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+    """What all start from; nobody changes it."""
+    tune = tune_below(tmp_path_factory.mktemp("first"))
+    return tune(settings=SETTINGS | {"learning_rate": 0.01})
 
 
 def test_it_begins_as_good_as_the_first_ended(tune_tiny: TuneTiny, first: TrainingResult) -> None:
