@@ -21,7 +21,7 @@ from blip_core.dataset import read_split
 from blip_core.dataset.steps import Step
 from blip_core.errors import StoreError
 from blip_core.ports import Labeller, row_seed
-from blip_core.recipes import Recipe, load_recipe
+from blip_core.recipes import CrossFitVariant, Recipe, load_recipe
 from blip_core.records import LETTERS, SPLITS, Label, Picture, Prediction
 from blip_core.reporting import from_scores
 from blip_core.reporting.trace_lines import show_trace
@@ -101,6 +101,7 @@ def find_run() -> Run:
     keys = [
         predict_variant.key(recipe, one, dataset, None if recipe.phase_of(one) is None else adapter)
         for one in recipe.variants
+        if not isinstance(one, CrossFitVariant)
     ]
     found = [store.find(key) for key in keys]
     return Run(recipe, dataset, adapter, scores, [one.ref() for one in found if one])

@@ -5,7 +5,7 @@ from typing import Any
 
 from prefect import flow
 
-from blip_core.recipes import Recipe
+from blip_core.recipes import CrossFitVariant, Recipe
 from blip_core.store import ArtifactRef
 from blip_core.wiring import check_ready
 from flows.failures import show_failure
@@ -26,6 +26,7 @@ from flows.variants.resolving import ResolvedVariant, keep_variants, resolve_var
 from tasks.chosen import chosen_pair
 from tasks.compare import compare
 from tasks.fill_sheet import fill_sheet
+from tasks.join_folds import join_folds, learnt_by
 from tasks.predict_variant import predict_variant
 
 
@@ -91,16 +92,34 @@ def judge(
         adapters: those of this run that variants carry, by phase.
         variants: the variants, as they were looked up when the run began.
     """
-    inputs = {one.variant.name: one.inputs(adapters) for one in variants}
     own = datasets.get(recipe.last_phase)
-    predictions = [predict_variant(recipe=recipe, dataset=own, **one) for one in inputs.values()]
-    further = {
-        phase: [
-            predict_variant(recipe=recipe.of_set(phase), dataset=datasets.get(phase), **inputs[name])
-            for name in names
-        ]
-        for phase, names in recipe.further_sets.items()
-    }
+    predictions = _answer(recipe, {"recipe": recipe, "dataset": own}, variants, datasets, adapters)
+    further = {}
+    for phase, names in recipe.further_sets.items():
+        told = {"recipe": recipe.of_set(phase), "dataset": datasets.get(phase)}
+        named = [one for one in variants if one.name in names]
+        further[phase] = _answer(recipe, told, named, datasets, adapters)
     if recipe.sheet:
-        fill_sheet(recipe=recipe, dataset=own, asked=[*inputs.values()])
+        models = [one for one in variants if not isinstance(one.variant, CrossFitVariant)]
+        fill_sheet(recipe=recipe, dataset=own, asked=[one.inputs(adapters) for one in models])
     return compare(recipe=recipe, predictions=predictions, further=further)
+
+
+def _answer(
+    recipe: Recipe,
+    told: Mapping[str, Any],
+    variants: Sequence[ResolvedVariant],
+    datasets: Mapping[str, ArtifactRef],
+    adapters: Mapping[str, ArtifactRef],
+) -> list[ArtifactRef]:
+    """Let variants answer rows; `told` says by which recipe they are judged, and of which dataset."""
+    found: dict[str, ArtifactRef] = {}
+    for one in variants:
+        joined = one.variant.of if isinstance(one.variant, CrossFitVariant) else ()
+        if not joined:
+            found[one.name] = predict_variant(**told, **one.inputs(adapters))
+            continue
+        answers = {name: found[name] for name in joined}
+        learnt = learnt_by(recipe, joined, datasets)
+        found[one.name] = join_folds(**told, variant=one.variant, answers=answers, learnt=learnt)
+    return list(found.values())

@@ -17,7 +17,7 @@ from flows.phases import Phases
 from flows.recording import recorded
 from flows.results.answers import keep_answers
 from flows.tables import DEFAULT_VARIANT, absolute_paths, column_mapping
-from flows.variants.choosing import choose_variant, newest_adapter
+from flows.variants.choosing import choose_answering, newest_adapter
 from flows.variants.resolving import keep_variants, resolve_variant
 from tasks.answer_table import QuestionTable, answer_table
 from tasks.stage import only_planned
@@ -57,8 +57,8 @@ def predict(
     resolved = resolve(recipe, profile, overrides)
     folder = Path(out).expanduser().absolute()
     check_out(folder, overwrite)
-    answerer = resolve_variant(resolved, choose_variant(resolved, variant))
-    answering = answerer.variant
+    answering = choose_answering(resolved, variant)
+    answerer = resolve_variant(resolved, answering)
     own = {} if answerer.phase is None else {answerer.phase: own_adapter(resolved, answerer.phase)}
     inputs = answerer.inputs(own)
     rows, asking = open_table(resolved, table, images, columns, answers, encoding)

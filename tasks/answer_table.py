@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from blip_core.errors import StageFailure, TableError
 from blip_core.kinds import Kind
 from blip_core.kinds.mcq import KIND as FOUR_OPTIONS
-from blip_core.recipes import AnyVariant, Recipe
+from blip_core.recipes import AnsweringVariant, Recipe
 from blip_core.recipes.columns import AnswersRead
 from blip_core.records import EXAMPLE_SCHEMA, REJECTION_SCHEMA, Example, Prediction, Rejection
 from blip_core.reporting.submission import Answered, answered_schema
@@ -97,7 +97,7 @@ class QuestionTable:
 
 def key(
     recipe: Recipe,
-    variant: AnyVariant,
+    variant: AnsweringVariant,
     table: QuestionTable,
     adapter: ArtifactRef | None,
     server_facts: str = "",
@@ -112,7 +112,7 @@ def key(
 @stage("predict {variant.name}", key)
 def answer_table(
     recipe: Recipe,
-    variant: AnyVariant,
+    variant: AnsweringVariant,
     table: QuestionTable,
     adapter: ArtifactRef | None,
     server_facts: str = "",

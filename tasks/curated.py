@@ -28,7 +28,7 @@ def write_curated(
         provenance: for the card.
     """
     shares = recipe.dataset.validation_share, recipe.dataset.test_share
-    splits = assign_splits(curated.kept, *shares, curated.near)
+    splits = assign_splits(curated.kept, *shares, curated.near, recipe.dataset.fold)
     rejections = [*refused, *curated.rejections]
     counts = write_dataset(folder, curated.kept, rejections, splits, recipe, dict(provenance))
     return {

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from blip_core.recipes import AnyVariant, Recipe, ServerVariant
+from blip_core.recipes import AnsweringVariant, Recipe, ServerVariant
 from blip_core.records import Example
 from blip_core.reporting.sheet import SheetRow, write_sheet
 from blip_core.store import ArtifactRef
@@ -66,7 +66,7 @@ def _writing(asked: Sequence[Asked]) -> list[Asked]:
 
 
 def _fill(
-    recipe: Recipe, variant: AnyVariant, adapter: ArtifactRef | None, rows: Sequence[Example]
+    recipe: Recipe, variant: AnsweringVariant, adapter: ArtifactRef | None, rows: Sequence[Example]
 ) -> list[str]:
     model = load_answering(recipe, variant, adapter)
     answers = model.answer(rows, asking_sheet(recipe), variant.name, watcher().progress)

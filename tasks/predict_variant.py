@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from blip_core.dataset import read_split
 from blip_core.errors import EmptyDataset, TableError
 from blip_core.ports import Progress
-from blip_core.recipes import AnyVariant, Inference, Recipe, ServerVariant, Variant
+from blip_core.recipes import AnsweringVariant, Inference, Recipe, ServerVariant, Variant
 from blip_core.records import Example, Prediction, found_of, prediction_schema
 from blip_core.store import Artifact, ArtifactRef, read_rows, write_rows
 from blip_core.wiring import (
@@ -45,7 +45,7 @@ ROWS_PER_SHARD = 512  # rows of like length share a batch: the more rows to choo
 
 def key(
     recipe: Recipe,
-    variant: AnyVariant,
+    variant: AnsweringVariant,
     dataset: ArtifactRef | None,
     adapter: ArtifactRef | None,
     server_facts: str = "",
@@ -56,7 +56,7 @@ def key(
 
 def _answered(
     recipe: Recipe,
-    variant: AnyVariant,
+    variant: AnsweringVariant,
     dataset: ArtifactRef | None,
     adapter: ArtifactRef | None,
     server_facts: str,
@@ -73,7 +73,7 @@ def _judged_on(recipe: Recipe, dataset: ArtifactRef | None) -> str:
 
 
 def who_answers(
-    recipe: Recipe, variant: AnyVariant, adapter: ArtifactRef | None, server_facts: str = ""
+    recipe: Recipe, variant: AnsweringVariant, adapter: ArtifactRef | None, server_facts: str = ""
 ) -> dict[str, Any]:
     """What decides a variant's answers, whatever the questions: part of a key.
 
@@ -95,13 +95,13 @@ def who_answers(
     }
 
 
-def _own_prompt(variant: AnyVariant) -> dict[str, str]:
+def _own_prompt(variant: AnsweringVariant) -> dict[str, str]:
     """The prompt that a variant is asked with in place of the others', for a key; else nothing."""
     prompt = variant.answer_prompt if isinstance(variant, Variant) else ""
     return {"prompt": prompt} if prompt else {}
 
 
-def _own_way(recipe: Recipe, variant: AnyVariant) -> dict[str, Any]:
+def _own_way(recipe: Recipe, variant: AnsweringVariant) -> dict[str, Any]:
     """How a variant comes to free answers, where it does not write them, for a key; else nothing."""
     if isinstance(variant, ServerVariant) or variant.answers == "written":
         return {}
@@ -109,7 +109,7 @@ def _own_way(recipe: Recipe, variant: AnyVariant) -> dict[str, Any]:
     return {"answers": variant.answers, **read}
 
 
-def load_answering(recipe: Recipe, variant: AnyVariant, adapter: ArtifactRef | None) -> "Answerer":
+def load_answering(recipe: Recipe, variant: AnsweringVariant, adapter: ArtifactRef | None) -> "Answerer":
     """Load a variant, unpacked where the recipe allows it and memory suffices; or find its server."""
     if isinstance(variant, ServerVariant):
         return connect_served(recipe, variant)
@@ -130,7 +130,7 @@ def load_answering(recipe: Recipe, variant: AnyVariant, adapter: ArtifactRef | N
 @stage("predict {variant.name}", key)
 def predict_variant(
     recipe: Recipe,
-    variant: AnyVariant,
+    variant: AnsweringVariant,
     dataset: ArtifactRef | None,
     adapter: ArtifactRef | None,
     server_facts: str = "",
@@ -193,7 +193,7 @@ def _judge(recipe: Recipe, examples: Iterable[Example], path: Path) -> None:
     write_rows(path, judged, prediction_schema((row.task for row in judged), found_of(judged)))
 
 
-def answers_learnt(recipe: Recipe, variant: AnyVariant, adapter: ArtifactRef | None) -> list[str]:
+def answers_learnt(recipe: Recipe, variant: AnsweringVariant, adapter: ArtifactRef | None) -> list[str]:
     """Free answers that the adapter of a variant learnt, where it chooses among them; else nothing."""
     ranks = isinstance(variant, Variant) and variant.answers == "ranked"
     if not ranks or recipe.inference.closed_answers or adapter is None:
@@ -247,7 +247,7 @@ def answer_in_shards(
     return in_shards("predictions", whole, examples, build_shard, step, total)
 
 
-def rows_a_shard(variant: AnyVariant, settings: Inference) -> int:
+def rows_a_shard(variant: AnsweringVariant, settings: Inference) -> int:
     """Rows that a killed run may have to ask again: fewer of a server, which gains nothing from many."""
     most = SERVED_ROWS_PER_SHARD if isinstance(variant, ServerVariant) else ROWS_PER_SHARD
     return whole_batches(settings.batch_size, most)

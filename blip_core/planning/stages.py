@@ -19,7 +19,7 @@ from blip_core.planning.live_bytes import Where, Work
 from blip_core.planning.painting import paint
 from blip_core.planning.tuning import encode, tune
 from blip_core.prefetching import used_checkpoints
-from blip_core.recipes import Recipe, ServerVariant, loaded_here
+from blip_core.recipes import Recipe, Variant, loaded_here
 
 CUBLAS_WORKSPACE_BYTES = 32 * 2**20  # what torch gives cuBLAS on Hopper, a quarter of it on older cards
 VARIANTS = "variants."
@@ -177,8 +177,8 @@ class StageSizes:
         seen: dict[tuple[str, str], Footprint] = {}
         stages = []
         for variant in recipe.variants:
-            if isinstance(variant, ServerVariant):
-                continue  # it takes another machine's memory
+            if not isinstance(variant, Variant):
+                continue  # a server takes another machine's memory, and joining answers takes none
             model = (variant.model.id, variant.model.dtype)
             if model not in seen:
                 config = self.architectures[f"{VARIANTS}{variant.name}.model"].config

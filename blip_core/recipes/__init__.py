@@ -65,7 +65,14 @@ from blip_core.recipes.source import (
     WorldSource,
 )
 from blip_core.recipes.tracking import Tracking
-from blip_core.recipes.variants import AnyVariant, Published, ServerVariant, Variant
+from blip_core.recipes.variants import (
+    AnsweringVariant,
+    AnyVariant,
+    CrossFitVariant,
+    Published,
+    ServerVariant,
+    Variant,
+)
 
 __all__ = [
     "BASE",
@@ -78,6 +85,7 @@ __all__ = [
     "Adapter",
     "AdapterPreset",
     "Annotation",
+    "AnsweringVariant",
     "AnyVariant",
     "Ask",
     "Attributes",
@@ -87,6 +95,7 @@ __all__ = [
     "Category",
     "Checkpoint",
     "Continue",
+    "CrossFitVariant",
     "Curation",
     "Dataset",
     "Device",

@@ -11,7 +11,7 @@ from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.findings import check_findings
 from blip_core.recipes.inference import IMAGE_MARK
 from blip_core.recipes.phases import BASE, check_order, check_start
-from blip_core.recipes.variants import ALIASES, ServerVariant, Variant
+from blip_core.recipes.variants import ALIASES, CrossFitVariant, ServerVariant, Variant
 
 if TYPE_CHECKING:
     from blip_core.recipes.recipe import Recipe
@@ -245,7 +245,7 @@ def _check_evaluation(recipe: "Recipe") -> None:
             "evaluation.kind is split, but source.kind is none: nothing is grown that could be split; "
             "judge by table, native or bundled"
         )
-    if recipe.evaluation.kind == "split" and recipe.dataset.test_share == 0:
+    if recipe.evaluation.kind == "split" and recipe.dataset.test_share == 0 and not recipe.dataset.hold_out:
         raise ValueError("evaluation.kind is split, but dataset.test_share is 0: nothing is left to judge on")
 
 
@@ -277,6 +277,9 @@ def _check_variants(recipe: "Recipe") -> None:
         if isinstance(variant, ServerVariant):
             _check_server(recipe, variant)
             continue
+        if isinstance(variant, CrossFitVariant):
+            _check_cross_fit(recipe, variant)
+            continue
         _check_phase_of(recipe, variant)
         _check_asked(recipe, variant)
         if variant.adapter is True and not recipe.tuned_phases():
@@ -294,6 +297,20 @@ def _check_variants(recipe: "Recipe") -> None:
             raise ValueError(
                 f"variant {variant.name}: role is base, but model is {variant.model.id} and finetune.base is "
                 f"{recipe.finetune.base.id}: leave model out, or give it the role baseline"
+            )
+
+
+def _check_cross_fit(recipe: "Recipe", variant: CrossFitVariant) -> None:
+    """Refuse to join answers of variants that come later, or whose learnt rows this run does not know."""
+    places = {one.name: place for place, one in enumerate(recipe.variants)}
+    tuned = {one.name for one in recipe.variants if recipe.phase_of(one) is not None}
+    _refuse_twice(f"variants.{variant.name}.of", list(variant.of))
+    for name in variant.of:
+        if name not in tuned or places[name] > places[variant.name]:
+            allowed = [one for one in places if one in tuned and places[one] < places[variant.name]]
+            raise ValueError(
+                f"variant {variant.name} joins {name}, which is no variant before it that carries an adapter "
+                f"of this run; allowed: {', '.join(allowed) or 'none'}"
             )
 
 

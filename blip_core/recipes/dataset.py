@@ -1,10 +1,13 @@
 """How examples are split and stored."""
 
+import re
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from blip_core.recipes.base import Section
+
+_FOLD = re.compile(r"([1-9][0-9]?)/([1-9][0-9]?)")
 
 
 class Dataset(Section):
@@ -14,6 +17,8 @@ class Dataset(Section):
     """Share of groups (scenes) that training is watched on."""
     test_share: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Share of groups that is never trained on."""
+    hold_out: str = Field(default="", exclude_if=lambda fold: not fold)
+    """Fold that is never trained on, in place of test_share: `1/2` is the first of two; all others are."""
     rows_per_group: int = Field(default=100, ge=1, le=100_000)
     """Rows in one Parquet row group."""
     rows_per_shard: int = Field(default=1000, ge=1, le=1_000_000)
@@ -21,6 +26,10 @@ class Dataset(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.hold_out and self.fold is None:
+            raise ValueError(
+                f"hold_out is {self.hold_out!r}; write the fold and how many there are, from 1/2 to 99/99"
+            )
         held_out = self.validation_share + self.test_share
         if held_out >= 1.0:
             raise ValueError(
@@ -28,3 +37,12 @@ class Dataset(Section):
                 f"add up to {held_out:g}: nothing is left to train on"
             )
         return self
+
+    @property
+    def fold(self) -> tuple[int, int] | None:
+        """The fold that is held out, from 0, and how many there are; None without folds."""
+        found = _FOLD.fullmatch(self.hold_out)
+        if found is None:
+            return None
+        place, count = int(found[1]), int(found[2])
+        return (place - 1, count) if place <= count and count > 1 else None

@@ -57,6 +57,10 @@ class SplitEvaluation(Section):
 
     kind: Literal["split"] = "split"
     """The test split, labelled by the labeller."""
+    splits: tuple[Literal["train", "test"], ...] = Field(
+        default=("test",), min_length=1, strict=False, exclude_if=lambda splits: splits == ("test",)
+    )
+    """Which rows judge: `["train", "test"]` adds those that were learnt, as cross-fitting needs."""
 
 
 EVALUATION_KINDS = ("bundled", "table", "native", "pocket", "split")

@@ -89,7 +89,13 @@ class Finetune(Section):
     quantisation: Quantisation = "nf4"
     """Precision of the language model alone while training; all else stays whole."""
     learning_rate: float = Field(default=5e-4, gt=0.0, le=1.0)
-    """Highest learning rate; it warms up and then falls to zero."""
+    """Highest learning rate."""
+    schedule: Literal["cosine", "constant"] = Field(
+        default="cosine", exclude_if=lambda schedule: schedule == "cosine"
+    )
+    """After warming up the learning rate falls to zero, or stays."""
+    keep: Literal["best", "last"] = Field(default="best", exclude_if=lambda keep: keep == "best")
+    """Which adapter is saved: that of the lowest validation loss, or that of the last step."""
     epochs: float = Field(default=3.0, gt=0.0, le=1000.0)
     """Times each row is seen."""
     batch_size: BatchSize = 16
@@ -142,6 +148,11 @@ class Finetune(Section):
             raise ValueError(
                 f"adapter trains language_model in full and base.dtype is {self.base.dtype}, which does not "
                 "hold small updates; set base.dtype to float32, or put LoRA on the language model"
+            )
+        if self.keep == "last" and self.patience:
+            raise ValueError(
+                f"keep is last and patience is {self.patience}: who stops early keeps the best; set keep to "
+                "best, or patience to 0"
             )
         if self.augmentation != "none" and self.features == "cached":
             raise ValueError(

@@ -22,7 +22,7 @@ from blip_core.recipes.finetune import Finetune
 from blip_core.recipes.inference import Inference
 from blip_core.recipes.judging import Judging
 from blip_core.recipes.labels import Labels
-from blip_core.recipes.phases import WHOLE, Phase
+from blip_core.recipes.phases import BASE, WHOLE, Phase
 from blip_core.recipes.pictures import Pictures
 from blip_core.recipes.probes import Probe
 from blip_core.recipes.scenes import Scenes
@@ -30,7 +30,7 @@ from blip_core.recipes.server import FOR_KEYS
 from blip_core.recipes.sheet import Sheet
 from blip_core.recipes.source import PromptsSource, Source
 from blip_core.recipes.tracking import Tracking
-from blip_core.recipes.variants import AnyVariant, Variant
+from blip_core.recipes.variants import AnyVariant, CrossFitVariant, Variant
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -168,6 +168,9 @@ class Recipe(Section):
         asked: dict[str, frozenset[str]] = {}
         for finding in self.findings:
             asked[finding.set] = asked.get(finding.set, frozenset()) | finding.about
+        joined = {one.name: one.of for one in self.variants if isinstance(one, CrossFitVariant)}
+        for rows, about in asked.items():
+            asked[rows] = about.union(*(joined.get(name, ()) for name in about))
         names = [variant.name for variant in self.variants]
         return {
             phase.name: tuple(name for name in names if name in asked[phase.name])
@@ -178,6 +181,18 @@ class Recipe(Section):
     def of_set(self, name: str) -> Self:
         """The recipe by which the rows of a set are judged: its own, or that of the phase of that name."""
         return next((self.in_phase(one) for one in self.phases if one.name == name), self)
+
+    def phases_learnt_by(self, name: str) -> tuple[str, ...]:
+        """The phase whose adapter a variant carries and those that it goes on from: it learnt all their rows.
+
+        Raises:
+            KeyError: No variant of that name carries an adapter of this run.
+        """
+        starts = {phase.name: phase.start for phase in self.phases}
+        seen = [{one.name: self.phase_of(one) for one in self.variants}[name] or self.last_phase]
+        while starts.get(seen[-1], BASE) != BASE:
+            seen.append(starts[seen[-1]])
+        return tuple(seen)
 
     def phase_of(self, variant: AnyVariant) -> str | None:
         """The phase whose adapter a variant carries, the last unless it names one; None, none of this run."""

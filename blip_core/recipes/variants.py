@@ -94,4 +94,25 @@ class ServerVariant(Server):
         return False
 
 
-AnyVariant = Annotated[Variant | ServerVariant, Field(discriminator="role")]
+class CrossFitVariant(Section):
+    """What several variants say of rows that each of them learnt, or of rows that each of them did not."""
+
+    name: Slug
+    """Name on the ladder."""
+    role: Literal["cross-fit"]
+    """No model of its own: every row is taken from one of those that it joins."""
+    of: tuple[Slug, ...] = Field(min_length=2, strict=False)
+    """Variants before it that carry adapters of phases, such as one a fold (`dataset.hold_out`)."""
+    rows: Literal["seen", "unseen"]
+    """Whose answer to a row is taken: of the first that learnt it, or of the first that never saw it."""
+
+    @property
+    def adapter(self) -> Literal[False]:
+        """None of its own."""
+        return False
+
+
+AnsweringVariant = Variant | ServerVariant
+"""One that answers questions itself."""
+
+AnyVariant = Annotated[Variant | ServerVariant | CrossFitVariant, Field(discriminator="role")]

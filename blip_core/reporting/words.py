@@ -121,7 +121,8 @@ def _predict(told: Told) -> str:
     rate = f", {told['rows'] / seconds:.0f} a second" if seconds and not told.get("cached") else ""
     odd = reasons_words(told.get("oddities", {}))
     done = kind_of(told.get("task", WITH_OPTIONS)).done
-    answered = f"{told['rows']:,} {done}{rate}{_noted(told)}"
+    joined = ", ".join(f"{rows} by {name}" for name, rows in told.get("joined", {}).items())
+    answered = f"{told['rows']:,} {done}{f' ({joined})' if joined else rate}{_noted(told)}"
     remarks = [f"the server {remark.rstrip('.')}" for remark in told.get("remarks", ())]
     return "; ".join([answered, *([odd] if odd else []), *remarks])
 

@@ -309,6 +309,9 @@ def _of(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     return {key: tensors[f"{name}/{key}"] for key in keys if f"{name}/{key}" in tensors}
 
 
+_SCHEDULERS = {"cosine": "cosine", "constant": "constant_with_warmup"}  # as transformers calls them
+
+
 def training_arguments(
     settings: Finetune, device: torch.device, seed: int, steps: int, out_dir: Path
 ) -> TrainingArguments:
@@ -317,7 +320,7 @@ def training_arguments(
         "max_steps": steps,
         "per_device_train_batch_size": settings.batch_size,
         "learning_rate": settings.learning_rate,
-        "lr_scheduler_type": "cosine",
+        "lr_scheduler_type": _SCHEDULERS[settings.schedule],
         "warmup_steps": round(settings.warmup_share * steps),
         "max_grad_norm": settings.max_grad_norm,
         "weight_decay": settings.weight_decay,

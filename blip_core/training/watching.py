@@ -143,7 +143,8 @@ class Watch(TrainerCallback):
     def _compare(self, step: int, metrics: dict[str, float]) -> dict[str, float]:
         progress, loss = self._progress, metrics["validation_loss"]
         progress.looks_without_better += 1
-        if progress.best_loss is None or loss < progress.best_loss:
+        is_kept = self._settings.keep == "last"  # of those looked at, the last one then counts as the best
+        if is_kept or progress.best_loss is None or loss < progress.best_loss:
             progress.best_loss, progress.best_step, progress.looks_without_better = loss, step, 0
             self.best_state = adapter_state(self._bundle)
         return metrics

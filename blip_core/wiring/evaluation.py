@@ -32,7 +32,8 @@ def evaluation_examples(recipe: Recipe, dataset: Path | None = None) -> Collecti
 
         if dataset is None:
             raise TableError("evaluation.kind is split, but no dataset was given whose test rows judge")
-        return [row for row in read_split(dataset, "test") if row.task == recipe.task]
+        read = [row for split in settings.splits for row in read_split(dataset, split)]
+        return [row for row in read if row.task == recipe.task]
     if settings.kind == "table":
         from blip_core.sources import files_of_kind, read_examples
 
@@ -64,7 +65,8 @@ def evaluation_identity(recipe: Recipe, dataset_digest: str) -> str:
     """
     settings = recipe.evaluation
     if settings.kind == "split":
-        return f"split-{dataset_digest}"
+        others = "" if settings.splits == ("test",) else f"-{'-'.join(settings.splits)}"
+        return f"split-{dataset_digest}{others}"
     if settings.kind == "table":
         from blip_core.sources import files_of_kind, table_digest
 

@@ -10,7 +10,7 @@ from blip_core.errors import RecipeError, TableError
 from blip_core.kinds import KINDS, Kind
 from blip_core.plugins import refuse_taken
 from blip_core.prefetching import check_image_token
-from blip_core.recipes import Checkpoint, Curation, Recipe, ServerVariant
+from blip_core.recipes import Checkpoint, Curation, Recipe, ServerVariant, Variant
 from blip_core.recipes.annotations import STEP_NAMES
 from blip_core.recipes.evaluation import Evaluation, TableEvaluation
 from blip_core.recipes.source import Source
@@ -46,7 +46,7 @@ def check_ready(recipe: Recipe) -> Recipe:
     for variant in recipe.variants:
         if isinstance(variant, ServerVariant):
             server_key(variant)
-        else:
+        elif isinstance(variant, Variant):
             _check_answers(variant.model)
     return with_server_facts(recipe)
 

@@ -21,6 +21,7 @@ from blip_core.reporting import (
     show_published,
 )
 from blip_core.reporting.answers import show_table
+from blip_core.reporting.bleu_parts import show_bleu_parts
 from blip_core.wiring import (
     Workplace,
     check_ready,
@@ -125,6 +126,7 @@ def show_results(console: Console, recipe: Recipe, summary: Summary) -> None:
     if summary.report:
         scores = strict_json.loads(Path(summary.report).with_name(SCORES).read_text(encoding="utf-8"))
         show_ladder(console, from_scores(scores), score_note(recipe))
+    show_bleu_parts(console, summary.variants, recipe.inference.max_new_tokens, recipe.kind.asks)
     show_published(console, summary.published)
     show_findings(console, summary.findings)
     if summary.champion:

@@ -11,7 +11,7 @@ from typing import Any
 from prefect.artifacts import create_markdown_artifact
 
 from blip_core import strict_json
-from blip_core.recipes import AnyVariant, Variant
+from blip_core.recipes import AnsweringVariant, Variant
 from blip_core.records import Rejection
 from blip_core.reporting import POCKET_NOTE, Report, from_scores, write_report
 from blip_core.reporting.markdown import answers_markdown, answers_words
@@ -43,7 +43,7 @@ def keep_answers(
     recorder: Recorder,
     table: QuestionTable,
     answers: ArtifactRef,
-    variant: AnyVariant,
+    variant: AnsweringVariant,
     adapter: ArtifactRef | None,
     folder: Path,
 ) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def keep_answers(
 def answers_page(
     recorder: Recorder,
     table: QuestionTable,
-    variant: AnyVariant,
+    variant: AnsweringVariant,
     adapter: ArtifactRef | None,
     rows: Sequence[Answered],
     scores: Mapping[str, Any] | None,
@@ -107,7 +107,7 @@ def answers_page(
     )
 
 
-def note_of(variant: AnyVariant) -> str:
+def note_of(variant: AnsweringVariant) -> str:
     """What a reader has to know of the scores of a variant; empty where that is nothing."""
     return POCKET_NOTE if isinstance(variant, Variant) and variant.model.is_pocket else ""
 
@@ -149,7 +149,7 @@ def writers(
 
 def keep_run(
     recorder: Recorder,
-    variant: AnyVariant,
+    variant: AnsweringVariant,
     rows: Sequence[Answered],
     scores: Mapping[str, Any] | None,
     files: Mapping[str, Path],

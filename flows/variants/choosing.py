@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from blip_core.errors import RecipeError, UnknownArtifact
-from blip_core.recipes import AnyVariant, Recipe, Variant
+from blip_core.recipes import AnsweringVariant, AnyVariant, CrossFitVariant, Recipe, Variant
 from blip_core.recipes.variants import ALIASES, REGISTRY_SCHEME
 from blip_core.store import ArtifactRef
 from blip_core.store.lineage import Lineage
@@ -70,7 +70,7 @@ def check_adapter_is_used(recipe: Recipe, adapter: str) -> None:
 
 
 def choose_variant(recipe: Recipe, name: str) -> AnyVariant:
-    """The model that answers; its adapter is not looked up in a registry yet, see `flows.variants.resolving`.
+    """Who is compared; its adapter is not looked up in a registry yet, see `flows.variants.resolving`.
 
     Args:
         recipe: whose variants and whose base are meant.
@@ -104,6 +104,21 @@ def choose_variant(recipe: Recipe, name: str) -> AnyVariant:
         f"{REGISTRY_SCHEME}NAME@ALIAS of the registry, the folder of a PEFT adapter (with "
         f"{_ADAPTER_CONFIG} in it), or the digest of an adapter in the store"
     )
+
+
+def choose_answering(recipe: Recipe, name: str) -> AnsweringVariant:
+    """The model that answers rows of one's own; see `choose_variant`.
+
+    Raises:
+        RecipeError: It joins the answers of others, which knows the rows of a run alone.
+    """
+    variant = choose_variant(recipe, name)
+    if isinstance(variant, CrossFitVariant):
+        raise RecipeError(
+            f"the variant {name} joins what {' and '.join(variant.of)} said of rows that they learnt or did "
+            "not, and answers nothing itself; name one of these"
+        )
+    return variant
 
 
 def _carrying(recipe: Recipe, name: str, adapter: str) -> Variant:
@@ -151,7 +166,7 @@ def check_variant(recipe: Recipe, name: str) -> None:
         UnknownArtifact: See `choose_variant`, `newest_adapter` and `resolve_variant`.
         TrackingError: The registry does not answer.
     """
-    variant = choose_variant(recipe, name)
+    variant = choose_answering(recipe, name)
     resolve_variant(recipe, variant, work=False)
     phase = recipe.phase_of(variant)
     if phase is not None:

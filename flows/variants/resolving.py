@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from blip_core.errors import UnknownArtifact
-from blip_core.recipes import AnyVariant, Recipe, ServerVariant, Variant
+from blip_core.recipes import AnyVariant, CrossFitVariant, Recipe, ServerVariant, Variant
 from blip_core.recipes.variants import ALIASES, REGISTRY_SCHEME
 from blip_core.reporting.catalogue import ADAPTER_FOLDER
 from blip_core.store import Artifact, ArtifactRef
@@ -40,6 +40,11 @@ class ResolvedVariant(BaseModel):
     adapter: ArtifactRef | None = None
     registered: str = ""
     server_facts: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of the variant."""
+        return self.variant.name
 
     def inputs(self, own: Mapping[str, ArtifactRef]) -> dict[str, Any]:
         """What the stages that answer take of it; `own` are the adapters of this run, by phase."""
@@ -78,6 +83,8 @@ def resolve_variant(recipe: Recipe, variant: AnyVariant, *, work: bool = True) -
     """
     if isinstance(variant, ServerVariant):
         return ResolvedVariant(variant=variant, server_facts=server_facts(variant) if work else "")
+    if isinstance(variant, CrossFitVariant):
+        return ResolvedVariant(variant=variant)
     if variant.adapter_kind == "registered":
         return _from_registry(recipe, variant, work)
     if variant.adapter_kind == "stored":

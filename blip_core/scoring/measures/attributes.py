@@ -42,7 +42,7 @@ def all_right(answers: Sequence[Answer]) -> list[float | None]:
     names = dict.fromkeys(name for one in answers for name in one.row.attributes)
     judged = [_values(name, judge)(answers) for name in names for _, judge, _ in _KINDS]
     rows: Iterable[Sequence[float | None]] = zip(*judged, strict=True) if judged else [()] * len(answers)
-    return [min(told) if (told := [one for one in row if one is not None]) else None for row in rows]
+    return [min(known) if (known := [one for one in row if one is not None]) else None for row in rows]
 
 
 def _named(text: str, right: str, every: Sequence[str]) -> float | None:

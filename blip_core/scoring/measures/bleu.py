@@ -25,6 +25,13 @@ def brevity_penalty(text: str, references: Sequence[str]) -> float:
     return min(1.0, math.exp(1 - score.ref_len / score.sys_len))
 
 
+def ngram_precision(text: str, references: Sequence[str], order: int) -> float | None:
+    """Share of a text's n-grams that a reference has, each as often as there; None of too short a text."""
+    score = sentence_counter(ORDER).sentence_score(text, list(references))
+    total = score.totals[order - 1]
+    return score.counts[order - 1] / total if total else None
+
+
 MEASURES = (
     *(
         Measure(f"bleu-{order}", f"BLEU-{order}", referenced(partial(bleu, order=order)), _TEXTS)
@@ -35,6 +42,15 @@ MEASURES = (
         "BLEU-4 of all texts as one corpus, which no single row has a value of",
         lambda answers: [None for _ in answers],
         _TEXTS,
+    ),
+    *(
+        Measure(
+            f"precision-{order}",
+            f"{order}-gram precision",
+            referenced(partial(ngram_precision, order=order)),
+            _TEXTS,
+        )
+        for order in ORDERS
     ),
     Measure("brevity-penalty", "brevity penalty", referenced(brevity_penalty), _TEXTS, "neither"),
 )

@@ -66,6 +66,6 @@ def each(value: Callable[[Answer], float | None]) -> Values:
     return values
 
 
-def referenced(value: Callable[[str, Sequence[str]], float]) -> Values:
+def referenced(value: Callable[[str, Sequence[str]], float | None]) -> Values:
     """A measure that holds a text against right ones; it says nothing where none is known."""
     return each(lambda one: value(one.text, one.references) if one.references else None)

@@ -33,6 +33,20 @@ def test_shares_hold_over_many_groups():
     assert counts["test"] / 5000 == pytest.approx(0.2, abs=0.02)
 
 
+@pytest.mark.parametrize("folds", [2, 3, 7])
+def test_every_group_outside_validation_is_held_out_by_one_fold(folds):
+    for number in range(300):
+        splits = Counter(split_of(f"dish-{number}", 0.1, 0.0, (place, folds)) for place in range(folds))
+        assert splits in ({"validation": folds}, {"test": 1, "train": folds - 1})
+
+
+def test_folds_are_of_like_size_and_leave_validation_its_share():
+    counts = Counter(split_of(f"dish-{number}", 0.1, 0.3, (0, 2)) for number in range(5000))
+
+    assert counts["validation"] / 5000 == pytest.approx(0.1, abs=0.02)
+    assert counts["test"] / 5000 == pytest.approx(0.45, abs=0.03)
+
+
 def groups_by_split(split: str) -> list[str]:
     return [name for name in (f"nature-{n:05d}" for n in range(200)) if split_of(name, 0.2, 0.2) == split]
 

@@ -128,6 +128,18 @@ def test_the_step_that_validates_best_is_the_one_that_is_saved(
     assert result.best_validation_loss == losses[result.best_step]
 
 
+def test_the_last_step_is_saved_where_it_is_asked_for_and_a_constant_rate_stays(
+    tune: Tune, finetune_settings: Finetune
+) -> None:
+    asked = {"learning_rate": 0.3, "eval_every_steps": 1, "keep": "last", "schedule": "constant"}
+
+    _, result = tune(finetune_settings.model_copy(update={**asked, "warmup_share": 0.0}))
+
+    assert result.best_step == result.steps
+    assert result.best_validation_loss == result.curve[-1]["validation_loss"]
+    assert {row["learning_rate"] for row in result.curve[1:]} == {0.3}
+
+
 def test_the_saved_adapter_answers_as_the_tuned_model_does(
     tune: Tune,
     tiny_blip2: FolderOf,

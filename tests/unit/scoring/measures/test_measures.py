@@ -32,6 +32,22 @@ def value(name, given):
     return measure.values([given])[0]
 
 
+@pytest.mark.parametrize(
+    ("said", "right", "order", "share"),
+    [
+        ("a red dog", "a red dog", 3, 1.0),
+        ("a red dog", "a red cat", 1, 2 / 3),
+        ("a red dog", "a red cat", 2, 0.5),
+        ("the the the", "the dog", 1, 1 / 3),
+        ("dog", "dog", 2, None),
+        ("", "dog", 1, None),
+        ("한 개 한", "한 개", 1, 2 / 3),
+    ],
+)
+def test_an_ngram_counts_as_often_as_the_right_text_has_it(said, right, order, share):
+    assert value(f"precision-{order}", answer(said, [right])) == (share and pytest.approx(share))
+
+
 def test_every_measure_has_a_name_of_its_own():
     assert len({one.name for one in MEASURES}) == len(MEASURES)
 
