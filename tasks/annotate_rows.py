@@ -16,6 +16,7 @@ from tasks.collect_rows import FILE
 from tasks.rows import REJECTIONS, gather
 from tasks.shards import in_shards, whole_batches
 from tasks.stage import metadata_of, path_of, stage
+from tasks.tune_adapter import ADAPTER
 
 VERSION = 1
 _OWN = "own-rejections.parquet"
@@ -52,7 +53,7 @@ def annotate_rows(
 
     def build(folder: Path) -> dict[str, Any]:
         given = read_rows(path_of(rows) / FILE, Example)
-        with step_models(recipe, annotation, path_of(adapter) if adapter else None) as models:
+        with step_models(recipe, annotation, path_of(adapter) / ADAPTER if adapter else None) as models:
             context = Context(models, recipe.seed, rows.digest)
             context = replace(context, facts=prepare(code, given, settings, context))
 

@@ -2,11 +2,11 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from blip_core.annotating import Context, annotate, shipped_steps
 from blip_core.backends.scripted import ScriptedLabeller, ScriptedScorer
 from blip_core.dataset import read_split
 from blip_core.errors import EmptyDataset
@@ -18,13 +18,14 @@ from blip_core.recipes.annotations import Draft
 from blip_core.recipes.finetune import Adapter
 from blip_core.records import SPLITS, Example, Rejection
 from blip_core.store import read_rows
-from blip_core.wiring import step_models
+from blip_core.wiring import workplace
 from blip_core.wiring.variants import load_variant
 from tasks import annotate_rows, collect_rows, curate_rows, read_pictures
 from tasks.collect_rows import FILE
 from tasks.rows import REJECTIONS
 from tasks.stage import metadata_of, path_of
-from tests.unit.examples import example, png, world_pixels
+from tasks.tune_adapter import ADAPTER
+from tests.unit.examples import png, world_pixels
 
 PICTURES = 12
 MATCH = '{step = "match", model = "pocket/clip", texts = ["target"], min_score = 0.4}'
@@ -172,32 +173,35 @@ def test_pictures_that_a_model_describes_first_are_not_labelled(album, known_mod
     "prompt", ["###Human: <image> Look. ###Assistant:", "<image>Which one is in the park?"]
 )
 def test_the_adapter_of_an_earlier_phase_drafts_with_the_picture_where_the_prompt_says(
-    table, tiny_blip2, tmp_path, prompt
+    table, tiny_blip2, prompt
 ):
     base = tiny_blip2("opt")
-    recipe = table(DRAFT, more=(f"finetune.base={base}", "inference.quantisation=none"))
-    bundle = attach_adapter(load_blip2(base), Adapter(preset="projection"), seed=0)
-    with torch.no_grad():
-        for parameter in filter(lambda one: one.requires_grad, bundle.model.parameters()):
-            parameter.normal_(std=5.0)
-    adapter = save_adapter(bundle, tmp_path / "adapter", Checkpoint(id=str(base)))
-    rows = [
-        example(number, task="caption", image=png(world_pixels(number)), target="", answer="")
-        for number in range(3)
-    ]
-    asking = recipe.inference.model_copy(update={"answer_prompt": prompt, "max_new_tokens": 6})
+    step = Draft(step="draft", by="first", prompt=prompt, max_new_tokens=6, batch_size=5, writes="target")
+    recipe = table(more=(f"finetune.base={base}", "inference.quantisation=none"))
+    recipe = recipe.model_copy(update={"annotations": (step,)})
+
+    def tune(folder: Path) -> dict[str, Any]:
+        bundle = attach_adapter(load_blip2(base), Adapter(preset="projection"), seed=0)
+        with torch.no_grad():
+            for parameter in filter(lambda one: one.requires_grad, bundle.model.parameters()):
+                parameter.normal_(std=5.0)
+        save_adapter(bundle, folder / ADAPTER, Checkpoint(id=str(base)))
+        return {}
+
+    adapter = workplace().store.publish("adapter-of-first", "adapter", tune).ref()
+    rows = collect_rows.collect_rows.task.fn(recipe)
+    asked = read_rows(path_of(rows) / FILE, Example)
+    drafted = annotate_rows.annotate_rows.task.fn(recipe, "draft", rows, adapter)
 
     def said(folder: Path | None) -> list[str]:
         variant = Variant(name="any", role="base", model=recipe.finetune.base)
-        answers = answer(load_variant(recipe, variant, folder), rows, asking, "any", no_progress)
-        return [one.generated for one in answers.predictions]
+        asking = recipe.inference.model_copy(update={"answer_prompt": prompt, "max_new_tokens": 6})
+        answers = answer(load_variant(recipe, variant, folder), asked, asking, "any", no_progress)
+        return [" ".join(one.generated.split()) for one in answers.predictions]
 
-    step = Draft(step="draft", by="first", prompt=prompt, max_new_tokens=6, batch_size=2, writes="target")
-    with step_models(recipe, step, adapter) as models:
-        drafted, _ = annotate(shipped_steps()["draft"], rows, step, Context(models))
-        assert models.open("labeller").count_tokens(["", "a"]) == [0, 1]
-    assert [row.target for row in drafted] == [" ".join(text.split()) for text in said(adapter)]
-    assert said(adapter) != said(None)
+    written = [row.target for row in read_rows(path_of(drafted) / FILE, Example)]
+    assert written == said(path_of(adapter) / ADAPTER)
+    assert written != said(None)
 
 
 def test_a_step_is_worked_again_where_what_decides_it_changes_and_else_not(table, models):
