@@ -110,7 +110,17 @@ def bare(tmp_path):
     return str(tmp_path / "bare.toml")
 
 
-@pytest.mark.parametrize("field", FIELDS)
+OPTIONAL = [field for field in FIELDS if at(load_recipe("gallery-vqa"), field) is None]
+
+
+@pytest.mark.parametrize("field", OPTIONAL)
+def test_a_checkpoint_that_nothing_names_has_to_be_named_before_its_parts(field, bare):
+    with pytest.raises(RecipeError, match=f"{field}.id is missing"):
+        load_recipe("gallery-vqa", bare, [f"{field}.dtype=bfloat16"])
+    assert at(load_recipe("gallery-vqa", bare, [f"{field}=owner/other"]), field).id == "owner/other"
+
+
+@pytest.mark.parametrize("field", [field for field in FIELDS if field not in OPTIONAL])
 def test_a_checkpoint_that_is_written_nowhere_is_changed_in_part_as_well(field, bare):
     before = at(load_recipe("gallery-vqa", bare), field)
     after = load_recipe("gallery-vqa", bare, [f"{field}.dtype=bfloat16"])
