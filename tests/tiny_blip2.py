@@ -133,16 +133,20 @@ def save_tiny_blip2(family: str, folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def layout(made_once: MadeOnce) -> FolderOf:
     """Folder of a layout of `tests.layouts` by the name of its file; read only."""
-    return lambda name: made_once(f"layout-{name}", import_module(f"tests.layouts.{name}").build)
+    return lambda name: _built(name, made_once)
+
+
+def _built(name: str, made_once: MadeOnce) -> Path:
+    return made_once(f"layout-{name}", import_module(f"tests.layouts.{name}").build)
 
 
 @pytest.fixture(scope="session")
-def tiny_blip2(made_once: MadeOnce, layout: FolderOf) -> FolderOf:
+def tiny_blip2(made_once: MadeOnce) -> FolderOf:
     """Folder of a tiny BLIP-2 of the family `t5` or `opt`, or of a layout by its name; read only."""
 
     def folder_of(family: str) -> Path:
         if family in LAYOUTS:
-            return layout(family)
+            return _built(family, made_once)  # not by the fixture, whose name is a parameter of some tests
         return made_once(f"tiny-blip2-{family}", lambda folder: save_tiny_blip2(family, folder))
 
     return folder_of
