@@ -14,7 +14,7 @@ pytestmark = [
 
 LEARNT, JUDGED = 12, 6
 TABLES = {
-    "caption": ("image,caption", "{n}.png,a picture of a thing", "a photo of", "cider"),
+    "caption": ("image,caption", "{n}.png,a picture of thing {n}", "a photo of", "cider"),
     "vqa": ("image,question,answer", "{n}.png,What is picture {n}?,a thing", "{question}", "vqa-accuracy"),
 }
 
