@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -33,7 +34,7 @@ def page(lines, posted):
 def hours(monkeypatch):
     """A clock that says how long a stage has been at work."""
     now = [0.0]
-    monkeypatch.setattr("flows.run_page.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("flows.run_page.time", SimpleNamespace(monotonic=lambda: now[0]))
     return now
 
 
