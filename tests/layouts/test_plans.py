@@ -57,23 +57,23 @@ def planned(field, folder):
 
 
 @pytest.mark.parametrize("name", SEEING)
-def test_every_labeller_is_planned_with_its_very_weights(repository, name):
-    stage = planned("labels.model", repository(name))
+def test_every_labeller_is_planned_with_its_very_weights(layout, name):
+    stage = planned("labels.model", layout(name))
     assert stage.footprint.is_coarse is (name != "llava15")
-    assert stored_bytes(repository(name)) <= stage.footprint.weights < 1.2 * stored_bytes(repository(name))
+    assert stored_bytes(layout(name)) <= stage.footprint.weights < 1.2 * stored_bytes(layout(name))
     assert stage.footprint.working > 0
 
 
 @pytest.mark.parametrize("name", WRITING)
-def test_every_writer_is_planned_with_its_very_weights(repository, name):
-    stage = planned("scenes.model", repository(name))
-    assert stored_bytes(repository(name)) <= stage.footprint.weights < 1.2 * stored_bytes(repository(name))
+def test_every_writer_is_planned_with_its_very_weights(layout, name):
+    stage = planned("scenes.model", layout(name))
+    assert stored_bytes(layout(name)) <= stage.footprint.weights < 1.2 * stored_bytes(layout(name))
     assert stage.footprint.working > 0
 
 
 @pytest.mark.parametrize("name", ["qwen2", "llama", "qwen3"])
-def test_what_is_bounded_is_no_less_than_what_is_traced(repository, name):
-    config = AutoConfig.from_pretrained(repository(name))
+def test_what_is_bounded_is_no_less_than_what_is_traced(layout, name):
+    config = AutoConfig.from_pretrained(layout(name))
     traced = write(config, "float32", TEXTS, SAMPLING, "cuda")
     bounded = bound(config, "float32", TEXTS)
     assert bounded.weights == traced.weights
@@ -81,8 +81,8 @@ def test_what_is_bounded_is_no_less_than_what_is_traced(repository, name):
 
 
 @pytest.mark.parametrize("rows", [1, 4, 16])
-def test_a_labeller_that_can_be_traced_takes_no_more_than_its_bound(repository, rows):
-    config = AutoConfig.from_pretrained(repository("llava15"))
+def test_a_labeller_that_can_be_traced_takes_no_more_than_its_bound(layout, rows):
+    config = AutoConfig.from_pretrained(layout("llava15"))
     side = config.vision_config.image_size
     texts = Texts(rows, 30 + picture_tokens(config), 20)
     traced = label(config, "float32", texts, SAMPLING, "cuda")
@@ -92,14 +92,14 @@ def test_a_labeller_that_can_be_traced_takes_no_more_than_its_bound(repository, 
 
 
 @pytest.mark.parametrize("name", ["qwen2_5_vl", "smolvlm", "gemma3"])
-def test_no_time_is_told_of_what_nobody_traced(repository, name):
-    stage = planned("labels.model", repository(name))
+def test_no_time_is_told_of_what_nobody_traced(layout, name):
+    stage = planned("labels.model", layout(name))
     timing = time_stage(stage, load_recipe("gallery-vqa", "pocket", ["device.kind=cuda"]), [], CARDS["A10"])
     assert (timing.origin, timing.to_dict()["seconds"]) == ("not known", None)
 
 
-def test_a_plan_says_which_stage_is_coarse(repository):
-    recipe = load_recipe("gallery-vqa", "pocket", [f'labels.model={{id="{repository("gemma3")}"}}'])
+def test_a_plan_says_which_stage_is_coarse(layout):
+    recipe = load_recipe("gallery-vqa", "pocket", [f'labels.model={{id="{layout("gemma3")}"}}'])
     plan = make_plan(recipe, Path("/nowhere"), models_dir(), bundled=8)
     told = {one["stage"]: one["is_coarse"] for one in plan.to_dict()["stages"]}
     assert told["labels"] is True
@@ -109,8 +109,8 @@ def test_a_plan_says_which_stage_is_coarse(repository):
     assert "Coarse: labels. Its weights are exact" in console.file.getvalue()
 
 
-def test_a_config_that_no_model_can_be_built_from_is_refused_in_a_sentence(repository, tmp_path):
-    content = json.loads((repository("qwen2") / "config.json").read_text())
+def test_a_config_that_no_model_can_be_built_from_is_refused_in_a_sentence(layout, tmp_path):
+    content = json.loads((layout("qwen2") / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(content | {"model_type": "clip"}))
     with pytest.raises(CheckpointError):
         planned("scenes.model", tmp_path)
