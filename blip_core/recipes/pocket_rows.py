@@ -56,6 +56,11 @@ class PocketRows(Section):
             )
         if self.style == "shifted" and self.world != "gallery":
             raise ValueError(f"style is shifted, but the world {self.world} has one style; leave style out")
+        if self.split == "held-out" and self.world == "dishes":
+            raise ValueError(
+                "split is held-out, but two of the three dishes have no place where they were never "
+                "shown; give another seed instead, or hold out a fold (dataset.hold_out)"
+            )
         if self.style == "shifted" and self.sentence == "detailed":
             raise ValueError(
                 "sentence is detailed, which tells of two groups at most, and style is shifted, which shows "

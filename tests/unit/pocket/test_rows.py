@@ -67,6 +67,7 @@ def test_dishes_come_equally_often() -> None:
         ({"world": "shop", "sentence": "detailed"}, "not said of the world shop"),
         ({"world": "dishes", "style": "shifted"}, "has one style"),
         ({"world": "gallery", "style": "shifted", "sentence": "detailed"}, "take description"),
+        ({"world": "dishes", "split": "held-out"}, "give another seed"),
     ],
 )
 def test_what_a_world_does_not_have_is_refused(said: dict[str, object], told: str) -> None:
