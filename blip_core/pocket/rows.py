@@ -55,7 +55,7 @@ def world_rows(settings: PocketRows, task: str, seed: int) -> list[Example]:
         task: a kind that asks gives a row a question, another one a row a picture.
         seed: the recipe's.
     """
-    return [row for index in range(settings.count) for row in _rows_of_picture(settings, task, seed, index)]
+    return [row for number in range(settings.count) for row in _rows_of_picture(settings, task, seed, number)]
 
 
 def world_digest(settings: PocketRows, task: str, seed: int) -> str:
@@ -64,9 +64,9 @@ def world_digest(settings: PocketRows, task: str, seed: int) -> str:
     return hashlib.sha256(f"{ROWS_VERSION}|{task}|{seed}|{said}".encode()).hexdigest()
 
 
-def _rows_of_picture(settings: PocketRows, task: str, seed: int, index: int) -> Iterator[Example]:
-    shown = _WORLDS[settings.world](settings, index, _generator(settings, seed, index))
-    picture_id = f"{_set_name(settings)}-{index:05d}"
+def _rows_of_picture(settings: PocketRows, task: str, seed: int, number: int) -> Iterator[Example]:
+    shown = _WORLDS[settings.world](settings, number, _generator(settings, seed, number))
+    picture_id = f"{_set_name(settings)}-{number:05d}"
     png = _png(shown.pixels)
     if not kind_of(task).asks:
         text = shown.sentences[settings.sentence]
@@ -83,11 +83,11 @@ def _set_name(settings: PocketRows) -> str:
     return "-".join(part for part in told if part)
 
 
-def _generator(settings: PocketRows, seed: int, index: int) -> np.random.Generator:
+def _generator(settings: PocketRows, seed: int, number: int) -> np.random.Generator:
     """One a picture: what it shows depends neither on their number nor on what is learnt of it."""
     named = "|".join(str(getattr(settings, name)) for name in ("world", "style", "split"))
     salt = int.from_bytes(hashlib.sha256(named.encode()).digest()[:8])
-    return np.random.default_rng((seed, settings.seed, salt, index))
+    return np.random.default_rng((seed, settings.seed, salt, number))
 
 
 def _row(row_id: str, picture_id: str, task: str, png: bytes, shown: _Shown, **texts: str) -> Example:
@@ -106,7 +106,7 @@ def _row(row_id: str, picture_id: str, task: str, png: bytes, shown: _Shown, **t
     )
 
 
-def _shop(settings: PocketRows, index: int, rng: np.random.Generator) -> _Shown:
+def _shop(settings: PocketRows, number: int, rng: np.random.Generator) -> _Shown:
     item = draw_item(rng, _split(settings))
     truths = {"object": item.name, "color": item.color, "material": item.material}
     pixels = render_item(item, rng)
@@ -123,8 +123,8 @@ def _shop(settings: PocketRows, index: int, rng: np.random.Generator) -> _Shown:
     )
 
 
-def _dish(settings: PocketRows, index: int, rng: np.random.Generator) -> _Shown:
-    scene = draw_dish(rng, _split(settings), [*DISHES][index % len(DISHES)])
+def _dish(settings: PocketRows, number: int, rng: np.random.Generator) -> _Shown:
+    scene = draw_dish(rng, _split(settings), tuple(DISHES)[number % len(DISHES)])
     pixels = render(scene, Style.GENERIC, rng).pixels
     name = scene.groups[0].name
     return _Shown(
@@ -136,7 +136,7 @@ def _dish(settings: PocketRows, index: int, rng: np.random.Generator) -> _Shown:
     )
 
 
-def _gallery(settings: PocketRows, index: int, rng: np.random.Generator) -> _Shown:
+def _gallery(settings: PocketRows, number: int, rng: np.random.Generator) -> _Shown:
     style = Style(settings.style)
     scene = draw_scene(rng, style, _split(settings))
     pixels = render(scene, style, rng).pixels

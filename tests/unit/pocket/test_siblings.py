@@ -189,5 +189,5 @@ def test_what_is_missing_of_a_broken_off_description_is_its_rest() -> None:
 
 def test_one_linear_layer_hears_what_each_query_says(fresh: Gallery) -> None:
     assert [len(row) for row in spoken_targets(fresh.scenes[:2])] == [8, 8]
-    assert [SPOKEN_WORDS[index] for index in spoken_targets([TWO])[0]] == slot_texts(TWO)
+    assert [SPOKEN_WORDS[target] for target in spoken_targets([TWO])[0]] == slot_texts(TWO)
     assert slot_texts(TWO)[6:] == ["nothing", "nothing"]
