@@ -31,8 +31,9 @@ def by_options(rows: Sequence[Example], settings: Inference, variant: str, ask: 
     for options in settings.options if shown else ():
         asked = [_question(row, options, known) for row, known in zip(shown, chosen, strict=True)]
         answered = ask(asked, _settings(settings)).predictions
+        words: dict[str, str] = dict(zip(OPTION_LETTERS, options.words, strict=False))
         for place, prediction in enumerate(answered):
-            word = options.words[OPTION_LETTERS.index(prediction.ranked or LETTERS[0])]
+            word = words[prediction.ranked]
             chosen[place][options.name] = word
             texts[place].append(options.answer.format(word=word))
     return [
@@ -44,18 +45,8 @@ def by_options(rows: Sequence[Example], settings: Inference, variant: str, ask: 
 
 def _settings(settings: Inference) -> Inference:
     """Whole texts ranked once after a prompt that stands in the question."""
-    return settings.model_copy(
-        update={
-            "describe_prompt": "",
-            "answer_prompt": "{question}",
-            "further_prompts": {},
-            "ranking": "texts",
-            "free_generation": False,
-            "circular": False,
-            "ablations": (),
-            "options": (),
-        }
-    )
+    asking = settings.by_prompt("{question}")
+    return asking.model_copy(update={"ranking": "texts", "free_generation": False})
 
 
 def _question(row: Example, options: WordOptions, chosen: dict[str, str]) -> Example:

@@ -45,7 +45,7 @@ class ReadingOut:
         )
         for place, span in zip(asked, spans, strict=True):
             said = answers.predictions[place]
-            answers.predictions[place] = _read(said, span.text if span else "")
+            answers.predictions[place] = _read(said, span.text.strip() if span else "")
         return answers
 
 

@@ -100,6 +100,16 @@ class Inference(Section):
         """How rows of a task are asked; `answer_prompt` but for those that are mixed in."""
         return self.further_prompts.get(task, self.answer_prompt)
 
+    def once(self) -> Self:
+        """The same, each row asked once and answered in words: other ways of asking are for scores."""
+        plainly = {"free_generation": True, "circular": False, "ablations": (), "options": ()}
+        return self.model_copy(update={**plainly, "closed_answers": ()})
+
+    def by_prompt(self, prompt: str) -> Self:
+        """The same for rows of which no stage but this prompt asks, each once."""
+        one_stage = {"describe_prompt": "", "answer_prompt": prompt, "further_prompts": {}}
+        return self.once().model_copy(update=one_stage)
+
     @property
     def modes(self) -> tuple[str, ...]:
         """Ways in which rows are asked besides the usual one."""

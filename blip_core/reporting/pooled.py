@@ -110,7 +110,7 @@ def show_pooled(console: Console, pooled: Pooled) -> None:
     seeds = [f"seed {seed}" for seed in pooled.seeds]
     console.print()
     if pooled.findings:
-        console.print(_table(["finding", *seeds, "pooled (95 %)", "p adj."], map(_finding, pooled.findings)))
+        console.print(_table(["finding", *seeds, "pooled", "p adj."], map(_finding, pooled.findings)))
     if pooled.variants:
         console.print(_table(["variant", *seeds, "mean", "spread"], map(_score, pooled.variants.items())))
     for sentence in pooled_sentences(pooled):
@@ -122,7 +122,7 @@ def show_pooled(console: Console, pooled: Pooled) -> None:
 def _table(headings: Sequence[str], rows: Any) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for place, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if place else "left", no_wrap=bool(place))
+        table.add_column(heading, justify="right" if place else "left", no_wrap=bool(place), overflow="fold")
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     return table
@@ -133,17 +133,14 @@ def _finding(one: PooledFinding) -> list[str]:
     return [
         one.name,
         *map(_cell, one.by_seed),
-        _cell_of(pooled, difference_of(pooled)),
+        _cell(pooled),
         p_words(pooled.p_adjusted),
     ]
 
 
 def _cell(finding: Finding) -> str:
-    return _cell_of(finding, amount(finding, finding.difference))
-
-
-def _cell_of(finding: Finding, told: str) -> str:
-    return f"{_MARKS[finding.holds]} {told.replace(' points', '')}"
+    """Its difference; the interval stands in the sentence below, where there is room."""
+    return f"{_MARKS[finding.holds]} {amount(finding, finding.difference).replace(' points', '')}"
 
 
 def _score(named: tuple[str, PooledVariant]) -> list[str]:

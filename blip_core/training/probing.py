@@ -15,7 +15,7 @@ from blip_core.records import Example, example_schema
 from blip_core.scoring.measurement import answers_of
 from blip_core.scoring.measures import measure_named
 from blip_core.store import read_rows, write_rows
-from blip_core.training.sampling import PLAINLY, undisturbed
+from blip_core.training.sampling import undisturbed, while_training
 
 _PROBES = "probes.json"
 
@@ -114,9 +114,10 @@ class Prober:
         return self._mean(probe) if judged is None else judged
 
     def _mean(self, probe: ProbedRows) -> float:
-        asking = probe.asking.model_copy(update=PLAINLY)
         with undisturbed(self._bundle.model, self._bundle.device):
-            said = predict(self._bundle, probe.examples, asking, "", states=self._states)
+            said = predict(
+                self._bundle, probe.examples, while_training(probe.asking), "", states=self._states
+            )
         values = measure_named(probe.measure).values(answers_of(said))
         known = [value for value in values if value is not None]
         if not known:

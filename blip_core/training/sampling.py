@@ -43,17 +43,12 @@ class Sample:
         return asdict(self)
 
 
-# Letters and free text once, by the weights as they are trained; rotations and the like are for scores.
-PLAINLY = {
-    "ranking": "letters",
-    "free_generation": True,
-    "circular": False,
-    "ablations": (),
-    "options": (),
-    "dense": "never",
-}
-
 OnSamples = Callable[[Sequence[Sample]], None]
+
+
+def while_training(asking: Inference) -> Inference:
+    """How rows are asked on the way: once, by the weights as they are trained, letters ranked."""
+    return asking.once().model_copy(update={"ranking": "letters", "dense": "never"})
 
 
 def ignore_samples(samples: Sequence[Sample]) -> None:
@@ -89,7 +84,7 @@ class Sampler:
         self._bundle = bundle
         self._examples = list(examples)
         self._states = states
-        self._settings = prompts.model_copy(update=PLAINLY)
+        self._settings = while_training(prompts)
 
     def sample(self, step: int) -> list[Sample]:
         """Describe and answer every row as the model is now; the training goes on as if nothing had been.

@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -137,14 +137,14 @@ def judging_identity(recipe: Recipe) -> dict[str, Any]:
 def judging_models(recipe: Recipe) -> Iterator[tuple[PictureTextScorer | None, Embedder | None]]:
     """The models that look at written texts, closed behind their work; None for one that is not named."""
     named = recipe.judging
-    scorer = _scorer(recipe, named.scorer) if named.scorer else None
-    embedder = _embedder(recipe, named.embedder) if named.embedder else None
-    try:
+    with ExitStack() as opened:
+        scorer = _scorer(recipe, named.scorer) if named.scorer else None
+        if scorer:
+            opened.callback(scorer.close)
+        embedder = _embedder(recipe, named.embedder) if named.embedder else None
+        if embedder:
+            opened.callback(embedder.close)
         yield scorer, embedder
-    finally:
-        for model in (scorer, embedder):
-            if model is not None:
-                model.close()
 
 
 def _scorer(recipe: Recipe, checkpoint: Checkpoint) -> PictureTextScorer:
@@ -172,14 +172,9 @@ class _AdapterLabeller:
         variant = Variant(name=annotation.drafts_by, role="base", model=recipe.finetune.base, adapter=True)
         bundle = load_variant(recipe, variant, adapter)
         self._model: LoadedModel | None = LoadedModel(bundle, variant_states(recipe, variant, bundle), "")
-        self._settings = inference_settings(recipe).model_copy(
+        asking = inference_settings(recipe).by_prompt(f"{{question}}{IMAGE_MARK}{{context}}")
+        self._settings = asking.model_copy(
             update={
-                "describe_prompt": "",
-                "answer_prompt": f"{{question}}{IMAGE_MARK}{{context}}",
-                "further_prompts": {},
-                "circular": False,
-                "ablations": (),
-                "free_generation": True,
                 "max_new_tokens": annotation.max_new_tokens,
                 "min_new_tokens": 0,
                 "batch_size": annotation.batch_size,

@@ -98,8 +98,6 @@ def since_the_base(
 def _judging(recipe: Recipe, probe: Probe) -> Recipe:
     """The recipe as if the rows of a probe were its own; the same in all phases."""
     prompt = kind_of(probe.task).prompt if probe.prompt is None else probe.prompt
-    asking = inference_settings(recipe).model_copy(
-        update={"describe_prompt": "", "answer_prompt": prompt, "further_prompts": {}}
-    )
+    asking = inference_settings(recipe).by_prompt(prompt)
     view = {"task": probe.task, "stages": 1, "evaluation": probe.rows, "inference": asking}
     return recipe.model_copy(update=view)

@@ -38,14 +38,4 @@ def sheet_rows(recipe: Recipe, dataset: Path | None) -> list[Example]:
 
 def asking_sheet(recipe: Recipe) -> Inference:
     """A prompt of the sheet is the whole prompt, and what is written is shown."""
-    return inference_settings(recipe).model_copy(
-        update={
-            "describe_prompt": "",
-            "answer_prompt": "{question}",
-            "further_prompts": {},
-            "closed_answers": (),
-            "circular": False,
-            "ablations": (),
-            "options": (),
-        }
-    )
+    return inference_settings(recipe).by_prompt("{question}")

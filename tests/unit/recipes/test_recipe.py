@@ -4,7 +4,9 @@ import pytest
 
 from blip_core.kinds import kind_of
 from blip_core.recipes import load_recipe
+from blip_core.recipes.inference import Inference
 from blip_core.recipes.phases import WHOLE
+from blip_core.recipes.word_options import WordOptions
 
 
 def of(*overrides: str):
@@ -43,3 +45,10 @@ def test_a_phase_has_stages_of_its_own(stages: int):
     own = f", {prompts}, finetune={{describe_share=0.0}}" if stages == 1 else ""
     recipe = of(f"phases=[{{name='wide', stages={stages}{own}}}]")
     assert recipe.in_phase(recipe.phases[0]).stages == stages
+
+
+def test_rows_asked_on_the_way_are_answered_in_words_whatever_the_scores_ask_for():
+    colors = WordOptions(name="color", words=("red", "blue"))
+    scored = Inference(circular=True, ablations=("blind",), closed_answers=("red", "blue"), options=(colors,))
+    assert scored.once() == Inference()
+    assert scored.by_prompt("{question}") == Inference(answer_prompt="{question}")

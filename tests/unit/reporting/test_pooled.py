@@ -28,10 +28,18 @@ def test_the_table_shows_each_seed_and_all_together(pooled):
     show_pooled(console, pooled)
     said = console.file.getvalue()
     line = next(line for line in said.splitlines() if line.startswith("tuning-helps"))
-    assert line.split()[1:7] == ["✓", "+5.1", "✗", "+1.0", "✓", "+5.1"]
-    assert "✓ +3.7 (95 % +3.0 to +7.2)" in line
+    assert line.split()[1:9] == ["✓", "+5.1", "✗", "+1.0", "✓", "+5.1", "✓", "+3.7"]
+    assert "+3.7 points (95 % +3.0 to +7.2)" in said
     variant = next(line for line in said.splitlines() if line.startswith("finetuned"))
     assert variant.split()[2:] == ["76.3", "66.3", "76.3", "73.0", "5.8"]
+
+
+@pytest.mark.parametrize("name", ["color-is-told-by-enhancing", "material-is-told-by-enhancing"])
+def test_no_name_of_a_finding_is_cut_on_a_usual_terminal(pooled, name):
+    console = Console(file=io.StringIO(), width=80)
+    show_pooled(console, replace(pooled, findings=(replace(pooled.findings[0], name=name),)))
+    line = next(line for line in console.file.getvalue().splitlines() if line.startswith(name))
+    assert line.split()[7:9] == ["✓", "+3.7"]
 
 
 def test_a_sentence_says_in_how_many_seeds_a_finding_holds(pooled):
