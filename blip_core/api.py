@@ -85,7 +85,7 @@ def load_model(recipe: Recipe, variant: str = "", adapter: str | Path | None = N
         raise RecipeError(
             f"variant {chosen.name} carries an adapter: name its folder, as `foundry adapters` lists them"
         )
-    return Model(load_variant(recipe, chosen, folder), recipe, chosen.name)
+    return Model(load_variant(recipe, chosen, folder), recipe, chosen.name, chosen.answer_prompt)
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,13 @@ class Model:
         bundle: the model with its processor.
         recipe: its prompts, lengths and modes.
         name: that its answers carry.
+        prompt: its own, for rows of the recipe's kind; empty, the recipe's.
     """
 
     bundle: "Blip2Bundle"
     recipe: Recipe
     name: str
+    prompt: str = ""
 
     def answer(self, picture: str | Path, question: str = "", options: Sequence[str] = ()) -> Prediction:
         """Choose one of two to ten options, answer a question freely, or caption the picture.
@@ -121,6 +123,8 @@ class Model:
 
         kind = self._kind(question, options)
         asking = inference_settings(asked_as(self.recipe, kind))
+        if self.prompt and kind is self.recipe.kind:
+            asking = asking.model_copy(update={"answer_prompt": self.prompt})
         row = _row(kind.name, Path(picture).expanduser(), question, options)
         return predict(self.bundle, [row], asking, self.name)[0]
 

@@ -10,7 +10,7 @@ from blip_core.recipes import Recipe
 from blip_core.recipes.columns import AnswersRead
 from blip_core.reporting.submission import check_out
 from blip_core.store import ArtifactRef
-from blip_core.wiring import asked_as, kind_for, table_of
+from blip_core.wiring import as_answering, asked_as, kind_for, table_of
 from flows.failures import show_failure
 from flows.forms import DEFAULT_PROFILE, DEFAULT_RECIPE, ProfileChoice, RecipeChoice, resolve
 from flows.phases import Phases
@@ -62,6 +62,7 @@ def predict(
     own = {} if answerer.phase is None else {answerer.phase: own_adapter(resolved, answerer.phase)}
     inputs = answerer.inputs(own)
     rows, asking = open_table(resolved, table, images, columns, answers, encoding)
+    inputs["variant"] = as_answering(inputs["variant"], resolved, asking)
     with recorded(asking, "predict") as recorder:
         answered = answer_table(recipe=asking, table=rows, **inputs)
         keep_variants(recorder, [answerer])

@@ -12,7 +12,7 @@ Environment variables are read here and nowhere else:
 """
 
 from blip_core.wiring.annotating import judging_identity, judging_models, step_identity, step_models
-from blip_core.wiring.asking import asked_as, kind_for, table_of
+from blip_core.wiring.asking import as_answering, asked_as, kind_for, table_of
 from blip_core.wiring.checkpoints import check_checkpoints, checkpoint_identity, locate_checkpoint, pinned
 from blip_core.wiring.environment import (
     PREFECT_DATABASE,
@@ -61,6 +61,7 @@ __all__ = [
     "Workplace",
     "adapter_folder",
     "adapter_identity",
+    "as_answering",
     "ask_server",
     "asked_as",
     "asking",

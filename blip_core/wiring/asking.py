@@ -8,7 +8,7 @@ from pathlib import Path
 
 from blip_core.errors import TableError
 from blip_core.kinds import KINDS, Kind
-from blip_core.recipes import Recipe
+from blip_core.recipes import AnyVariant, Recipe, Variant
 from blip_core.wiring.places import workplace
 
 _LISTED = "listed"  # folders of pictures as tables, below the home
@@ -63,6 +63,13 @@ def asked_as(recipe: Recipe, kind: Kind) -> Recipe:
         }
     )
     return recipe.model_copy(update={"task": kind.name, "stages": 1, "inference": inference})
+
+
+def as_answering(variant: AnyVariant, own: Recipe, asking: Recipe) -> AnyVariant:
+    """A variant that answers rows as they are asked: its own prompt is meant for the kind of its recipe's."""
+    if not isinstance(variant, Variant) or asking.task == own.task:
+        return variant
+    return variant.model_copy(update={"answer_prompt": ""})
 
 
 def _learnt_prompt(recipe: Recipe, kind: Kind) -> str:

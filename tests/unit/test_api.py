@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -71,6 +72,17 @@ def test_a_picture_that_nothing_is_asked_about_is_captioned(model, picture):
     said = model.answer(picture)
 
     assert len(said.generated.split()) > 1
+
+
+def test_a_prompt_of_a_variants_own_is_for_rows_of_the_recipes_kind_alone(model, picture):
+    terse = replace(model, prompt="{question} A. {a} B. {b}")
+
+    def differs(*asked):
+        return terse.answer(picture, *asked).to_row() != model.answer(picture, *asked).to_row()
+
+    assert differs("What is it?", OPTIONS)
+    assert not differs("What place is it?")
+    assert not differs()
 
 
 @pytest.mark.parametrize(("question", "options"), [("", OPTIONS), ("What?", ["one"]), ("What?", ["x"] * 11)])

@@ -14,6 +14,7 @@ import sqlalchemy
 from blip_core import wiring
 from blip_core.errors import CheckpointError, PlaceError, RecipeError, TableError
 from blip_core.inference.prompting import answer_prompt
+from blip_core.kinds import KINDS
 from blip_core.pocket.composer import Composer
 from blip_core.prefetching import LockedCheckpoint
 from blip_core.recipes import Checkpoint, load_recipe
@@ -210,6 +211,16 @@ def test_tables_without_options_can_be_run(album, task, head, row):
 def test_a_table_without_what_is_to_be_learnt_is_refused_before_any_work(album, task, head, row, words):
     with pytest.raises(TableError, match=words):
         wiring.check_can_run(with_task(task, free_table(album / "free.csv", head, row)))
+
+
+@pytest.mark.parametrize(("kind", "prompt"), [("mcq", "{question} Quick:"), ("caption", ""), ("vqa", "")])
+def test_a_prompt_of_a_variants_own_is_for_rows_of_the_recipes_kind_alone(kind, prompt):
+    recipe = load_recipe("gallery-vqa", "pocket")
+    quick = recipe.variants[-1].model_copy(update={"answer_prompt": "{question} Quick:"})
+
+    answering = wiring.as_answering(quick, recipe, wiring.asked_as(recipe, KINDS[kind]))
+
+    assert (answering.name, answering.answer_prompt) == (quick.name, prompt)
 
 
 def test_bundled_questions_to_which_one_answer_is_right_judge_free_answers_too():
