@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from blip_core.errors import TableError
-from blip_core.records import Row
+from blip_core.records import Example, Row
 
 RowType = TypeVar("RowType", bound=Row)
+
+_PICTURE = "image"
 
 
 def rows_where(path: Path, record: type[RowType], column: str, value: str) -> list[RowType]:
@@ -45,6 +47,26 @@ def read_column(path: Path, column: str) -> list[str]:
     with _opened(path) as file:
         found: list[str] = file.read(columns=[column]).column(column).to_pylist()
     return found
+
+
+def iter_texts(path: Path) -> Iterator[Example]:
+    """The examples of one file with empty pictures, which are not read.
+
+    Raises:
+        TableError: The file is missing or damaged, or holds something else.
+    """
+    with _opened(path) as file:
+        columns = [name for name in file.schema_arrow.names if name != _PICTURE]
+        for number in range(file.num_row_groups):
+            for row in file.read_row_group(number, columns=columns).to_pylist():
+                yield _without_picture(path, row)
+
+
+def _without_picture(path: Path, row: dict[str, Any]) -> Example:
+    try:
+        return Example.from_row(row | {_PICTURE: {"bytes": b"", "path": None}})
+    except TypeError as error:
+        raise TableError(f"{path} holds no examples: {error}") from error
 
 
 @contextmanager

@@ -20,13 +20,22 @@ def read_split(folder: Path, split: Split) -> list[Example]:
     Raises:
         TableError: The folder holds no such split, or not all of its files, or one cannot be read.
     """
+    return [example for path in split_files(folder, split) for example in read_examples(path)]
+
+
+def split_files(folder: Path, split: Split) -> list[Path]:
+    """The files of one split of a dataset folder, in order.
+
+    Raises:
+        TableError: The folder holds no such split, or not all of its files.
+    """
     paths = sorted((folder / DATA).glob(f"{split}-*-of-*.parquet"))
     if not paths:
         raise TableError(f"{folder} holds no split {split}: expected {DATA}/{split}-00000-of-0000N.parquet")
     expected = [file_name(split, number, len(paths)) for number in range(len(paths))]
     if [path.name for path in paths] != expected:
         raise TableError(f"{folder}: files of the split {split} are missing or surplus; found {len(paths)}")
-    return [example for path in paths for example in read_examples(path)]
+    return paths
 
 
 def taught(rows: Sequence[Example], references: References) -> list[Example]:

@@ -4,11 +4,6 @@ LoRA's update is added to the weight it sits on, W + (alpha / r) B A; parts trai
 the base's. That is done in float32 and checked against base and adapter; rounding to a smaller type is last.
 """
 
-import errno
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -21,21 +16,18 @@ from torch import Tensor
 
 from blip_core import strict_json
 from blip_core.adapter_card import CARD, CONFIG, read_facts
-from blip_core.errors import CheckpointError, PlaceError
+from blip_core.errors import CheckpointError
 from blip_core.modeling.adapters import check_adapter_folder, load_adapter
 from blip_core.modeling.backbones import Backbone, backbone_of
 from blip_core.modeling.checkpoints import check_checkpoint_folder, read_json
 from blip_core.modeling.loading import Blip2Bundle, load_blip2, without_bars
 from blip_core.modeling.transformers4 import part_head, write_for_both
 from blip_core.recipes.checkpoint import Checkpoint, Dtype
-from blip_core.store.durable import sync_tree
+from blip_core.store.out_folder import check_empty, published_folder
 
 TOLERANCE = 1e-4
 """How far logits may move through merging in float32, as a share of the largest logit."""
 
-_UNFINISHED = ".unfinished-"
-_FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
-_READABLE = 0o755  # a temporary folder is its maker's alone
 _PROBE_SEED = 0
 _PROBE_TOKENS = 8
 
@@ -87,18 +79,6 @@ def adapter_base(adapter: Path) -> Checkpoint:
         ) from error
 
 
-def check_empty(out: Path) -> None:
-    """Refuse a place that holds something.
-
-    Raises:
-        PlaceError: It is a file, or a folder with something in it.
-    """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise PlaceError(
-            f"{out} is not empty, and nothing is overwritten; name a folder that is new or empty"
-        )
-
-
 def merge_adapter(
     adapter: Path, base: Checkpoint, base_folder: Path, out: Path, dtype: Dtype = "float32"
 ) -> Merged:
@@ -132,7 +112,7 @@ def merge_adapter(
         raise CheckpointError(f"in {dtype} the merged model overflows; choose bfloat16 or float32")
     parameters = sum(parameter.numel() for parameter in blip2.parameters())
     merged = Merged(out, base.id, dtype, parameters, difference, rounding)
-    with _published(out) as folder:
+    with published_folder(out) as folder:
         _save(tuned, blip2, folder)
         (folder / CARD).write_text(_card(merged, tuned.backbone, base, adapter), encoding="utf-8")
         check_checkpoint_folder(folder)
@@ -175,33 +155,16 @@ def _share(before: Tensor, after: Tensor) -> float:
 
 @without_bars()
 def _save(tuned: Blip2Bundle, blip2: Any, folder: Path) -> None:
-    blip2.save_pretrained(folder)
+    try:
+        blip2.save_pretrained(folder)
+    except SafetensorError as error:  # how safetensors tells of a full disk
+        raise OSError(str(error)) from error
     tuned.processor.save_pretrained(folder)
     # Ours is loaded by a subclass, which nobody else has.
     path = folder / "config.json"
     config = read_json(path) | {"architectures": [tuned.backbone.architecture]}
     path.write_text(strict_json.dumps(config, indent=2) + "\n", encoding="utf-8")
     write_for_both(folder)
-
-
-@contextmanager
-def _published(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that takes its place when all went well, and else goes."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}{_UNFINISHED}", dir=out.parent))
-    except OSError as error:
-        raise PlaceError(f"{out} cannot be written: {error.strerror}; name another folder") from error
-    try:
-        yield folder
-        folder.chmod(_READABLE)
-        sync_tree(folder)
-        folder.replace(out)
-    except (OSError, SafetensorError) as error:
-        reason = "its disk is full" if getattr(error, "errno", None) in _FULL_DISK else str(error)
-        raise PlaceError(f"{out} cannot be written: {reason}; nothing of it was kept") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _card(merged: Merged, backbone: Backbone, base: Checkpoint, adapter: Path) -> str:

@@ -6,10 +6,10 @@ import io
 from PIL import Image
 
 from blip_core.images import decode_picture
+from blip_core.images.media import media_type
 
 SIDES_PX = (320, 256, 192, 128, 96, 64)  # the longer side, tried in turn
 _JPEG_QUALITY = 80
-_MEDIA_TYPES = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg", b"RIFF": "image/webp"}
 
 
 def picture_uri(data: bytes, max_bytes: int, name: str = "the picture") -> str:
@@ -34,12 +34,6 @@ def reduced(image: Image.Image, max_bytes: int) -> bytes:
 def data_uri(data: bytes, kind: str) -> str:
     """Bytes of a media type as a `data:` address."""
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
-
-
-def media_type(data: bytes) -> str:
-    """What an encoded picture is, by its first bytes."""
-    known = (kind for start, kind in _MEDIA_TYPES.items() if data.startswith(start))
-    return next(known, "image/png")
 
 
 def _jpeg(image: Image.Image, side_px: int) -> bytes:

@@ -15,6 +15,7 @@ from flows.cli.commands.compare import compare
 from flows.cli.commands.dataset import dataset
 from flows.cli.commands.datasets import datasets
 from flows.cli.commands.doctor import doctor
+from flows.cli.commands.export import export
 from flows.cli.commands.finetune import finetune
 from flows.cli.commands.merge import merge
 from flows.cli.commands.plan import plan
@@ -57,7 +58,7 @@ def program(
     """What stands before a command; the help of the program is the one that `app` was given."""
 
 
-for work in (run, dataset, finetune, compare, predict, merge, push):
+for work in (run, dataset, finetune, compare, predict, merge, push, export):
     app.command(rich_help_panel="Work")(work)
 for look in (datasets, adapters, trace, recipes, show, ui):
     app.command(rich_help_panel="Look")(look)

@@ -53,7 +53,8 @@ def _merge(adapter: str, out: Path, dtype: Dtype) -> dict[str, Any]:
     from flows.variants.named_adapter import named_adapter
 
     found = named_adapter(adapter)
-    from blip_core.modeling.merging import adapter_base, check_empty, merge_adapter
+    from blip_core.modeling.merging import adapter_base, merge_adapter
+    from blip_core.store.out_folder import check_empty
 
     target = out.expanduser().absolute()
     check_empty(target)

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from blip_core.errors import TableError
-from blip_core.reporting.pictures import SIDES_PX, media_type, picture_uri
+from blip_core.images.media import media_type
+from blip_core.reporting.pictures import SIDES_PX, picture_uri
 
 
 def opened(uri):
