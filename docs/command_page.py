@@ -1,6 +1,6 @@
 """The reference page of the command line."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, get_args
 
@@ -18,6 +18,7 @@ from blip_core.reporting.summary import (
     VariantSummary,
 )
 from flows.cli.app import app
+from flows.cli.default_command import DEFAULT
 
 PROGRAM = "foundry"
 EXAMPLE = "Example:"
@@ -43,7 +44,10 @@ _SUMMARY_TOP = """## What `--json` gives
 def command_page() -> str:
     """The whole page, as Markdown."""
     commands = all_commands()
-    index = [f"| [`{name}`](#foundry-{name}) | {_first_line(one)} |" for name, one in commands.items()]
+    index = [
+        f"| [`{name}`](#foundry-{name.replace(' ', '-')}) | {_first_line(one)} |"
+        for name, one in commands.items()
+    ]
     contents = "\n".join(["| command | |", "|---|---|", *index])
     return "\n\n".join([_TOP, contents, *map(_command, commands, commands.values()), _summary()]) + "\n"
 
@@ -53,7 +57,16 @@ def all_commands() -> dict[str, TyperCommand]:
     group = typer.main.get_command(app)
     if not isinstance(group, TyperGroup):
         raise TypeError("the program has a single command")
-    return {name: one for name, one in group.commands.items() if isinstance(one, TyperCommand)}
+    return dict(_below(group, ""))
+
+
+def _below(group: TyperGroup, path: str) -> Iterator[tuple[str, TyperCommand]]:
+    """Commands of a group; its default stands under the group's own name."""
+    for name, one in group.commands.items():
+        if isinstance(one, TyperGroup):
+            yield from _below(one, f"{path}{name} ")
+        elif isinstance(one, TyperCommand):
+            yield (path + name).removesuffix(f" {DEFAULT}"), one
 
 
 def _command(name: str, command: TyperCommand) -> str:

@@ -1,23 +1,21 @@
 """The card of a dataset: what it holds, how it was made, what was refused and why."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from blip_core import strict_json
+from blip_core.dataset.markdown import markdown_table
 from blip_core.kinds import kind_of
 from blip_core.recipes import Recipe
 from blip_core.records import Example, Rejection, Split
 
 CARD = "README.md"
 SAMPLE_ROWS = 5
-SAMPLE_CHARACTERS = 160
 
 _SIZE_CATEGORIES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _LARGEST = "n>1M"
-_MARKDOWN = re.compile(r"[\\|`\[\]]")  # cells, code, links and pictures
 _NO_LICENCE = (
     "None is stated. The rows were made by models; the licences of the checkpoints named under Provenance "
     "say what may be done with their output."
@@ -40,10 +38,12 @@ def write_card(
         f"# {recipe.title}\n",
         f"{total:,} {kind_of(recipe.task).rows_are}, made by the recipe `{recipe.name}`"
         + (f" on the profile `{recipe.profile}`.\n" if recipe.profile else ".\n"),
-        "## Splits\n\n" + _table(("split", "rows"), [(name, len(found)) for name, found in rows.items()]),
+        "## Splits\n\n"
+        + markdown_table(("split", "rows"), [(name, len(found)) for name, found in rows.items()]),
         _how_to_load(),
         "## Refused rows\n\n" + _refused(rejections),
-        "## Provenance\n\n" + _table(("what", "value"), sorted((k, _value(v)) for k, v in told.items())),
+        "## Provenance\n\n"
+        + markdown_table(("what", "value"), sorted((k, _value(v)) for k, v in told.items())),
         f"## Licence\n\n{provenance.get('licence', _licence(recipe))}\n",
         "## Samples\n\n" + _samples(rows["train"]),
     ]
@@ -62,13 +62,17 @@ def _front_matter(recipe: Recipe, rows: Mapping[Split, int]) -> str:
     files = "".join(
         f"  - split: {split}\n    path: data/{split}-*.parquet\n" for split, count in rows.items() if count
     )
-    total = sum(rows.values())
-    size = next((name for limit, name in _SIZE_CATEGORIES if total < limit), _LARGEST)
+    size = size_category(sum(rows.values()))
     return (
         f"---\npretty_name: {strict_json.dumps(recipe.title)}\nlicense: other\n"
         f"task_categories:\n- {kind_of(recipe.task).hub_category}\nsize_categories:\n- {size}\n"
         f"{_tags(recipe)}configs:\n- config_name: default\n  data_files:\n{files}---\n"
     )
+
+
+def size_category(rows: int) -> str:
+    """How large a dataset is, in the hub's words."""
+    return next((name for limit, name in _SIZE_CATEGORIES if rows < limit), _LARGEST)
 
 
 def _tags(recipe: Recipe) -> str:
@@ -88,31 +92,20 @@ def _refused(rejections: Iterable[Rejection]) -> str:
     if not counts:
         return "None.\n"
     lines = [(stage, reason, count) for (stage, reason), count in sorted(counts.items())]
-    return _table(("stage", "reason", "rows"), lines) + "\nEach with its detail in `rejects.parquet`.\n"
+    return (
+        markdown_table(("stage", "reason", "rows"), lines) + "\nEach with its detail in `rejects.parquet`.\n"
+    )
 
 
 def _samples(rows: Sequence[Example]) -> str:
     step = max(1, len(rows) // SAMPLE_ROWS)
     chosen = rows[::step][:SAMPLE_ROWS]
-    return _table(("id", "description", "question", "options", "answer"), map(_sample, chosen))
+    return markdown_table(("id", "description", "question", "options", "answer"), map(_sample, chosen))
 
 
 def _sample(row: Example) -> tuple[str, ...]:
     kind = kind_of(row.task)
     return row.id, row.description, row.question, kind.options_shown(row), kind.answer(row)
-
-
-def _table(heads: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
-    rule = ["---"] * len(heads)
-    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in (heads, rule, *lines))
-
-
-def _cell(value: object) -> str:
-    """Text of one cell: on one line, and with nothing that ends the cell or turns into markup."""
-    text = " ".join(str(value).split())
-    if len(text) > SAMPLE_CHARACTERS:
-        text = text[:SAMPLE_CHARACTERS].rstrip() + " …"
-    return _MARKDOWN.sub(r"\\\g<0>", text.replace("&", "&amp;").replace("<", "&lt;"))
 
 
 def _value(value: Any) -> str:

@@ -13,7 +13,7 @@ from blip_core.errors import FoundryError
 from flows.cli.commands.adapters import adapters
 from flows.cli.commands.compare import compare
 from flows.cli.commands.dataset import dataset
-from flows.cli.commands.datasets import datasets
+from flows.cli.commands.datasets_group import group as datasets
 from flows.cli.commands.doctor import doctor
 from flows.cli.commands.export import export
 from flows.cli.commands.finetune import finetune
@@ -60,7 +60,8 @@ def program(
 
 for work in (run, dataset, finetune, compare, predict, merge, push, export):
     app.command(rich_help_panel="Work")(work)
-for look in (datasets, adapters, trace, recipes, show, ui):
+app.add_typer(datasets, name="datasets", rich_help_panel="Look")
+for look in (adapters, trace, recipes, show, ui):
     app.command(rich_help_panel="Look")(look)
 for prepare in (plan, doctor, prefetch, pretrain_pocket):
     app.command(rich_help_panel="Prepare")(prepare)

@@ -19,8 +19,8 @@ LARGE = (".safetensors", ".bin", ".gguf", ".ckpt", ".h5")  # what the hub keeps 
 
 _INFO = re.compile(r"/api/models/(?P<name>[^/]+/[^/]+)(/revision/(?P<revision>[^/]+))?")
 _FILE = re.compile(r"/(?P<name>[^/]+/[^/]+)/resolve/(?P<commit>[^/]+)/(?P<file>.+)")
-_PREUPLOAD = re.compile(r"/api/models/(?P<name>[^/]+/[^/]+)/preupload/main")
-_COMMIT = re.compile(r"/api/models/(?P<name>[^/]+/[^/]+)/commit/main")
+_PREUPLOAD = re.compile(r"/api/(models|datasets)/(?P<name>[^/]+/[^/]+)/preupload/main")
+_COMMIT = re.compile(r"/api/(models|datasets)/(?P<name>[^/]+/[^/]+)/commit/main")
 _CDN = re.compile(r"/cdn/(?P<sha256>[0-9a-f]{64})")
 _RANGE = re.compile(r"bytes=(\d+)-")
 
@@ -54,6 +54,8 @@ class StandIn:
         login: who may write shows this token.
         sent: files that were uploaded, by `owner/name`.
         private: repositories that were made private.
+        datasets: repositories that were made for datasets.
+        refuses_card: what the card is found wrong for; empty, it is fine.
         asked: the paths that were asked for, a range behind each that had one.
         tokens: by path, what was shown as a login.
         store: address of another host that large files come from; empty, this one.
@@ -68,6 +70,8 @@ class StandIn:
     login: str = "hf_stand_in"
     sent: dict[str, dict[str, bytes]] = field(default_factory=dict)
     private: set[str] = field(default_factory=set)
+    datasets: set[str] = field(default_factory=set)
+    refuses_card: str = ""
     url: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
     store: str = ""
@@ -110,6 +114,9 @@ def serving() -> Iterator[StandIn]:
                 self.send(503, b"", True)
             elif self.headers.get("Authorization") != f"Bearer {hub.login}":
                 self.refuse(401, "")
+            elif path == "/api/validate-yaml" and hub.refuses_card:
+                content = {"errors": [{"message": hub.refuses_card}]}
+                self.send(400, json.dumps(content).encode(), True, {"Content-Type": "application/json"})
             else:
                 answer = self.written(path, [json.loads(line) for line in body.splitlines()])
                 self.send(200, json.dumps(answer).encode(), True, {"Content-Type": "application/json"})
@@ -119,6 +126,7 @@ def serving() -> Iterator[StandIn]:
             if path == "/api/repos/create":
                 name = f"{said[0]['organization']}/{said[0]['name']}"
                 hub.sent.setdefault(name, {})
+                hub.datasets |= {name} if said[0].get("type") == "dataset" else set()
                 hub.private |= {name} if said[0].get("visibility") == "private" else set()
                 return {"url": f"{hub.url}/{name}"}
             if _PREUPLOAD.fullmatch(path):

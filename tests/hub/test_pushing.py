@@ -10,9 +10,10 @@ import pytest
 
 from blip_core.errors import CheckpointError, HubAway, UserMistake
 from blip_core.modeling import attach_adapter, load_adapter, load_blip2, save_adapter
-from blip_core.modeling.pushing import plan_upload, push
+from blip_core.modeling.pushing import plan_upload
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.finetune import Adapter
+from blip_core.uploading import push
 from flows.cli.commands.push import push as push_command
 
 NAME = "owner/adapter"
@@ -27,7 +28,7 @@ def adapter(tiny_blip2, tmp_path) -> Path:
 
 @pytest.fixture
 def login(stand_in, monkeypatch) -> None:
-    monkeypatch.setattr("blip_core.modeling.pushing.get_token", lambda: stand_in.login)
+    monkeypatch.setattr("blip_core.uploading.get_token", lambda: stand_in.login)
     monkeypatch.setenv("HF_TOKEN", stand_in.login)
 
 
@@ -67,7 +68,7 @@ def test_another_card_takes_the_place_of_the_folders_own(adapter, stand_in, tmp_
 
 
 def test_without_a_login_it_says_how_to_log_in(adapter, stand_in, monkeypatch):
-    monkeypatch.setattr("blip_core.modeling.pushing.get_token", lambda: None)
+    monkeypatch.setattr("blip_core.uploading.get_token", lambda: None)
 
     with pytest.raises(UserMistake, match="hf auth login"):
         push(plan_upload(adapter, NAME, is_private=False), stand_in.url)
@@ -75,7 +76,7 @@ def test_without_a_login_it_says_how_to_log_in(adapter, stand_in, monkeypatch):
 
 
 def test_a_login_that_may_not_write_is_told_so(adapter, stand_in, monkeypatch):
-    monkeypatch.setattr("blip_core.modeling.pushing.get_token", lambda: "hf_other")
+    monkeypatch.setattr("blip_core.uploading.get_token", lambda: "hf_other")
     monkeypatch.setenv("HF_TOKEN", "hf_other")
 
     with pytest.raises(UserMistake, match=r"does not let your login write to owner/adapter \(status 401\)"):

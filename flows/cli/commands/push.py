@@ -13,7 +13,7 @@ from flows.cli.commands.merge import AdapterName
 from flows.cli.commands.options import AsJson, only_json
 
 if TYPE_CHECKING:
-    from blip_core.modeling.pushing import Upload
+    from blip_core.uploading import Upload
 
 Repository = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository of the hub.")]
 Private = Annotated[
@@ -47,7 +47,7 @@ def _push(adapter: str, repository: str, private: bool, yes: bool) -> dict[str, 
 
     go_online(workplace())
     from blip_core.modeling.pushing import plan_upload
-    from blip_core.modeling.pushing import push as upload_it
+    from blip_core.uploading import push as upload_it
     from flows.results.adapter_cards import stored_card
     from flows.variants.named_adapter import named_adapter
 

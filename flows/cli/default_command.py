@@ -1,0 +1,14 @@
+"""A command with commands below it: what names none of them is its own."""
+
+import typer
+from typer.core import TyperGroup
+
+DEFAULT = "default"
+
+
+class WithDefault(TyperGroup):
+    """Hands to the hidden default what begins neither with a command's name nor with `--help`."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        named = {name for name in self.commands if name != DEFAULT} | {"--help"}
+        return super().parse_args(ctx, args if args[:1] and args[0] in named else [DEFAULT, *args])
