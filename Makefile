@@ -9,6 +9,8 @@ PROFILE ?= pocket
 ARGS ?=
 TESTS ?= tests
 WORKERS ?= $(if $(filter tests,$(TESTS)),2,0)
+# `make test` leaves the whole runs to `make test-runs`, but works every test of a path that is named.
+SPARED := $(if $(filter tests,$(TESTS)),-m "not slow and not browser and not smollm")
 # Tests start many processes: each would compile the house anew where the environment forbids to keep what it compiled.
 KEEP_BYTECODE := PYTHONDONTWRITEBYTECODE=
 SCREENSHOTS ?= build/screenshots
@@ -61,8 +63,12 @@ ui: $(READY) ## the pages of Prefect and MLflow, on this machine only
 	@$(BIN)/foundry ui $(ARGS)
 
 .PHONY: test
-test: $(READY) ## all tests (TESTS=path, WORKERS=, ARGS=)
-	@$(KEEP_BYTECODE) $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS) $(ARGS)
+test: $(READY) ## the tests, but for whole runs (TESTS=path, WORKERS=, ARGS=)
+	@$(KEEP_BYTECODE) $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(SPARED) $(TESTS) $(ARGS)
+
+.PHONY: test-runs
+test-runs: $(READY) ## the tests that work whole runs, on servers, killed or in processes of their own (WORKERS=, ARGS=)
+	@$(KEEP_BYTECODE) $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m slow $(TESTS) $(ARGS)
 
 .PHONY: check
 check: lint types imports ## everything that needs no run of the code

@@ -1,4 +1,4 @@
-"""Grids of which `make test` works a case of each kind, and `make campaign-grids` all.
+"""Grids of which `make test` and `make test-runs` work a case of each kind, and `make campaign-grids` all.
 
 Every case of these costs a tuning, a model or a process. A case that is asked for by its name is worked.
 """

@@ -14,6 +14,8 @@ from tests.benchmarks.dataset_work import Work
 from tests.benchmarks.processors import ENTRIES
 from tests.layouts import llava15, qwen2
 
+pytestmark = pytest.mark.slow
+
 SMALL = {
     "scenes": partial(scenes, Texts(3, 2, 8, qwen2.build, "a small Qwen2")),
     "labels": partial(labels, Texts(3, 2, 8, llava15.build, "a small LLaVA")),

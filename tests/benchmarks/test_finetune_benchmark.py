@@ -9,6 +9,8 @@ from tests.benchmarks import finetune, finetune_page
 from tests.benchmarks.finetune import Case
 from tests.benchmarks.processors import ENTRIES, kind_of
 
+pytestmark = pytest.mark.slow
+
 TINY = Case(
     size="tiny-t5",
     published_size="tiny-t5",

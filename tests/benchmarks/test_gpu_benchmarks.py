@@ -1,6 +1,10 @@
 """What runs on a GPU at full size runs here on the CPU at tiny size."""
 
+import pytest
+
 from tests.benchmarks import finetune_page, gpu_finetune, gpu_inference, inference_page
+
+pytestmark = pytest.mark.slow
 
 TUNING = gpu_finetune.GpuCase(
     size="tiny-t5",

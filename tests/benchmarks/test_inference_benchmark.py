@@ -9,6 +9,8 @@ from tests.benchmarks.processors import ENTRIES
 from tests.benchmarks.random_blip2 import save_random_blip2
 from tests.benchmarks.shapes import SHAPES
 
+pytestmark = pytest.mark.slow
+
 ONE, TWO = Case("tiny-t5", 4, 1), Case("tiny-t5", 4, 2)
 TINY = Campaign(cases=(ONE, TWO), large_tower=(), ladder=TWO, batch_size=4, description_tokens=6, pairs=1)
 

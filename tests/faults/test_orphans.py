@@ -7,11 +7,8 @@ import time
 from pathlib import Path
 
 import psutil
-import pytest
 
 from tests.faults.processes import LONG_ENOUGH_SECONDS, left_over
-
-pytestmark = pytest.mark.slow
 
 A_MOMENT_SECONDS = 0.5  # until the guard knows of the server, which takes seconds to answer
 

@@ -14,6 +14,8 @@ from tests.faults.forge import Forge
 from tests.faults.instants import read_instants, times
 from tests.faults.stages import DIGESTS, NOTE, WORK
 
+pytestmark = pytest.mark.slow
+
 KINDS = {
     "scenes": "scenes",
     "pictures": "pictures",

@@ -132,7 +132,6 @@ def test_rows_are_looked_for_where_the_stages_put_them(kind, stage):
     assert import_module("tasks.rows").REJECTIONS == REJECTIONS
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server", "use_doubles")
 @pytest.mark.filterwarnings("default")
 def test_every_step_of_a_row_that_the_stages_made_is_known(home, doubles, foundry):

@@ -99,7 +99,6 @@ def test_the_same_rows_get_the_same_answers_from_every_format(tmp_path, home):
     assert all(one == said[0] for one in said[1:])
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_questions_of_two_to_ten_options_are_answered_side_by_side(tmp_path, home, prefect_server):
     from flows.predict import predict

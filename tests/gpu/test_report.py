@@ -12,7 +12,7 @@ from blip_core.planning.rates import deciding, read_rates, settings_of
 from blip_core.recipes import load_recipe
 from tests.gpu.report.parts import NAMES, parts_named
 
-pytestmark = pytest.mark.timeout(900)  # it takes one on a machine at rest
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # it takes one on a machine at rest
 
 
 @pytest.fixture(scope="module")

@@ -191,3 +191,12 @@ def test_weights_are_kept_as_safetensors(kept):
 def test_the_pocket_family_stays_small(kept):
     weights = [path for path in kept if path.suffix == ".safetensors"]
     assert sum(path.stat().st_size for path in weights) <= FAMILY_LIMIT_BYTES
+
+
+def test_no_part_of_the_suite_is_left_out_by_what_ci_runs():
+    """What `make test` spares is what `make test-runs` works, and both are run."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    run = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert {"make test", "make test-runs", "make check"} <= set(run)
+    assert re.findall(r'^SPARED := .*-m "not (\w+) and', makefile, re.MULTILINE) == ["slow"]
+    assert re.findall(r"^\t.* -m (\w+) \$\(TESTS\)", makefile, re.MULTILINE) == ["slow"]

@@ -83,6 +83,7 @@ def _save(base: Path, adapter: Adapter, folder: Path) -> Path:
     return save_adapter(bundle, folder, Checkpoint(id=str(base)))
 
 
+@pytest.mark.slow
 def test_the_lines_of_the_card_give_the_logits_that_we_get(
     saved: dict[str, Path], tiny_blip2: FolderOf, make_examples: MakeExamples, tmp_path: Path
 ) -> None:

@@ -6,6 +6,8 @@ from tests.campaigns.training.conftest import Tunings, steps_kept
 from tests.campaigns.training.damage import delete, truncate
 from tests.campaigns.training.tuning import CHECKPOINTS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("fatal_step", "resumed_at"), [(2, None), (20, 18)])
 def test_a_killed_tuning_ends_with_the_bits_of_an_undisturbed_one(

@@ -151,6 +151,7 @@ def test_every_part_learns_something(tmp_path: Path, latents: Latents) -> None:
         assert all("position_ids" in key for key in unmoved), (name, unmoved)
 
 
+@pytest.mark.slow
 def test_painter_trained_in_two_goes_can_be_assembled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

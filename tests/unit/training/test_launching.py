@@ -78,6 +78,7 @@ def make_job(
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kinds", ["a seq2seq", "every kind"])
 def test_two_processes_take_the_steps_of_one(make_job: MakeJob, tmp_path: Path, kinds: str) -> None:
     others = {
@@ -127,6 +128,7 @@ def test_two_processes_take_the_steps_of_one(make_job: MakeJob, tmp_path: Path, 
     assert (gone_on.counts.resumed_at, gone_on.curve) == (8, shared["ended"]["curve"])
 
 
+@pytest.mark.slow
 def test_a_launched_tuning_comes_back_whole(
     make_job: MakeJob, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
