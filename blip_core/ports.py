@@ -10,7 +10,7 @@ in the batch.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from enum import Enum
@@ -119,6 +119,19 @@ class Judge(Protocol):
 
     def close(self) -> None:
         """Release the model's memory."""
+        ...
+
+
+@runtime_checkable
+class HeldOutRows(Protocol):
+    """The rows that judge, for whoever keeps them out of what is learnt."""
+
+    def rows(self) -> Iterable[Example]:
+        """Each of them; of large sets they are made when they are gone through."""
+        ...
+
+    def close(self) -> None:
+        """Release what they hold."""
         ...
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from blip_core.curation.near_duplicates import LooksAlike
 from blip_core.dataset import mix, read_split, write_dataset
-from blip_core.dataset.mixing import Sets
 from blip_core.recipes import Recipe
 from blip_core.records import SPLITS
 from blip_core.store import ArtifactRef
@@ -42,7 +41,7 @@ def mix_rows(recipe: Recipe, sets: dict[str, ArtifactRef], weights: dict[str, fl
             name: {split: read_split(path_of(ref), split) for split in SPLITS} for name, ref in sets.items()
         }
         watcher().progress(1, 2)
-        mixed = mix(rows, weights, recipe.seed, _looks(recipe, rows))
+        mixed = mix(rows, weights, recipe.seed, _looks(recipe))
         told = {
             name: {"weight": weights[name], "drawn": drawn, "of": {s: len(rows[name][s]) for s in SPLITS}}
             for name, drawn in mixed.drawn.items()
@@ -64,11 +63,10 @@ def mix_rows(recipe: Recipe, sets: dict[str, ArtifactRef], weights: dict[str, fl
     return workplace().store.publish(key(recipe, sets, weights), "dataset", build).ref()
 
 
-def _looks(recipe: Recipe, rows: Sets) -> LooksAlike | None:
+def _looks(recipe: Recipe) -> LooksAlike | None:
     """Which pictures of different sets are alike: as the recipe's gate says, where it is on."""
     gate = recipe.curation.near_duplicates
-    count = sum(len(found) for splits in rows.values() for found in splits.values())
-    return LooksAlike(gate, count) if gate.enabled else None
+    return LooksAlike(gate) if gate.enabled else None
 
 
 def _words(told: Mapping[str, Any]) -> str:

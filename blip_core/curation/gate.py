@@ -14,8 +14,9 @@ Near = Mapping[str, tuple[str, ...]]
 
 Kept = tuple[list[Example], list[Rejection]]
 Tied = tuple[list[Example], list[Rejection], Near]
-Port = Literal["writer", "labeller", "judge"]
-"""Which model a gate asks: the one that writes scenes, the one that labels, or the variant that it names."""
+Port = Literal["writer", "labeller", "judge", "held-out rows"]
+"""What a gate asks: the model that writes scenes, the one that labels, the variant that it names, or no model
+but the rows that judge."""
 
 Settings = TypeVar("Settings", bound=Section)
 

@@ -5,18 +5,22 @@ the low frequencies of a cosine transform). Rows are taken in the order given, o
 tied to depends on older rows alone, so that growth never changes it.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 import imagehash
 import numpy as np
-from numpy.typing import NDArray
 
 from blip_core.curation.gate import Gate, Near, refuse
+from blip_core.curation.hamming import HammingIndex
 from blip_core.errors import TableError
 from blip_core.images import decode_picture
 from blip_core.recipes.curation import NearDuplicates
 from blip_core.records import Example, Rejection
 from blip_core.texts import exact
+
+Said = tuple[str, str, str]
+"""What a row asks and answers."""
 
 
 def tie_near_duplicates(
@@ -30,7 +34,7 @@ def tie_near_duplicates(
         Kept rows; rejections; and what each tied row is tied to: a row with one founder goes where that
         group goes, a row with several would bridge their splits if these differ.
     """
-    seen = _Seen(settings.max_distance_bits, len(rows))
+    seen = _Seen(settings.max_distance_bits)
     kept: list[Example] = []
     refused: list[Rejection] = []
     near: dict[str, tuple[str, ...]] = {}
@@ -41,9 +45,9 @@ def tie_near_duplicates(
             refused.append(refuse(row, "unreadable-picture", str(error)))
             continue
         alike = seen.alike(bits)
-        twin = next((old for old in alike if says(old) == says(row)), None)
+        twin = _twin(alike, says(row))
         if twin is not None:
-            refused.append(refuse(row, "near-duplicate", f"looks like {twin.id} and asks the same"))
+            refused.append(refuse(row, "near-duplicate", f"looks like {twin} and asks the same"))
             continue
         founders = seen.add(row, bits, alike)
         if founders != (row.group,):
@@ -52,17 +56,17 @@ def tie_near_duplicates(
     return kept, refused, near
 
 
-def perceptual_hash(row: Example) -> np.uint64:
+def perceptual_hash(row: Example) -> int:
     """64-bit pHash of an example's picture.
 
     Raises:
         TableError: The picture cannot be decoded.
     """
     bits = imagehash.phash(decode_picture(row.image, row.id)).hash
-    return np.uint64(np.packbits(bits.ravel()).view(np.uint64)[0])
+    return int.from_bytes(np.packbits(bits.ravel()).tobytes())
 
 
-def says(row: Example) -> tuple[str, str, str]:
+def says(row: Example) -> Said:
     """What a row asks and answers."""
     return exact(row.question), exact(row.context), exact(row.target)
 
@@ -72,23 +76,22 @@ class Hashes:
 
     Args:
         max_distance_bits: of two that are alike.
-        capacity: how many there may be.
     """
 
-    def __init__(self, max_distance_bits: int, capacity: int) -> None:
-        self._max_distance_bits = max_distance_bits
-        self._held: NDArray[np.uint64] = np.zeros(capacity, dtype=np.uint64)
+    def __init__(self, max_distance_bits: int) -> None:
+        self._index = HammingIndex(max_distance_bits)
+        self._places: dict[int, list[int]] = defaultdict(list)
         self._count = 0
 
-    def add(self, bits: np.uint64) -> None:
+    def add(self, bits: int) -> None:
         """Keep one more."""
-        self._held[self._count] = bits
+        self._index.add(bits)
+        self._places[bits].append(self._count)
         self._count += 1
 
-    def near(self, bits: np.uint64) -> list[int]:
+    def near(self, bits: int) -> list[int]:
         """Places of those that are near to one, oldest first."""
-        distances = np.bitwise_count(self._held[: self._count] ^ bits)
-        return [int(place) for place in np.flatnonzero(distances <= self._max_distance_bits)]
+        return sorted(place for other in self._index.near(bits) for place in self._places[other])
 
 
 class LooksAlike:
@@ -96,12 +99,11 @@ class LooksAlike:
 
     Args:
         settings: of the gate.
-        capacity: rows there may be.
     """
 
-    def __init__(self, settings: NearDuplicates, capacity: int) -> None:
-        self._hashes = Hashes(settings.max_distance_bits, capacity)
-        self._bits: dict[bytes, np.uint64] = {}
+    def __init__(self, settings: NearDuplicates) -> None:
+        self._hashes = Hashes(settings.max_distance_bits)
+        self._bits: dict[bytes, int] = {}
 
     def add(self, row: Example) -> None:
         """Remember the picture of a row."""
@@ -111,33 +113,53 @@ class LooksAlike:
         """Places of the remembered pictures that look like a row's, oldest first."""
         return self._hashes.near(self._of(row))
 
-    def _of(self, row: Example) -> np.uint64:
+    def _of(self, row: Example) -> int:
         if row.image not in self._bits:
             self._bits[row.image] = perceptual_hash(row)
         return self._bits[row.image]
 
 
+class _Alike:
+    """What the older rows of one hash said and belong to; each only once, with the place of the first."""
+
+    def __init__(self) -> None:
+        self.said: dict[Said, tuple[int, str]] = {}  # -> place and id
+        self.founders: dict[str, int] = {}  # group that founded a cluster -> place
+
+
 class _Seen:
-    """The rows kept so far with their hashes, and the founder of each group's cluster."""
+    """The rows kept so far by their hashes, and the founder of each group's cluster."""
 
-    def __init__(self, max_distance_bits: int, capacity: int) -> None:
-        self._hashes = Hashes(max_distance_bits, capacity)
-        self._rows: list[Example] = []
+    def __init__(self, max_distance_bits: int) -> None:
+        self._index = HammingIndex(max_distance_bits)
+        self._by_bits: dict[int, _Alike] = defaultdict(_Alike)
         self._founders: dict[str, str] = {}  # group -> the group that founded its cluster
-        self._row_founder: dict[str, str] = {}
+        self._count = 0
 
-    def alike(self, bits: np.uint64) -> list[Example]:
-        """Older rows whose pictures look like this one, oldest first."""
-        return [self._rows[place] for place in self._hashes.near(bits)]
+    def alike(self, bits: int) -> list[_Alike]:
+        """What older rows whose pictures look like this one said and belong to."""
+        return [self._by_bits[other] for other in self._index.near(bits)]
 
-    def add(self, row: Example, bits: np.uint64, alike: Sequence[Example]) -> tuple[str, ...]:
+    def add(self, row: Example, bits: int, alike: Sequence[_Alike]) -> tuple[str, ...]:
         """Keep a row; gives the founders it is tied to: its group's first, then those of rows like it."""
-        found = dict.fromkeys(self._row_founder[old.id] for old in alike)
-        group_founder = self._founders.setdefault(row.group, next(iter(found), row.group))
-        self._hashes.add(bits)
-        self._rows.append(row)
-        self._row_founder[row.id] = group_founder
-        return tuple(dict.fromkeys((group_founder, *found)))
+        found = _oldest_first((place, name) for one in alike for name, place in one.founders.items())
+        founder = self._founders.setdefault(row.group, found[0] if found else row.group)
+        self._index.add(bits)
+        own = self._by_bits[bits]
+        own.said.setdefault(says(row), (self._count, row.id))
+        own.founders.setdefault(founder, self._count)
+        self._count += 1
+        return tuple(dict.fromkeys((founder, *found)))
+
+
+def _twin(alike: Sequence[_Alike], said: Said) -> str | None:
+    """Id of the oldest row that says the same; None where none does."""
+    found = _oldest_first(one.said[said] for one in alike if said in one.said)
+    return found[0] if found else None
+
+
+def _oldest_first(placed: Iterable[tuple[int, str]]) -> list[str]:
+    return list(dict.fromkeys(name for _, name in sorted(placed)))
 
 
 GATE = Gate(

@@ -55,6 +55,7 @@ def _check_tuning(recipe: "Recipe") -> None:
     """Refuse what cannot work together where one phase tunes on its rows."""
     _check_finetune(recipe)
     _check_second_judge(recipe)
+    _check_decontamination(recipe)
     _check_gguf(recipe)
 
 
@@ -348,6 +349,16 @@ def _check_second_judge(recipe: "Recipe") -> None:
             f"curation.second_judge.variant is {judge.variant!r}; allowed: {', '.join(allowed) or 'none'} "
             "(variants that are loaded here, without an adapter or with that of a folder: an adapter of this "
             "run is not there yet, and a server judges no rows)"
+        )
+
+
+def _check_decontamination(recipe: "Recipe") -> None:
+    gate = recipe.curation.decontamination
+    if gate.enabled and not gate.against and recipe.evaluation.kind == "split":
+        raise ValueError(
+            "curation.decontamination.enabled is true, but evaluation.kind is split, whose rows the splits "
+            "keep apart, and curation.decontamination.against names nothing: name a table, a set or a "
+            "dataset folder there, or switch the gate off"
         )
 
 

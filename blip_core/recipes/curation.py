@@ -1,11 +1,17 @@
 """Which labels are worth training on."""
 
 import operator
-from typing import Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from blip_core.recipes.base import Section, Share, Slug
+from blip_core.recipes.evaluation import (
+    BundledEvaluation,
+    NativeEvaluation,
+    PocketEvaluation,
+    TableEvaluation,
+)
 from blip_core.recipes.parts import Settings, complete_settings
 
 PERCEPTUAL_HASH_BITS = 64
@@ -145,11 +151,178 @@ class Unfinished(Section):
     """Whether the gate is on."""
 
 
+class HostileTexts(Section):
+    """Gate: texts without hidden characters, markup, marks of prompts or orders to a model."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+    max_word_characters: int = Field(default=80, ge=20, le=100_000)
+    """Longest word of a text; the longest in English dictionaries have 45 letters."""
+
+
+class SelfAnswering(Section):
+    """Gate: questions whose wording, or whose options, do not give the answer away."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+    min_share: Share = 0.6
+    """Share of the words that the right option has for itself which a question may not say."""
+
+
+class Language(Section):
+    """Gate: questions and descriptions in the languages that are asked for (extra `gates`)."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+    languages: tuple[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")], ...] = Field(
+        default=("en",), min_length=1, strict=False
+    )
+    """Languages that may be used, by their ISO 639 codes."""
+    min_certainty: float = Field(default=0.95, ge=0.5, le=1.0)
+    """How sure it must be that a text is in none of them for a row to be refused."""
+    min_words: int = Field(default=5, ge=1, le=1_000)
+    """Shorter texts tell too little and pass."""
+
+
+class Profanity(Section):
+    """Gate: texts without profanity, as the word lists of a kept library have it (extra `gates`)."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+    languages: tuple[Slug, ...] = Field(default=("english",), min_length=1, strict=False)
+    """Whose word lists are asked, by their English names."""
+    allowed_words: tuple[str, ...] = Field(default=("cock", "pussy", "ass"), strict=False)
+    """Words of the lists that pictures may show: animals, for instance."""
+
+
+class UnsafeWords(Section):
+    """Gate: texts without words that a recipe does not want in its data."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+    words: tuple[str, ...] = Field(
+        default=(
+            *("naked", "nude", "porn", "pornographic", "erotic", "genitals"),
+            *("corpse", "dead body", "gore", "behead", "decapitate", "mutilate", "torture"),
+            *("suicide", "self-harm", "overdose", "terrorist", "bomb", "massacre", "swastika"),
+        ),
+        min_length=1,
+        strict=False,
+    )
+    """Words, or words side by side, that no text may say, in whatever number."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if any(not word.strip() for word in self.words):
+            raise ValueError("words must not hold an empty text, which every row would say")
+        return self
+
+
+class PersonalData(Section):
+    """Gate: texts without addresses and numbers of persons, checked by their check digits (extra `gates`)."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+    look_for: tuple[Literal["e-mail", "phone", "card", "iban", "ssn"], ...] = Field(
+        default=("e-mail", "phone", "card", "iban", "ssn"), min_length=1, strict=False
+    )
+    """What is looked for: `card` is a payment card, `ssn` a social security number of the United States."""
+    region: str = Field(default="US", pattern=r"^[A-Z]{2}$")
+    """Country, by its ISO 3166 code, whose phone numbers may be written without a country's code."""
+
+
+class SceneDuplicates(Section):
+    """Gate: scenes that say nearly the same as an older one."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+    min_similarity: float = Field(default=0.8, ge=0.5, le=1.0)
+    """Jaccard similarity of the sets of five characters in a row from which two scenes are the same."""
+
+
+class SameQuestions(Section):
+    """Gate: the same question about one picture in other words."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+    min_similarity: float = Field(default=0.5, ge=0.1, le=1.0)
+    """Share of both questions' telling words that they share, from which they ask the same."""
+
+
+class DatasetRows(Section):
+    """The rows of a dataset folder, of all splits or some."""
+
+    kind: Literal["dataset"]
+    """A folder that this project wrote."""
+    path: str = Field(min_length=1)
+    """The folder, which holds `data/`."""
+    splits: tuple[Literal["train", "validation", "test"], ...] = Field(
+        default=("train", "validation", "test"), min_length=1, strict=False
+    )
+    """Which of its splits."""
+
+
+HeldOut = Annotated[
+    BundledEvaluation | TableEvaluation | NativeEvaluation | PocketEvaluation | DatasetRows,
+    Field(discriminator="kind"),
+]
+
+
+class Decontamination(Section):
+    """Gate: rows whose picture or question is one of those that judge."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+    against: tuple[HeldOut, ...] = Field(default=(), strict=False)
+    """Further tables, sets or dataset folders; the recipe's own evaluation rows are looked at in any case."""
+    max_distance_bits: int = Field(default=4, ge=0, le=PERCEPTUAL_HASH_BITS)
+    """Two pictures are alike when at most this many of the hash's 64 bits differ."""
+    ngram_words: int = Field(default=13, ge=3, le=100)
+    """Words in a row, of question, context and options, that no row may share with a judging one. Shorter
+    questions are everybody's and are compared by their pictures alone. 13 after Brown et al. (2020), C."""
+
+
+class StuckAnswers(Section):
+    """Gate: no answer text is right nearly whenever it is offered."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+    max_share: float = Field(default=0.8, ge=0.5, le=1.0)
+    """Share of the times it is offered, among three options or more, from which an answer is stuck."""
+    min_offered: int = Field(default=15, ge=2, le=1_000_000)
+    """How often a text must be offered before that is judged."""
+
+
+class Balance(Section):
+    """Gate: no kind, category or answer text has more than its share of the rows."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+    max_kind_share: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Largest share of one kind of question, where rows name kinds, else of one task."""
+    max_category_share: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Largest share of one category."""
+    max_answer_share: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Largest share of one right answer's text; captions are left alone."""
+
+
 class Curation(Section):
     """The gates in their order, each of which can be switched off."""
 
     lengths: Lengths = Lengths()
     """Descriptions that are too short or too long."""
+    hostile_texts: HostileTexts = Field(default=HostileTexts(), exclude_if=HostileTexts().__eq__)
+    """Texts with hidden characters, markup or orders to a model."""
+    self_answering: SelfAnswering = Field(default=SelfAnswering(), exclude_if=SelfAnswering().__eq__)
+    """Questions that give their answer away."""
+    language: Language = Field(default=Language(), exclude_if=Language().__eq__)
+    """Texts in other languages."""
+    profanity: Profanity = Field(default=Profanity(), exclude_if=Profanity().__eq__)
+    """Texts with profanity."""
+    unsafe_words: UnsafeWords = Field(default=UnsafeWords(), exclude_if=UnsafeWords().__eq__)
+    """Texts with words that nobody wants in the data."""
+    personal_data: PersonalData = Field(default=PersonalData(), exclude_if=PersonalData().__eq__)
+    """Texts with addresses and numbers of persons."""
     attribute_coverage: AttributeCoverage = Field(
         default=AttributeCoverage(), exclude_if=AttributeCoverage().__eq__
     )
@@ -168,12 +341,22 @@ class Curation(Section):
     """Pictures that are already there."""
     near_duplicates: NearDuplicates = NearDuplicates()
     """Pictures that look alike."""
+    scene_duplicates: SceneDuplicates = Field(default=SceneDuplicates(), exclude_if=SceneDuplicates().__eq__)
+    """Scenes that say nearly the same."""
+    same_questions: SameQuestions = Field(default=SameQuestions(), exclude_if=SameQuestions().__eq__)
+    """Questions about one picture that ask the same."""
+    decontamination: Decontamination = Field(default=Decontamination(), exclude_if=Decontamination().__eq__)
+    """Rows that judge, or nearly."""
+    stuck_answers: StuckAnswers = Field(default=StuckAnswers(), exclude_if=StuckAnswers().__eq__)
+    """Answers that are right whenever they are offered."""
     second_judge: SecondJudge = Field(default=SecondJudge(), exclude_if=SecondJudge().__eq__)
     """Questions that another model answers in another way."""
     grounding: Grounding = Field(default=Grounding(), exclude_if=Grounding().__eq__)
     """Texts that say other than what is known of their row."""
     plugins: dict[str, Settings] = Field(default={}, exclude_if=operator.not_)
     """Gates of installed packages, by name, each with its settings: `[curation.plugins.NAME]`."""
+    balance: Balance = Field(default=Balance(), exclude_if=Balance().__eq__)
+    """Kinds, categories and answers that have more than their share."""
     letter_balance: LetterBalance = LetterBalance()
     """Answers that favour one letter."""
 

@@ -9,8 +9,10 @@ from blip_core.curation.gate import Port
 from blip_core.errors import StageFailure
 from blip_core.ports import Judge, no_progress
 from blip_core.recipes import Recipe, Section, Variant
+from blip_core.recipes.curation import Decontamination
 from blip_core.records import Example
 from blip_core.wiring.generators import build_labeller, build_writer, labeller_identity, writer_identity
+from blip_core.wiring.held_out import JudgingRows
 from blip_core.wiring.variants import (
     adapter_folder,
     adapter_identity,
@@ -43,7 +45,8 @@ def gate_identities(recipe: Recipe) -> dict[str, Any]:
     models = {gate.name: _PORTS[gate.port][1](recipe, settings) for gate, settings in asking}
     return {
         **({"gate_packages": origins} if origins else {}),
-        **({"gate_models": models, **recipe.device.arithmetic()} if models else {}),
+        **({"gate_models": models} if models else {}),
+        **(recipe.device.arithmetic() if any(gate.port in _COMPUTING for gate, _ in asking) else {}),
     }
 
 
@@ -91,6 +94,15 @@ def _judge_identity(recipe: Recipe, settings: Section) -> Mapping[str, str]:
     }
 
 
+def _held_out(recipe: Recipe, settings: Section) -> JudgingRows:
+    if not isinstance(settings, Decontamination):
+        raise StageFailure("only the gate decontamination asks for the rows that judge")
+    return JudgingRows(recipe, settings)
+
+
+_COMPUTING: frozenset[Port | None] = frozenset({"writer", "labeller", "judge"})
+"""Ports of models, whose answers depend on the arithmetic of the device."""
+
 _PORTS: Mapping[Port | None, tuple[Callable[[Recipe, Section], Any], Callable[[Recipe, Section], Any]]] = {
     "writer": (
         lambda recipe, _: build_writer(recipe),
@@ -101,5 +113,6 @@ _PORTS: Mapping[Port | None, tuple[Callable[[Recipe, Section], Any], Callable[[R
         lambda recipe, _: [recipe.digest("labels"), labeller_identity(recipe)],
     ),
     "judge": (_build_judge, _judge_identity),
+    "held-out rows": (_held_out, lambda recipe, settings: _held_out(recipe, settings).identity()),
 }
 """How each port is opened, and what is known of it without opening it."""

@@ -155,7 +155,7 @@ def test_a_picture_that_looks_like_one_held_out_elsewhere_is_learnt_in_none(held
     sets = pictured({"alpha": one_set("alpha", 4), "beta": one_set("beta", 4)})
     sets["beta"][held_out][0] = replace(sets["beta"][held_out][0], image=look(99))
     sets["alpha"]["train"][0] = replace(sets["alpha"]["train"][0], image=look(99, shade=3))
-    mixture = mix(sets, {"alpha": 1.0, "beta": 1.0}, 0, LooksAlike(NearDuplicates(), 20))
+    mixture = mix(sets, {"alpha": 1.0, "beta": 1.0}, 0, LooksAlike(NearDuplicates()))
     (refused,) = mixture.rejections
     assert (refused.id, refused.reason) == ("alpha-train-0", "bridges-splits")
     assert f"a picture like its own is held out in the {held_out} split of beta" in refused.detail
@@ -169,13 +169,13 @@ def test_the_same_question_about_pictures_that_look_alike_is_kept_once():
         second, image=look(99, shade=3), question="What is it?", target="a dog"
     )
     sets["beta"]["train"][1] = replace(sets["beta"]["train"][1], image=look(99, shade=2))
-    mixture = mix(sets, {"alpha": 1.0, "beta": 1.0}, 0, LooksAlike(NearDuplicates(), 20))
+    mixture = mix(sets, {"alpha": 1.0, "beta": 1.0}, 0, LooksAlike(NearDuplicates()))
     assert [(one.id, one.reason) for one in mixture.rejections] == [("beta-train-0", "near-duplicate")]
     assert "beta-train-1" in {row.id for row in mixture.examples}
 
 
 def test_pictures_that_look_otherwise_are_all_kept():
     sets = pictured({"alpha": one_set("alpha", 6), "beta": one_set("beta", 6)})
-    mixture = mix(sets, {"alpha": 1.0, "beta": 1.0}, 0, LooksAlike(NearDuplicates(), 20))
+    mixture = mix(sets, {"alpha": 1.0, "beta": 1.0}, 0, LooksAlike(NearDuplicates()))
     assert not mixture.rejections
     assert len(ids(mixture, "train")) == 12

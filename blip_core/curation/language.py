@@ -1,0 +1,66 @@
+"""Gate: texts in the languages that are asked for.
+
+Languages are told by py3langid, a naive Bayes classifier over byte sequences (Lui and Baldwin 2012) whose
+model comes with it. A row's fate depends on its own texts alone.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from blip_core.curation.extras import library
+from blip_core.curation.gate import Gate, Kept, part, refuse
+from blip_core.curation.row_texts import prose, shown
+from blip_core.errors import RecipeError
+from blip_core.recipes.curation import Language
+from blip_core.records import Example, Rejection
+from blip_core.scoring.measures.wording import words_of
+
+_MODEL = "data/model.npz.xz"  # beside the library's code
+
+
+def refuse_other_languages(rows: Sequence[Example], settings: Language) -> Kept:
+    """Refuse rows whose question and description, read together, are surely in another language.
+
+    Reason: `other-language`.
+
+    Raises:
+        RecipeError: The library is not installed, or knows no such language.
+    """
+    identifier = _identifier()
+    unknown = set(settings.languages) - set(identifier.nb_classes)
+    if unknown:
+        raise RecipeError(
+            f"curation.language.languages names {', '.join(sorted(unknown))}, which py3langid cannot tell; "
+            f"it knows {', '.join(sorted(set(identifier.nb_classes)))}"
+        )
+
+    def judge(row: Example) -> Rejection | None:
+        text = prose(row)
+        if not _is_long_enough(text, settings.min_words):
+            return None
+        ranked = identifier.rank(text)
+        elsewhere = 1 - sum(float(share) for name, share in ranked if name in settings.languages)
+        if ranked[0][0] in settings.languages or elsewhere < settings.min_certainty:
+            return None
+        return refuse(row, "other-language", f"{ranked[0][0]} rather than {_named(settings)}: {shown(text)}")
+
+    return part(rows, judge)
+
+
+def _named(settings: Language) -> str:
+    return " or ".join(settings.languages)
+
+
+def _is_long_enough(text: str, min_words: int) -> bool:
+    """Words are counted by their spaces, or by characters where a script parts none."""
+    return len(words_of(text)) >= min_words or sum(not char.isascii() for char in text) >= min_words
+
+
+@cache
+def _identifier() -> Any:
+    langid = library("py3langid.langid", "py3langid", "language")
+    return langid.LanguageIdentifier.from_model_file(_MODEL, norm_probs=True)
+
+
+GATE = Gate("language", "texts in other languages", Language, refuse_other_languages)
