@@ -1,11 +1,12 @@
 """The gates that decide which examples are worth training on, one a file."""
 
-from blip_core.curation.curate import STAGE, Curated, GateCount, Models, curate
+from blip_core.curation.curate import STAGE, Curated, Models, curate
+from blip_core.curation.funnel import GateCount, GateSample
 from blip_core.curation.gate import Gate, Kept, part, refuse
 from blip_core.curation.gates import gates_on, shipped_gates
 
-VERSION = 3
-"""Goes up when a gate refuses other rows, or rows are split in another way."""
+VERSION = 4
+"""Goes up when a gate refuses other rows, rows are split in another way, or the card says other things."""
 
 __all__ = [
     "STAGE",
@@ -13,6 +14,7 @@ __all__ = [
     "Curated",
     "Gate",
     "GateCount",
+    "GateSample",
     "Kept",
     "Models",
     "curate",

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+from blip_core.curation.funnel import GateCount, count_rows
 from blip_core.curation.gate import STAGE, Gate, Near, refuse
 from blip_core.curation.gates import gates_on
 from blip_core.errors import EmptyDataset, StageFailure
@@ -19,15 +20,6 @@ MIN_KEPT_SHARE = 0.05
 
 Models = Callable[[Gate[Any], Section], AbstractContextManager[Any]]
 """Opens the model that a gate asks, by the gate's port and its settings, and closes it behind the gate."""
-
-
-@dataclass(frozen=True, slots=True)
-class GateCount:
-    """How many rows came to a gate, and how many it refused."""
-
-    gate: str
-    seen: int
-    refused: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +53,7 @@ class Curated:
         verdict = judge(judged)
         _check_verdict(gate, judged, verdict)
         kept = set(map(id, verdict.kept))
-        self.gates.append(GateCount(gate.name, len(judged), len(verdict.refused)))
+        self.gates.append(count_rows(gate, judged, verdict.kept, verdict.refused))
         self.kept = [row for row in self.kept if id(row) in kept or not gate.judges(row)]
         self.rejections += verdict.refused
         self.near = {**self.near, **verdict.near}

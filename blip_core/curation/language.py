@@ -20,7 +20,7 @@ _MODEL = "data/model.npz.xz"  # beside the library's code
 
 
 def refuse_other_languages(rows: Sequence[Example], settings: Language) -> Kept:
-    """Refuse rows whose question and description, read together, are surely in another language.
+    """Refuse rows whose question or description is surely in another language.
 
     Reason: `other-language`.
 
@@ -36,20 +36,25 @@ def refuse_other_languages(rows: Sequence[Example], settings: Language) -> Kept:
         )
 
     def judge(row: Example) -> Rejection | None:
-        text = prose(row)
-        if not _is_long_enough(text, settings.min_words):
+        foreign = ((text, other) for text in prose(row) if (other := _other_language(text, settings)))
+        text, other = next(foreign, ("", ""))
+        if not other:
             return None
-        ranked = identifier.rank(text)
-        elsewhere = 1 - sum(float(share) for name, share in ranked if name in settings.languages)
-        if ranked[0][0] in settings.languages or elsewhere < settings.min_certainty:
-            return None
-        return refuse(row, "other-language", f"{ranked[0][0]} rather than {_named(settings)}: {shown(text)}")
+        expected = " or ".join(settings.languages)
+        return refuse(row, "other-language", f"{other} rather than {expected}: {shown(text)}")
 
     return part(rows, judge)
 
 
-def _named(settings: Language) -> str:
-    return " or ".join(settings.languages)
+def _other_language(text: str, settings: Language) -> str:
+    """The language of a text that is surely in none of those asked for; empty for any other text."""
+    if not _is_long_enough(text, settings.min_words):
+        return ""
+    ranked = _identifier().rank(text)
+    elsewhere = 1 - sum(float(share) for name, share in ranked if name in settings.languages)
+    likeliest: str = ranked[0][0]
+    is_elsewhere = likeliest not in settings.languages and elsewhere >= settings.min_certainty
+    return likeliest if is_elsewhere else ""
 
 
 def _is_long_enough(text: str, min_words: int) -> bool:

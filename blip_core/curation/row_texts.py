@@ -23,11 +23,11 @@ def texts_of(row: Example) -> Iterator[tuple[str, str]]:
             yield name, text
 
 
-def prose(row: Example) -> str:
-    """What a row asks and how it describes its picture, as one text."""
+def prose(row: Example) -> tuple[str, str]:
+    """What a row asks, with its context, and how it describes its picture; either may be empty."""
     kind = kind_of(row.task)
-    asked = row.question if kind.asks else ""
-    return " ".join(text for text in (asked, row.context, kind.described(row)) if text)
+    asked = f"{row.context} {row.question}".strip() if kind.asks else ""
+    return asked, kind.described(row)
 
 
 def refuse_texts(rows: Sequence[Example], find: Callable[[str], tuple[str, str] | None]) -> Kept:
