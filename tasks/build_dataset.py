@@ -42,9 +42,10 @@ def build_dataset(recipe: Recipe, pictures: ArtifactRef, labels: ArtifactRef) ->
         curated = curation.curate(examples, recipe.curation, gate_models(recipe))
         watcher().progress(1, 2)
         provenance = {"pictures": pictures.digest, "labels": labels.digest}
-        written = write_curated(folder, recipe, curated, earlier, provenance)
+        made_from = {"pictures": pictures.key, "labels": labels.key}
+        written = write_curated(folder, recipe, curated, earlier, provenance, made_from)
         watcher().progress(2, 2)
-        return {**written, "made_from": {"pictures": pictures.key, "labels": labels.key}}
+        return written
 
     return workplace().store.publish(key(recipe, pictures, labels), "dataset", build).ref()
 

@@ -47,12 +47,9 @@ def curate_rows(recipe: Recipe, rows: ArtifactRef, pictures: ArtifactRef | None 
         require_enough(curated.kept, recipe.finetune.batch_size, recipe.label, steps, gates)
         told = {f"step {one['step']}": f"kept {one['kept']} of {one['seen']} rows" for one in steps}
         provenance = {**metadata_of(rows).get("provenance", {}), "rows": rows.digest, **told}
-        written = write_curated(folder, recipe, curated, earlier, provenance)
+        made_from = {"rows": rows.key} | ({"pictures": pictures.key} if pictures else {})
+        written = write_curated(folder, recipe, curated, earlier, provenance, made_from)
         watcher().progress(2, 2)
-        return {
-            **written,
-            "steps": steps,
-            "made_from": {"rows": rows.key} | ({"pictures": pictures.key} if pictures else {}),
-        }
+        return {**written, "steps": steps}
 
     return workplace().store.publish(key(recipe, rows, pictures), "dataset", build).ref()

@@ -7,8 +7,13 @@ from typing import Any
 
 from blip_core.curation import Curated
 from blip_core.dataset import assign_splits, write_dataset
+from blip_core.dataset.origin import UsedCheckpoint, checkpoints_of
 from blip_core.recipes import Recipe
 from blip_core.records import Rejection
+from blip_core.store.lineage import Lineage
+from blip_core.wiring import workplace
+
+NOTHING: Mapping[str, str] = {}
 
 
 def write_curated(
@@ -17,6 +22,7 @@ def write_curated(
     curated: Curated,
     refused: Iterable[Rejection],
     provenance: Mapping[str, str],
+    made_from: Mapping[str, str] = NOTHING,
 ) -> dict[str, Any]:
     """Split rows and write them with all that was refused; gives what every dataset's metadata says.
 
@@ -26,14 +32,36 @@ def write_curated(
         curated: what the gates kept and refused.
         refused: before the gates.
         provenance: for the card.
+        made_from: keys of the artefacts that the rows come from, by name.
     """
     shares = recipe.dataset.validation_share, recipe.dataset.test_share
     splits = assign_splits(curated.kept, *shares, curated.near, recipe.dataset.fold)
     rejections = [*refused, *curated.rejections]
-    counts = write_dataset(folder, curated.kept, rejections, splits, recipe, dict(provenance))
+    counts = write_dataset(
+        folder,
+        curated.kept,
+        rejections,
+        splits,
+        recipe,
+        dict(provenance),
+        curated.gates,
+        _checkpoints(made_from.values()),
+    )
     return {
         **counts,
+        "made_from": dict(made_from),
         "gates": [asdict(gate) for gate in curated.gates],
         "recipe": recipe.name,
         "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "source"}),
     }
+
+
+def _checkpoints(keys: Iterable[str]) -> tuple[UsedCheckpoint, ...]:
+    """The models that had a part in making what lies under some keys, those that came first at the head."""
+    if not (named := list(keys)):
+        return ()
+    store = workplace().store
+    lineage = Lineage(store.artifacts())
+    made = [artifact for key in named if (artifact := store.peek(key)) is not None]
+    above = [one for artifact in made for one in (*reversed(lineage.ancestors(artifact)), artifact)]
+    return checkpoints_of({one.key: one for one in above}.values())

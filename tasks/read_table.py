@@ -58,7 +58,6 @@ def read_table(recipe: Recipe) -> ArtifactRef:
             "asked": len(examples) + len(read.refused),
             "answers": read.answers,
             "flagged": sources.count_flags(flags, (example.id for example in examples)),
-            "made_from": {},
         }
 
     return workplace().store.publish(own_key, "dataset", build).ref()

@@ -1,12 +1,14 @@
 """The card of a dataset: what it holds, how it was made, what was refused and why."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from blip_core import strict_json
+from blip_core.curation import GateCount
+from blip_core.dataset.card_sections import balance_section, checkpoints_section, gates_section
 from blip_core.dataset.markdown import markdown_table
+from blip_core.dataset.origin import UsedCheckpoint
 from blip_core.kinds import kind_of
 from blip_core.recipes import Recipe
 from blip_core.records import Example, Rejection, Split
@@ -17,7 +19,7 @@ SAMPLE_ROWS = 5
 _SIZE_CATEGORIES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _LARGEST = "n>1M"
 _NO_LICENCE = (
-    "None is stated. The rows were made by models; the licences of the checkpoints named under Provenance "
+    "None is stated. The rows were made by models; the licences of the checkpoints named under Checkpoints "
     "say what may be done with their output."
 )
 _NO_LICENCE_OF_OTHERS = "None is stated. The pictures came from outside; ask whoever made them."
@@ -29,19 +31,25 @@ def write_card(
     rows: Mapping[Split, Sequence[Example]],
     rejections: Iterable[Rejection],
     provenance: Mapping[str, Any],
+    gates: Sequence[GateCount] = (),
+    checkpoints: Sequence[UsedCheckpoint] = (),
 ) -> None:
     """Write `README.md` with the front matter that makes Hugging Face find every split."""
-    total = sum(map(len, rows.values()))
+    every = [row for found in rows.values() for row in found]
+    kind = kind_of(recipe.task)
+    pictures = len({row.picture_id for row in every})
     told = {name: value for name, value in provenance.items() if name != "licence"}
     sections = [
         _front_matter(recipe, {split: len(found) for split, found in rows.items()}),
         f"# {recipe.title}\n",
-        f"{total:,} {kind_of(recipe.task).rows_are}, made by the recipe `{recipe.name}`"
-        + (f" on the profile `{recipe.profile}`.\n" if recipe.profile else ".\n"),
+        f"{kind.rows_are.capitalize()}: {kind.counted(len(every), pictures)}, made by the recipe "
+        f"`{recipe.name}`" + (f" on the profile `{recipe.profile}`.\n" if recipe.profile else ".\n"),
         "## Splits\n\n"
         + markdown_table(("split", "rows"), [(name, len(found)) for name, found in rows.items()]),
         _how_to_load(),
-        "## Refused rows\n\n" + _refused(rejections),
+        "## Gates\n\n" + gates_section(gates, rejections),
+        "## Balance\n\n" + balance_section(every),
+        *(["## Checkpoints\n\n" + checkpoints_section(checkpoints)] if checkpoints else []),
         "## Provenance\n\n"
         + markdown_table(("what", "value"), sorted((k, _value(v)) for k, v in told.items())),
         f"## Licence\n\n{provenance.get('licence', _licence(recipe))}\n",
@@ -84,16 +92,6 @@ def _how_to_load() -> str:
     return (
         "## How to load it\n\n```python\nfrom datasets import load_dataset\n\n"
         'rows = load_dataset("PATH/OF/THIS/FOLDER")\nrows["train"][0]["image"].show()\n```\n'
-    )
-
-
-def _refused(rejections: Iterable[Rejection]) -> str:
-    counts = Counter((rejection.stage, rejection.reason) for rejection in rejections)
-    if not counts:
-        return "None.\n"
-    lines = [(stage, reason, count) for (stage, reason), count in sorted(counts.items())]
-    return (
-        markdown_table(("stage", "reason", "rows"), lines) + "\nEach with its detail in `rejects.parquet`.\n"
     )
 
 

@@ -1,6 +1,6 @@
 """What the store knows of a dataset's making: checkpoints by name, revision and licence, and settings."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
@@ -56,10 +56,15 @@ def origin_of(dataset: Artifact, lineage: Lineage) -> Origin:
         digest=dataset.digest,
         recipe=str(dataset.metadata.get("recipe", "")),
         profile=str(told.get("profile") or ""),
-        checkpoints=tuple(dict.fromkeys(used for one in made for used in _checkpoints(one))),
+        checkpoints=checkpoints_of(made),
         settings={name: without_machine(value) for one in made for name, value in _sections(one).items()},
         measured=dataset.metadata.get("measured", {}),
     )
+
+
+def checkpoints_of(made: Iterable[Artifact]) -> tuple[UsedCheckpoint, ...]:
+    """The models that had a part in making artefacts, each once, in the order of the artefacts."""
+    return tuple(dict.fromkeys(used for one in made for used in _checkpoints(one)))
 
 
 def without_machine(settings: Any) -> Any:

@@ -7,7 +7,9 @@ from typing import Any, TypedDict
 
 import pyarrow as pa
 
+from blip_core.curation import GateCount
 from blip_core.dataset.card import write_card
+from blip_core.dataset.origin import UsedCheckpoint
 from blip_core.dataset.reading import DATA, file_name
 from blip_core.errors import EmptyDataset
 from blip_core.kinds import kind_of
@@ -35,6 +37,8 @@ def write_dataset(
     splits: Mapping[str, Split],
     recipe: Recipe,
     provenance: Mapping[str, Any],
+    gates: Sequence[GateCount] = (),
+    checkpoints: Sequence[UsedCheckpoint] = (),
 ) -> DatasetCounts:
     """Write a dataset that `datasets.load_dataset(folder)` reads: three splits, pictures decoded.
 
@@ -47,8 +51,9 @@ def write_dataset(
         rejections: rows that did not, of all stages.
         splits: row id -> split; rows that are absent bridge two splits and are refused (`bridges-splits`).
         recipe: says how many rows make a row group and a file, and what the dataset is for.
-        provenance: what the card tells of the making: models, revisions, digests; `licence`, where given,
-            is told on its own.
+        provenance: what the card tells of the making; `licence`, where given, is told on its own.
+        gates: what each gate saw and refused, in order; for the card.
+        checkpoints: that had a part in the making; for the card.
 
     Raises:
         EmptyDataset: No row is left to train on, or none to judge on where the test split is judged on.
@@ -69,7 +74,7 @@ def write_dataset(
     for split, found in by_split.items():
         _write_split(folder / DATA, split, found, schema, recipe)
     write_rows(folder / REJECTS, refused, REJECTION_SCHEMA)
-    write_card(folder, recipe, by_split, refused, provenance)
+    write_card(folder, recipe, by_split, refused, provenance, gates, checkpoints)
     return counts
 
 

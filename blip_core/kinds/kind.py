@@ -52,6 +52,11 @@ class Kind:
     label_fields: tuple[str, ...] = ()
     learn: Learn = "target"
 
+    def counted(self, rows: int, pictures: int) -> str:
+        """How many rows there are about how many pictures, in words."""
+        said, of = ("question", "about") if self.asks else ("caption", "of")
+        return f"{_several(rows, said)} {of} {_several(pictures, 'picture')}"
+
     def columns_needed(self, answered: bool = True) -> tuple[str, ...]:
         """Columns that a table needs, with the one that holds what is right where it teaches or judges."""
         return (*self.table_fields, self.answer_field) if answered else self.table_fields
@@ -117,3 +122,7 @@ class Kind:
         """Why rows that are sound one by one teach nothing together; empty where they do."""
         del rows
         return ""
+
+
+def _several(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

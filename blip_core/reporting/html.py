@@ -9,10 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from blip_core.curation import GateCount
 from blip_core.records import OPTION_LETTERS, Example
 from blip_core.reporting import tables
 from blip_core.reporting.drawings import FIGURES, draw_learning, draw_scores
 from blip_core.reporting.findings import findings_cells
+from blip_core.reporting.funnel import funnel_cells, sample_cells
 from blip_core.reporting.gallery import Answers, Gallery, as_script_data, build_gallery
 from blip_core.reporting.labellers import LabellerTables
 from blip_core.reporting.ladder import Ladder
@@ -61,6 +63,7 @@ class Report:
         recipe_toml: the resolved recipe.
         note: what a reader has to know of the scores.
         labellers: those of several phases side by side; None where there is one.
+        gates: what each gate saw and refused, in order; may be empty.
     """
 
     title: str
@@ -77,6 +80,7 @@ class Report:
     recipe_toml: str = ""
     note: str = ""
     labellers: LabellerTables | None = None
+    gates: Sequence[GateCount] = ()
 
 
 def render_report(report: Report) -> str:
@@ -163,6 +167,8 @@ def _tables(report: Report) -> dict[str, Any]:
         "captions": tables.captions(report.scores),
         "measures": tables.measures(report.ladder),
         "findings": findings_cells(report.summary.findings),
+        "funnel": funnel_cells(report.gates),
+        "gated": sample_cells(report.gates),
         "published": published_cells(report.summary.published),
         "confusions": tables.confusions(report.answers),
         "unknown": sum(not row.truth for row in first),

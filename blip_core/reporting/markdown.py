@@ -5,6 +5,7 @@ from typing import Any
 
 from blip_core.reporting.answers import measure_words
 from blip_core.reporting.findings import finding_sentences, findings_cells
+from blip_core.reporting.funnel import count_cells
 from blip_core.reporting.ladder import Ladder
 from blip_core.reporting.ladder_table import champion_words, ladder_cells, otherwise_cells
 from blip_core.reporting.published import published_cells, published_sentences
@@ -50,6 +51,8 @@ def run_page(summary: Summary, ladder: Ladder, links: Links, note: str = "", pic
         parts += _titled("What was expected", table(findings_cells(summary.findings)))
         parts += _titled("Every comparison", comparisons_table(ladder) if ladder.comparisons else "")
         parts += _titled("Asked in other ways", table(otherwise_cells(ladder)))
+    funnel = count_cells(summary.dataset.gates) if summary.dataset else []
+    parts += _titled("What the gates refused", table(funnel))
     return _joined([*parts, *_remarks(summary, ladder, note), _places(summary, links)])
 
 

@@ -14,12 +14,16 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class DatasetSummary:
-    """The dataset: its folder, digest, rows per split and refused rows by reason."""
+    """The dataset: its folder, digest, rows per split and refused rows by reason.
+
+    `gates` holds, by gate in their order, how many rows came to it and how many it refused.
+    """
 
     path: str
     digest: str
     rows: Mapping[str, int]
     rejected: Mapping[str, int]
+    gates: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +170,10 @@ class Summary:
 
 
 def _dataset(values: Mapping[str, Any] | None) -> DatasetSummary | None:
-    return DatasetSummary(**values) if values else None
+    if not values:
+        return None
+    gates = {name: (seen, refused) for name, (seen, refused) in values.get("gates", {}).items()}
+    return DatasetSummary(**{**values, "gates": gates})
 
 
 def _adapter(values: Mapping[str, Any] | None) -> AdapterSummary | None:

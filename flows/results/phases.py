@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from blip_core import figures
+from blip_core.curation import GateCount
 from blip_core.dataset import read_split
 from blip_core.records import Example
 from blip_core.reporting import AdapterSummary, DatasetSummary, PhaseSummary
+from blip_core.reporting.funnel import funnel_metrics, funnel_rows
 from blip_core.scoring import main_score, ranking_of
 from blip_core.store import ArtifactRef
 from flows.phases import Phases
@@ -74,12 +76,22 @@ def keep_dataset(recorder: Recorder, folder: Path, dataset: ArtifactRef, phase: 
     name = "-".join(filter(None, (recorder.recipe.name, phase)))
     recorder.run.dataset(name, dataset.digest, path_of(dataset), dataset.rows)
     recorder.run.tags({"foundry.dataset_digest": dataset.digest})
+    keep_funnel(recorder, gates_of(dataset), phase)
     samples = one_a_picture(read_split(path_of(dataset), "train"))[:SHEET_PICTURES]
     sheet = figures.contact_sheet([row.image for row in samples], [_caption(row) for row in samples])
     sheet.save(folder / SHEET)
     for run in recorder.runs_of(in_phase("labels", phase)):
         run.artifact(folder / SHEET)
     return samples
+
+
+def keep_funnel(recorder: Recorder, gates: Sequence[GateCount], phase: str) -> None:
+    """Keep what the gates of a phase saw and refused, as metrics of its dataset's run and as a table."""
+    if not gates:
+        return
+    child = recorder.children.get(in_phase("dataset", phase), recorder.run)
+    child.metrics(funnel_metrics(gates))
+    child.table(funnel_rows(gates), "funnel.json")
 
 
 def _caption(row: Example) -> str:
@@ -98,7 +110,13 @@ def summarise_phase(made: Phases, name: str) -> PhaseSummary:
 def summarise_dataset(dataset: ArtifactRef) -> DatasetSummary:
     """The dataset as programs see it."""
     made = metadata_of(dataset)
-    return DatasetSummary(str(path_of(dataset)), dataset.digest, made["splits"], made["rejected"])
+    gates = {one.gate: (one.seen, one.refused) for one in gates_of(dataset)}
+    return DatasetSummary(str(path_of(dataset)), dataset.digest, made["splits"], made["rejected"], gates)
+
+
+def gates_of(dataset: ArtifactRef) -> list[GateCount]:
+    """What each gate saw and refused, in order; none of a mixture."""
+    return [GateCount.from_dict(one) for one in metadata_of(dataset).get("gates", ())]
 
 
 def summarise_adapter(adapter: ArtifactRef) -> AdapterSummary:

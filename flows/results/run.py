@@ -47,6 +47,7 @@ from flows.results.labellers import keep_labellers
 from flows.results.metrics import finding_metrics, finding_row, gain_metrics, headline, variant_metrics
 from flows.results.phases import (
     SHEET,
+    gates_of,
     keep_adapter,
     keep_dataset,
     keep_earlier,
@@ -190,6 +191,7 @@ def write_page(
         recipe_toml=recipe.to_toml(),
         note=score_note(recipe),
         labellers=labellers,
+        gates=gates_of(dataset) if dataset else (),
     )
     recorder.run.artifact(write_report(page, folder / REPORT))
 

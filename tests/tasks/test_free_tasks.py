@@ -96,7 +96,7 @@ def test_a_folder_is_labelled_for_the_task_of_the_recipe(task, album, tiny_blip2
         f"{'a picture of ' if task == 'caption' else ''}{number} things" for number in range(ROWS)
     )
     card = (path_of(dataset) / "README.md").read_text()
-    assert recipe.kind.rows_are in card
+    assert recipe.kind.rows_are.capitalize() in card
     assert recipe.kind.hub_category in card
 
 

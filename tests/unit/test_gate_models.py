@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from blip_core.curation import curate
-from blip_core.errors import RecipeError, StageFailure
+from blip_core.errors import RecipeError, StageFailure, TableError
 from blip_core.recipes import Curation, load_recipe
 from blip_core.wiring import evaluation_examples, gate_identities, gate_models
 
@@ -73,3 +73,68 @@ def test_a_closed_judge_refuses_work():
     judge.close()
     with pytest.raises(StageFailure, match="closed"):
         judge.answer([])
+
+
+# Rows that judge, for the gate that keeps them out
+
+
+DECONTAMINATED = "curation.decontamination.enabled=true"
+
+
+def against(*rows: str) -> str:
+    return f"curation.decontamination.against=[{', '.join(rows)}]"
+
+
+def only_decontamination(settings) -> Curation:
+    off = {name: {"enabled": False} for name in Curation.model_fields if name != "plugins"}
+    return Curation.model_validate(off | {"decontamination": settings.curation.decontamination.model_dump()})
+
+
+def test_bundled_rows_that_judge_are_kept_out_of_what_is_learnt():
+    settings = recipe(DECONTAMINATED, "evaluation.limit=30")
+    judging = list(evaluation_examples(settings))[:3]
+    other = list(evaluation_examples(recipe("evaluation.style=generic", "evaluation.limit=3")))
+
+    curated = curate([*judging, *other], only_decontamination(settings), gate_models(settings))
+
+    assert curated.kept == other
+    assert {one.reason for one in curated.rejections} == {"evaluation-picture"}
+
+
+def test_rows_of_another_dataset_are_kept_out_too_and_are_part_of_the_key(tmp_path):
+    from blip_core.dataset import write_dataset
+    from tests.unit.examples import example, png, world_pixels
+
+    rows = [example(number, image=png(world_pixels(number))) for number in range(4)]
+    write_dataset(tmp_path, rows, [], {row.id: "train" for row in rows}, recipe(), {})
+    named = recipe(DECONTAMINATED, "evaluation.limit=1", against(f"{{kind='dataset', path='{tmp_path}'}}"))
+
+    curated = curate(
+        [*rows, example(9, image=png(world_pixels(9)))], only_decontamination(named), gate_models(named)
+    )
+
+    assert [row.id for row in curated.kept] == [example(9).id]
+    assert gate_identities(named) != gate_identities(recipe(DECONTAMINATED, "evaluation.limit=1"))
+    (tmp_path / "data" / "train-00000-of-00001.parquet").unlink()
+    with pytest.raises(TableError, match=r"names the split train of .*: it has none"):
+        gate_identities(named)
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ("{kind='dataset', path='/no/such/folder'}", "which is no dataset folder"),
+        ("{kind='table', path='/no/such/table.csv'}", "table.csv"),
+        ("{kind='dataset', path='.'}", "which is no dataset folder"),
+    ],
+)
+def test_rows_that_judge_and_are_not_there_are_named(named: str, words: str):
+    with pytest.raises((TableError, RecipeError), match=words):
+        gate_identities(recipe(DECONTAMINATED, against(named)))
+
+
+def test_a_split_alone_has_no_rows_to_keep_out():
+    with pytest.raises(RecipeError, match=r"decontamination.*evaluation\.kind is split"):
+        recipe(DECONTAMINATED, "evaluation={kind='split'}")
+    own = against("{kind='bundled'}")
+    assert recipe(DECONTAMINATED, "evaluation={kind='split'}", own).curation.decontamination.enabled

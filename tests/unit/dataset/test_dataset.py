@@ -6,7 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
+from blip_core.curation import GateCount, GateSample
 from blip_core.dataset import assign_splits, read_split, taught, write_dataset
+from blip_core.dataset.origin import UsedCheckpoint
 from blip_core.errors import EmptyDataset, TableError
 from blip_core.recipes import load_recipe
 from blip_core.records import SPLITS, Example, Rejection
@@ -27,7 +29,7 @@ def rows(count: int) -> list[Example]:
 def write(folder: Path, examples: list[Example], recipe=RECIPE, **changes):
     shares = (recipe.dataset.validation_share, recipe.dataset.test_share)
     splits = changes.pop("splits", assign_splits(examples, *shares, {}))
-    return write_dataset(folder, examples, REJECTIONS, splits, recipe, PROVENANCE)
+    return write_dataset(folder, examples, REJECTIONS, splits, recipe, PROVENANCE, **changes)
 
 
 def test_load_dataset_gives_three_splits_with_decoded_pictures(tmp_path: Path):
@@ -117,6 +119,38 @@ def test_the_card_tells_splits_reasons_provenance_licence_and_samples(tmp_path: 
     assert "pocket/llava" in card
     assert "## Licence\n\nMIT" in card
     assert "&lt;it> a\\|b?" in card
+
+
+def test_the_card_counts_questions_and_pictures_and_tells_the_funnel_and_the_balance(tmp_path: Path):
+    one = example(0, image=png(world_pixels(0)))
+    examples = [one, replace(one, id="again", question="And now?"), *rows(12)[1:]]
+    short = GateSample("x", "What <b>?", "a frog", "too-short: 1 word")
+    gates = (
+        GateCount("lengths", 15, 2, "short texts", {"too-short": 2}, (short,)),
+        GateCount("near_duplicates", 13, 0, kept_samples=(GateSample("y", "What?", "a bus"),)),
+    )
+    checkpoints = (UsedCheckpoint("labels", "llava-hf/llava", "1a2b", "Llama 2"),)
+    split = {row.id: "train" for row in examples}
+    write(tmp_path, examples, splits=split, gates=gates, checkpoints=checkpoints)
+
+    card = (tmp_path / "README.md").read_text()
+
+    assert "13 questions about 12 pictures" in card
+    assert "| lengths | 15 | 2 | 13 | short texts |" in card
+    assert "| near_duplicates | 13 | 0 | 13 |" in card
+    assert "| lengths | x | What &lt;b>? | a frog | too-short: 1 word |" in card
+    assert "| y | What? | a bus |" in card
+    assert "with 4 options: A 4, B 3, C 3, D 3 (chi-square against equal shares: p = 0.97)" in card
+    assert "| labels | llava-hf/llava | 1a2b | Llama 2 |" in card
+
+
+def test_captions_are_counted_as_such(tmp_path: Path):
+    caption = {"task": "caption", "question": "", "answer": "", **dict.fromkeys("abcd", "")}
+    examples = [replace(row, target=f"a frog, {row.id}", **caption) for row in rows(3)]
+    recipe = RECIPE.model_copy(update={"task": "caption"})
+    write(tmp_path, examples, recipe, splits={row.id: "train" for row in examples})
+
+    assert "3 captions of 3 pictures" in (tmp_path / "README.md").read_text()
 
 
 def test_nothing_to_train_on_is_told_with_counts_by_reason(tmp_path: Path):

@@ -22,7 +22,7 @@ def test_the_object_has_the_promised_keys(summary):
         "phases",
         "scores",
     }
-    assert set(values["dataset"]) == {"path", "digest", "rows", "rejected"}
+    assert set(values["dataset"]) == {"path", "digest", "rows", "rejected", "gates"}
     assert values["variants"]["baseline"] == {
         "accuracy": 0.262,
         "ci95": [0.243, 0.282],
