@@ -52,5 +52,5 @@ def spread_of(rows: Sequence[Example]) -> Spreads:
 def _spread(offered: int, counts: Counter[str]) -> Spread:
     from scipy.stats import chisquare  # a second to import
 
-    every = {letter: counts[letter] for letter in OPTION_LETTERS[:offered]}
+    every: dict[str, int] = {letter: counts[letter] for letter in OPTION_LETTERS[:offered]}
     return Spread(every, float(chisquare(list(every.values())).pvalue))

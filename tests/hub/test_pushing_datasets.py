@@ -78,7 +78,7 @@ def test_a_card_tells_checkpoints_settings_measures_and_samples_whatever_the_tex
 
     assert "| labels | llava-hf/llava-1.5-7b-hf | abc123 | Llama 2 community licence |" in card.text
     assert "| blind | accuracy | 0.26 |" in card.text
-    for heading in ("Splits", "Features", "Refused rows", "Balance", "Checkpoints", "Samples", "Limits"):
+    for heading in ("Splits", "Features", "Gates", "Balance", "Checkpoints", "Samples", "Limits"):
         assert card.text.count(f"\n## {heading}\n") == 1
     assert all(f"![{name}]({name})" in card.text for name in card.pictures)
     assert len(card.pictures) == 6
