@@ -6,6 +6,7 @@ FoundryError                 exit code 1
 |   |-- CheckpointError      a model that is missing, unsafe to load or of the wrong architecture
 |   |-- TableError           a table or picture that was handed in and cannot be read
 |   |   `-- PictureError     the picture, with a reason that counts can be made by
+|   |-- ReviewAwaited        rows that wait for people's decisions
 |   |-- UnknownArtifact      a dataset, adapter or row that was named and is not in the store
 |   `-- PlaceError           a folder that cannot be written, a port that is taken
 |-- StoreError               an artefact that is damaged or contested
@@ -62,6 +63,20 @@ class PictureError(TableError):
     def __init__(self, message: str, reason: str = UNREADABLE_PICTURE) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class ReviewAwaited(UserMistake):
+    """Rows that people are to decide about before a run can go on; what is made so far is kept.
+
+    Attributes:
+        rows: digest of the rows.
+        path: of the file of decisions that is awaited.
+    """
+
+    def __init__(self, message: str, rows: str = "", path: str = "") -> None:
+        super().__init__(message)
+        self.rows = rows
+        self.path = path
 
 
 class UnknownArtifact(UserMistake):

@@ -73,6 +73,7 @@ def _command(name: str, command: TyperCommand) -> str:
     arguments = [one for one in command.params if isinstance(one, TyperArgument)]
     options = [one for one in command.params if isinstance(one, TyperOption)]
     words = [PROGRAM, name, *(str(one.metavar or one.name).upper() for one in arguments)]
+    words += [_spelled(one) for one in options if one.required]
     usage = " ".join([*words, *(["[OPTIONS]"] if options else [])])
     parts = [f"## foundry {name}", f"`{usage}`", *_help_parts(command)]
     parts += (

@@ -4,7 +4,6 @@ The front matter declares features and splits as `datasets` writes them, and nam
 is read back by the libraries that the hub's viewer uses before anything is sent.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from blip_core import strict_json
-from blip_core.dataset.card import CARD, size_category
+from blip_core.dataset.card import size_category
+from blip_core.dataset.card_text import CardText, read_card
 from blip_core.dataset.finding import iter_texts
 from blip_core.dataset.markdown import Markup, markdown_table
 from blip_core.dataset.origin import Origin
@@ -29,7 +29,6 @@ from blip_core.store import iter_rows
 SAMPLES = "samples"
 SAMPLE_ROWS = 6
 
-_HEADING = re.compile(r"^## ", re.MULTILINE)
 _MEANINGS = {
     "id": "the row's name, made of its picture's",
     "picture_id": "the picture's name; several rows may share it",
@@ -81,20 +80,21 @@ def hub_card(folder: Path, origin: Origin) -> HubCard:
     sizes = {split: _rows(folder, split) for split in SPLITS}
     if not any(sizes.values()):
         raise EmptyDataset(f"{folder} has no rows; nothing of it can be pushed")
-    front, sections = _own(folder)
+    own = read_card(folder)
+    sections = dict(own.sections)
     samples = list(_samples(folder, max(SPLITS, key=lambda split: sizes[split])))
     names = {f"{SAMPLES}/{number}{suffix(row.image)}": row.image for number, row in enumerate(samples)}
     sections |= {
         "Features": _features(folder),
         **({} if "Balance" in sections else {"Balance": _balance(folder)}),
         **({"Measured": _measured(origin)} if origin.measured and "Measured" not in sections else {}),
-        "Checkpoints": _checkpoints(origin),
+        **({} if "Checkpoints" in sections else {"Checkpoints": _checkpoints(origin)}),
         "Generation settings": _settings(origin),
         "Samples": markdown_table(_sample_heads(), _sample_lines(samples, list(names))),
         "Limits": _limits(origin),
     }
-    body = "\n".join(text if not head else f"## {head}\n\n{text}" for head, text in sections.items())
-    card = HubCard(f"---\n{_front_matter(front, folder, sizes)}\n---\n{body}", names)
+    matter = _front_matter(own.front, folder, sizes)
+    card = HubCard(f"---\n{matter}\n---\n{CardText(own.front, sections).body}", names)
     check_card(card.text)
     return card
 
@@ -124,24 +124,6 @@ def _rows(folder: Path, split: Split) -> int:
         return sum(int(pq.read_metadata(path).num_rows) for path in split_files(folder, split))
     except TableError:
         return 0  # a folder from elsewhere need not have all three
-
-
-def _own(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """The front matter of the dataset's card, and its texts by heading; what stands first has none."""
-    import yaml
-    from huggingface_hub import DatasetCard
-
-    path = folder / CARD
-    if not path.is_file():
-        return {"license": "other"}, {"": f"# {folder.name}\n"}
-    try:
-        card = DatasetCard(path.read_text(encoding="utf-8"))
-        front = card.data.to_dict()
-    except (ValueError, TypeError, yaml.YAMLError) as error:
-        raise UserMistake(f"the front matter of {path} cannot be read: {error}") from error
-    first, *others = _HEADING.split(str(card.text))
-    parted = (text.partition("\n") for text in others)
-    return front, {"": first} | {head.strip(): text.strip("\n") + "\n" for head, _, text in parted}
 
 
 def _front_matter(front: Mapping[str, Any], folder: Path, sizes: Mapping[Split, int]) -> str:

@@ -115,9 +115,13 @@ def require_enough(
 
 def shown_schema(examples: Sequence[Example]) -> pa.Schema:
     """Arrow schema of examples with the metadata that makes Hugging Face decode their pictures."""
+    return with_features(example_schema(examples))
+
+
+def with_features(schema: pa.Schema) -> pa.Schema:
+    """A schema of examples with the metadata that makes Hugging Face decode their pictures."""
     from datasets import Features, Image, List, Value  # takes seconds to import: readers need not wait for it
 
-    schema = example_schema(examples)
     texts = {name: Value("string") for name in schema.names}
     lists = {name: List(Value("string")) for name in ("more", "references") if name in texts}
     types = {"scores": "float64", "attributes": "string"}

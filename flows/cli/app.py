@@ -24,6 +24,7 @@ from flows.cli.commands.prefetch import prefetch
 from flows.cli.commands.pretrain_pocket import pretrain_pocket
 from flows.cli.commands.push import push
 from flows.cli.commands.recipes import recipes, show
+from flows.cli.commands.review import group as review
 from flows.cli.commands.run import run
 from flows.cli.commands.trace import trace
 from flows.cli.commands.ui import ui
@@ -60,6 +61,7 @@ def program(
 
 for work in (run, dataset, finetune, compare, predict, merge, push, export):
     app.command(rich_help_panel="Work")(work)
+app.add_typer(review, name="review", rich_help_panel="Work")
 app.add_typer(datasets, name="datasets", rich_help_panel="Look")
 for look in (adapters, trace, recipes, show, ui):
     app.command(rich_help_panel="Look")(look)

@@ -4,7 +4,7 @@ from blip_core.dataset.hub_card import HubCard, hub_card
 from blip_core.dataset.origin import Origin, origin_of
 from blip_core.store.lineage import Lineage
 from blip_core.wiring import workplace
-from flows.named_dataset import NamedDataset
+from flows.rows.named_dataset import NamedDataset
 
 
 def card_of(dataset: NamedDataset) -> HubCard:

@@ -5,10 +5,12 @@ import shlex
 
 import pytest
 import typer
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from blip_core.recipes import load_recipe, profile_names, recipe_names
 from flows.cli.app import app
+from flows.cli.default_command import DEFAULT
 from tests.docs.documents import DOCUMENTS, ROOT, Typed, assignments, commands, name_of
 
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -42,6 +44,9 @@ def parse(words):
         return None
     context = group.make_context("foundry", list(words))
     name, command, rest = group.resolve_command(context, list(words))
+    if isinstance(command, TyperGroup):
+        named = rest[:1] and rest[0] in command.commands
+        name, command, rest = command.resolve_command(context, rest if named else [DEFAULT, *rest])
     return command.make_context(name, rest, parent=context)
 
 

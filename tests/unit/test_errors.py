@@ -25,6 +25,7 @@ def test_the_error_names_that_others_rely_on_are_these():
         "PictureError",
         "PlaceError",
         "RecipeError",
+        "ReviewAwaited",
         "ServerAway",
         "StageFailure",
         "StoreError",

@@ -79,7 +79,7 @@ def export(
 def _export(dataset: str, to: str, splits: list[str], out: Path | None, skip: bool) -> dict[str, Any]:
     from blip_core.exporting import export as write
     from blip_core.exporting import format_of
-    from flows.named_dataset import named_dataset
+    from flows.rows.named_dataset import named_dataset
 
     form = format_of(to)
     chosen = [_split(name) for name in splits]

@@ -48,8 +48,8 @@ def _push(dataset: str, repository: str, really: bool, private: bool, card: Path
         go_online(workplace())
     from blip_core.dataset.pushing import plan_upload
     from blip_core.uploading import push as upload_it
-    from flows.named_dataset import named_dataset
     from flows.results.dataset_cards import card_of
+    from flows.rows.named_dataset import named_dataset
 
     found = named_dataset(dataset)
     with TemporaryDirectory() as scratch:

@@ -16,7 +16,7 @@ from blip_core.backends.scripted import (
     ScriptedScorer,
     ScriptedWriter,
 )
-from blip_core.errors import NotANumber, TableError
+from blip_core.errors import NotANumber, ReviewAwaited, TableError
 from blip_core.ports import Span
 from blip_core.recipes.annotations import Attributes, check_annotations
 from tests.unit.annotating.conftest import Opened, caption
@@ -395,6 +395,12 @@ def test_a_persons_decisions_are_taken(work, tmp_path):
 def test_a_file_of_decisions_that_is_not_about_these_rows_is_refused(work, tmp_path, lines, told):
     with pytest.raises(TableError, match=told):
         work([caption(0, "text")], digest=DIGEST, step="review", path=decisions(tmp_path, *lines))
+
+
+def test_rows_that_nobody_decided_about_say_their_digest_and_how_to_review_them(work, tmp_path):
+    with pytest.raises(ReviewAwaited, match=rf"`foundry review {DIGEST[:12]}` .*run again") as raised:
+        work([caption(0, "text")], digest=DIGEST, step="review", path=str(tmp_path / "none.jsonl"))
+    assert (raised.value.rows, raised.value.path) == (DIGEST, str(tmp_path / "none.jsonl"))
 
 
 def test_words_that_were_known_before_are_held_against_those_found(work):

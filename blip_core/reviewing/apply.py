@@ -1,0 +1,205 @@
+"""The gate that people are: their decisions make a new version of a dataset, and the old one stays."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from blip_core.annotating.decisions import Decisions, check_about, is_mended, mend_of
+from blip_core.annotating.reviewing import DROPPED
+from blip_core.dataset.card import CARD
+from blip_core.dataset.card_text import CardText, read_card
+from blip_core.dataset.finding import iter_texts
+from blip_core.dataset.markdown import markdown_table
+from blip_core.dataset.reading import DATA, split_files
+from blip_core.dataset.writing import REJECTS, with_features
+from blip_core.errors import EmptyDataset, UserMistake
+from blip_core.records import REJECTION_SCHEMA, SPLITS, Example, Rejection, Split
+from blip_core.reviewing.agreement import Agreement, agreements
+from blip_core.reviewing.verdicts import Disputed, Verdict, verdicts
+from blip_core.store import iter_rows, write_rows
+from blip_core.store.rows import ROWS_PER_GROUP
+
+GATE = "review"
+DISPUTED = "review-disputed"
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """Decisions about one dataset, checked against it.
+
+    Attributes:
+        digest: of the dataset.
+        files: decisions by reviewer.
+        verdicts: what becomes of each row that somebody decided.
+        agreement: of each pair of reviewers.
+    """
+
+    digest: str
+    files: Mapping[str, Decisions]
+    verdicts: Mapping[str, Verdict]
+    agreement: Sequence[Agreement]
+
+
+@dataclass(slots=True)
+class Applied:
+    """What a review did.
+
+    Attributes:
+        splits: rows that are left, by split.
+        kept: rows that somebody looked at and kept as they were.
+        mended: rows whose texts were changed.
+        dropped: rows that went, by reason.
+    """
+
+    splits: dict[Split, int] = field(default_factory=dict)
+    kept: int = 0
+    mended: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rows(self) -> int:
+        return sum(self.splits.values())
+
+
+def check_review(
+    dataset: Path, digest: str, files: Sequence[Decisions], disputed: Disputed = "drop"
+) -> Reviewed:
+    """Hold files of decisions against the dataset that they are about, before anything is made of them.
+
+    Raises:
+        TableError: One is about other rows, or breaks a rule; names file, line and rule.
+        UserMistake: Two files are of one reviewer.
+    """
+    named = _by_reviewer(files)
+    rows = {row.id: row for row in _texts(dataset) if any(row.id in one.lines for one in files)}
+    for one in files:
+        check_about(one, digest, rows)
+        for name in one.by_id:
+            mend_of(one, rows[name])
+    return Reviewed(digest, named, verdicts(named, disputed), agreements(named))
+
+
+def apply_review(dataset: Path, reviewed: Reviewed, folder: Path) -> Applied:
+    """Write the dataset that people left: rows in their splits and order, one row group in memory at a time.
+
+    Args:
+        dataset: that was reviewed.
+        reviewed: see `check_review`.
+        folder: empty.
+
+    Raises:
+        EmptyDataset: No row to train on is left.
+    """
+    done = Applied()
+    refused: list[Rejection] = []
+    for split in SPLITS:
+        done.splits[split] = sum(
+            _rewrite(path, folder / DATA / path.name, reviewed, done, refused)
+            for path in split_files(dataset, split)
+        )
+    if not done.splits["train"]:
+        raise EmptyDataset("the review leaves no row to train on; nothing was changed")
+    earlier = iter_rows(dataset / REJECTS, Rejection) if (dataset / REJECTS).is_file() else iter(())
+    write_rows(folder / REJECTS, [*earlier, *refused], REJECTION_SCHEMA)
+    _card(dataset, reviewed, done).write(folder / CARD)
+    return done
+
+
+def _by_reviewer(files: Sequence[Decisions]) -> dict[str, Decisions]:
+    """Files by the names in them, or else by their own."""
+    named: dict[str, Decisions] = {}
+    for one in files:
+        name = one.reviewer or one.path.stem
+        if name in named:
+            raise UserMistake(
+                f"{named[name].path} and {one.path} are both of the reviewer {name!r}; give one of them"
+            )
+        named[name] = one
+    return named
+
+
+def _texts(dataset: Path) -> Iterator[Example]:
+    for split in SPLITS:
+        for path in split_files(dataset, split):
+            yield from iter_texts(path)
+
+
+def _rewrite(source: Path, target: Path, reviewed: Reviewed, done: Applied, refused: list[Rejection]) -> int:
+    """Write what is left of one file; gives how many rows."""
+    rows = (
+        made
+        for row in iter_rows(source, Example)
+        if (made := _judged(row, reviewed, done, refused)) is not None
+    )
+    return write_rows(target, rows, _schema(source, reviewed), _group_rows(source))
+
+
+def _judged(row: Example, reviewed: Reviewed, done: Applied, refused: list[Rejection]) -> Example | None:
+    verdict = reviewed.verdicts.get(row.id)
+    if verdict is None:
+        return row
+    if verdict.is_drop:
+        reason = DISPUTED if verdict.is_disputed else DROPPED
+        done.dropped[reason] += 1
+        refused.append(Rejection(row.id, GATE, reason, verdict.reason or "no reason given"))
+        return None
+    if not is_mended(verdict.decision):
+        done.kept += 1
+        return row
+    done.mended += 1
+    return mend_of(reviewed.files[verdict.by], row)
+
+
+def _schema(source: Path, reviewed: Reviewed) -> pa.Schema:
+    """That of the file, with places for what mended rows have more."""
+    schema = pq.read_schema(source).remove_metadata()
+    if any(is_mended(one.decision) for one in reviewed.verdicts.values()) and "mended" not in schema.names:
+        schema = schema.append(pa.field("mended", pa.string()))
+    return with_features(schema)
+
+
+def _group_rows(source: Path) -> int:
+    """Rows of a row group, as whoever wrote the file wanted them."""
+    metadata = pq.read_metadata(source)
+    return max((metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)), default=0) or (
+        ROWS_PER_GROUP
+    )
+
+
+def _card(dataset: Path, reviewed: Reviewed, done: Applied) -> CardText:
+    """The dataset's own card with the numbers of now, and what was done."""
+    card = read_card(dataset)
+    title = next(
+        (line for line in card.sections[""].splitlines() if line.startswith("# ")), f"# {dataset.name}"
+    )
+    intro = (
+        f"{title}\n\n{done.rows:,} rows, what people left of the dataset `{reviewed.digest}` after a review. "
+        "What the sections below count was counted before it, but for Splits and Review.\n"
+    )
+    sections = {
+        **card.sections,
+        "": intro,
+        "Splits": markdown_table(("split", "rows"), list(done.splits.items())),
+        "Review": _told(reviewed, done),
+    }
+    return replace(card, sections=sections).counted(done.splits)
+
+
+def _told(reviewed: Reviewed, done: Applied) -> str:
+    lines = [("kept as they were", done.kept), ("mended", done.mended), *sorted(done.dropped.items())]
+    text = markdown_table(("what became of rows", "rows"), lines)
+    if reviewed.agreement:
+        text += "\n" + markdown_table(
+            ("reviewers", "rows both decided", "alike", "Cohen's kappa"), _agreement_lines(reviewed.agreement)
+        )
+    return text
+
+
+def _agreement_lines(found: Iterable[Agreement]) -> Iterator[tuple[object, ...]]:
+    for number, one in enumerate(found, 1):
+        kappa = "not defined" if one.kappa is None else f"{one.kappa:.3f}"
+        yield f"pair {number}", one.rows, one.same, kappa
