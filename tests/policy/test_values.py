@@ -5,7 +5,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TALLIES = {
-    "answers.Answers", "answers._Tally", "apply.Applied", "counted.Opened", "counting.InferenceCounts", "curate.Curated",
+    "answers.Answers", "answers._Tally", "apply.Applied", "counted.Opened", "counting.InferenceCounts",
+    "curate.Curated",
     "cursor.Cursor", "dialect.Dialect", "labelling._LabelRow", "progress.Progress", "scenes._Collected",
     "stages.StageSizes",
 }  # fmt: skip
