@@ -86,6 +86,11 @@ def format_list(items: Sequence[str]) -> str:
     return "\n".join(f"{number}. {item}" for number, item in enumerate(items, start=1))
 
 
+def number_of(scene_id: str) -> int:
+    """Place of a scene among those of its run, from 0: the end of its id."""
+    return int(scene_id.rpartition("-")[2])
+
+
 def write_scenes(
     writer: TextWriter,
     settings: Scenes,
@@ -94,22 +99,23 @@ def write_scenes(
 ) -> tuple[list[Scene], SceneCounts]:
     """Have a writer write `settings.count` different scenes.
 
-    Calls go out in batches of at most `settings.batch_size`; each has its own seed and category. Scenes are
-    equal when they differ in nothing but case, punctuation and spaces.
+    Calls go out in whole batches of `settings.batch_size`, however few scenes are missing, because a text may
+    hang on the size of its batch: so a longer run asks what a shorter one asked, and more, and its first
+    scenes are the shorter one's. Each call has its own seed and category. Scenes are equal when they differ
+    in nothing but case, punctuation and spaces.
 
     Returns:
         The scenes in the order in which they were kept, and what was seen on the way.
 
     Raises:
-        StageFailure: when the count is not reached within the bounded number of calls.
+        StageFailure: when the count is not reached within the bounded number of calls, rounded up to batches.
         NotANumber: when the writer's logits are no numbers; the message names the call.
     """
     max_calls = ceil(settings.count / settings.per_call * settings.max_calls_factor)
     collected = _Collected(settings)
     example = ""
     while collected.missing and collected.calls < max_calls:
-        wanted = min(settings.batch_size, ceil(collected.missing / settings.per_call))
-        calls = range(collected.calls, min(collected.calls + wanted, max_calls))
+        calls = range(collected.calls, collected.calls + settings.batch_size)
         categories = [_draw_category(settings, seed, call) for call in calls]
         prompts = [scene_prompt(category, settings) for category in categories]
         named = zip(calls, categories, strict=True)

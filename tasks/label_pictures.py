@@ -10,10 +10,10 @@ from blip_core.recipes import Labels, Recipe, ServedModel
 from blip_core.records import LABEL_SCHEMA, REJECTION_SCHEMA, Label, Picture, Rejection
 from blip_core.store import ArtifactRef, read_rows, write_rows
 from blip_core.wiring import build_labeller, forget_answers, labeller_identity, workplace
-from tasks import paint_pictures
+from tasks import paint_pictures, shards
 from tasks.costs import all_costs, as_metadata, costs_of
 from tasks.rows import REJECTIONS, gather
-from tasks.shards import in_shards, on_first_use
+from tasks.shards import on_first_use
 from tasks.stage import path_of, stage
 
 VERSION = 2
@@ -22,15 +22,18 @@ FILE = "labels.parquet"
 
 
 def key(recipe: Recipe, pictures: ArtifactRef) -> str:
-    inputs = {
+    return workplace().store.key("labels", {**made_by(recipe), "pictures": pictures.digest})
+
+
+def made_by(recipe: Recipe) -> dict[str, Any]:
+    """What decides what is said of any picture."""
+    return {
         "version": VERSION,
         "recipe": recipe.digest("labels", "seed"),
-        "pictures": pictures.digest,
         "model": labeller_identity(recipe),
         **recipe.device.arithmetic(),
         **recipe.kind.label_identity,
     }
-    return workplace().store.key("labels", inputs)
 
 
 @stage("labels", key)
@@ -52,21 +55,28 @@ def label_pictures(recipe: Recipe, pictures: ArtifactRef) -> ArtifactRef:
                 write_rows(target / REJECTIONS, rejections, REJECTION_SCHEMA)
                 return {"rows": len(labels), **as_metadata(costs_of(model) - before)}
 
-            shards = in_shards("labels", own_key, rows, build_shard)
-        kept = gather(shards, FILE, folder, Label, LABEL_SCHEMA)
-        refused = gather(shards, REJECTIONS, folder, Rejection, REJECTION_SCHEMA)
+            made = shards.in_own_shards("labels", made_by(recipe), _parts(recipe, rows), build_shard)
+        kept = gather(made, FILE, folder, Label, LABEL_SCHEMA)
+        refused = gather(made, REJECTIONS, folder, Rejection, REJECTION_SCHEMA)
         forget_answers(recipe, "labels")
         return {
             "rows": kept,
             "asked": len(rows) * recipe.labels.per_picture,
             "refused": refused,
             "model": labeller_identity(recipe),
-            **all_costs(shards),
+            **all_costs(made),
             "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "labels"}),
             "made_from": {"pictures": pictures.key},
         }
 
     return workplace().store.publish(own_key, "labels", build).ref()
+
+
+def _parts(recipe: Recipe, pictures: Sequence[Picture]) -> list[list[Picture]]:
+    """Pictures in shards; of those made here a shard holds what is left of so many scenes."""
+    if recipe.source.is_made_here:
+        return shards.on_scene_grid(pictures, lambda picture: picture.scene_id)
+    return list(shards.in_runs(pictures, shards.ROWS_PER_SHARD))
 
 
 def _settings(recipe: Recipe) -> Labels:

@@ -10,9 +10,9 @@ from blip_core.recipes import Recipe
 from blip_core.records import PICTURE_SCHEMA, REJECTION_SCHEMA, Picture, Rejection, Scene
 from blip_core.store import ArtifactRef, read_rows, write_rows
 from blip_core.wiring import build_painter, painter_identity, picture_settings, workplace
-from tasks import write_scenes
+from tasks import shards, write_scenes
 from tasks.rows import REJECTIONS, gather
-from tasks.shards import in_shards, on_first_use
+from tasks.shards import on_first_use
 from tasks.stage import path_of, stage
 
 VERSION = 1
@@ -20,14 +20,17 @@ FILE = "pictures.parquet"
 
 
 def key(recipe: Recipe, scenes: ArtifactRef) -> str:
-    inputs = {
+    return workplace().store.key("pictures", {**made_by(recipe), "scenes": scenes.digest})
+
+
+def made_by(recipe: Recipe) -> dict[str, Any]:
+    """What decides how any scene is painted."""
+    return {
         "version": VERSION,
         "recipe": recipe.digest("source", "pictures", "seed"),
-        "scenes": scenes.digest,
         "model": painter_identity(recipe),
         **recipe.device.arithmetic(),
     }
-    return workplace().store.key("pictures", inputs)
 
 
 @stage("pictures", key)
@@ -48,9 +51,10 @@ def paint_pictures(recipe: Recipe, scenes: ArtifactRef) -> ArtifactRef:
                 write_rows(target / REJECTIONS, rejections, REJECTION_SCHEMA)
                 return {"rows": len(pictures)}
 
-            shards = in_shards("pictures", own_key, rows, build_shard)
-        kept = gather(shards, FILE, folder, Picture, PICTURE_SCHEMA)
-        refused = gather(shards, REJECTIONS, folder, Rejection, REJECTION_SCHEMA)
+            parts = list(shards.in_runs(rows, shards.ROWS_PER_SHARD))
+            made = shards.in_own_shards("pictures", made_by(recipe), parts, build_shard)
+        kept = gather(made, FILE, folder, Picture, PICTURE_SCHEMA)
+        refused = gather(made, REJECTIONS, folder, Rejection, REJECTION_SCHEMA)
         return {
             "rows": kept,
             "asked": len(rows),

@@ -1,19 +1,23 @@
 """Work in shards: each rests in the store under its own key, so that a killed run redoes one at the most."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from blip_core.ports import Progress
-from blip_core.store import Artifact
+from blip_core.records import Row
+from blip_core.scenes import number_of
+from blip_core.store import Artifact, canonical_json
 from blip_core.wiring import workplace
 from tasks.stage import watcher
 
 ROWS_PER_SHARD = 96  # about one row group; batches of 2, 4, 8, 16 and 32 rows fill it exactly
 
 Input = TypeVar("Input")
+Record = TypeVar("Record", bound=Row)
 BuildShard = Callable[[Path, Sequence[Input], Progress], Mapping[str, Any]]
 
 
@@ -64,18 +68,76 @@ def in_shards(
         rows_per_shard: length of a run; `ROWS_PER_SHARD` unless told otherwise.
         total: how many rows there are, for those who watch; told where `rows` has no length.
     """
-    store = workplace().store
-    step = rows_per_shard or ROWS_PER_SHARD
+
+    def inputs(shard: Sequence[Input], start: int) -> dict[str, Any]:
+        return {"whole": key, "start": start, "rows": len(shard)}
+
     expected = len(rows) if isinstance(rows, Sized) else total or 0
-    shards: list[Artifact] = []
-    waiting, start = iter(rows), 0
-    while shard := list(islice(waiting, step)):
-        shard_key = store.key(f"{kind}-shard", {"whole": key, "start": start, "rows": len(shard)})
-        make = _bind(build, shard, start, expected)
-        shards.append(store.publish(shard_key, f"{kind}-shard", make))
+    return _published(kind, in_runs(rows, rows_per_shard or ROWS_PER_SHARD), inputs, build, expected)
+
+
+def in_own_shards(
+    kind: str, made_by: Mapping[str, Any], shards: Sequence[Sequence[Record]], build: BuildShard[Record]
+) -> list[Artifact]:
+    """Publish one artefact for each shard under a key of its own rows, whatever else the whole holds.
+
+    So a longer run takes the shards of a shorter one.
+
+    Args:
+        kind: what the whole holds.
+        made_by: all that decides what is made of a row, but for the row.
+        shards: rows in order; pictures are told by their digests.
+        build: see `in_shards`.
+    """
+
+    def inputs(shard: Sequence[Record], start: int) -> dict[str, Any]:
+        del start
+        return {"made_by": dict(made_by), "rows": digest_of_rows(shard)}
+
+    return _published(kind, shards, inputs, build, sum(map(len, shards)))
+
+
+def digest_of_rows(rows: Iterable[Row]) -> str:
+    """Digest of what rows say: sha256 of their canonical JSON, in hex; bytes are told by a field beside them."""
+    said = [
+        {name: value for name, value in row.to_row().items() if not isinstance(value, bytes)} for row in rows
+    ]
+    return hashlib.sha256(canonical_json(said).encode()).hexdigest()
+
+
+def in_runs(rows: Iterable[Input], length: int) -> Iterator[list[Input]]:
+    """Rows in runs of a length, the last of which may be shorter."""
+    waiting = iter(rows)
+    while run := list(islice(waiting, length)):
+        yield run
+
+
+def on_scene_grid(rows: Sequence[Record], scene: Callable[[Record], str]) -> list[list[Record]]:
+    """Rows in shards of `ROWS_PER_SHARD` scenes each, whichever of them are missing.
+
+    Args:
+        rows: in the order of their scenes.
+        scene: id of a row's scene.
+    """
+    return [list(found) for _, found in groupby(rows, lambda row: number_of(scene(row)) // ROWS_PER_SHARD)]
+
+
+def _published(
+    kind: str,
+    shards: Iterable[Sequence[Input]],
+    inputs: Callable[[Sequence[Input], int], Mapping[str, Any]],
+    build: BuildShard[Input],
+    expected: int,
+) -> list[Artifact]:
+    store = workplace().store
+    made: list[Artifact] = []
+    start = 0
+    for shard in shards:
+        key = store.key(f"{kind}-shard", inputs(shard, start))
+        made.append(store.publish(key, f"{kind}-shard", _bind(build, shard, start, expected)))
         start += len(shard)
         watcher().progress(start, max(start, expected))
-    return shards
+    return made
 
 
 def _bind(

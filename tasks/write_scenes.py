@@ -1,6 +1,6 @@
 """Stage 1: a language model writes scenes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,23 @@ from tasks.costs import all_costs, as_metadata, costs_of
 from tasks.shards import on_first_use
 from tasks.stage import stage, watcher
 
-VERSION = 1
+VERSION = 2
 FILE = "scenes.parquet"
 _TEXTS = "texts.json"
 
 
 def key(recipe: Recipe) -> str:
-    inputs = {
+    return workplace().store.key("scenes", made_by(recipe))
+
+
+def made_by(recipe: Recipe) -> dict[str, Any]:
+    """What decides which scenes are written, and how many."""
+    return {
         "version": VERSION,
         "recipe": recipe.digest("scenes", "seed"),
         "model": writer_identity(recipe),
         **recipe.device.arithmetic(),
     }
-    return workplace().store.key("scenes", inputs)
 
 
 @stage("scenes", key)
@@ -38,7 +42,7 @@ def write_scenes(recipe: Recipe) -> ArtifactRef:
 
     def build(folder: Path) -> dict[str, Any]:
         with on_first_use(lambda: build_writer(recipe)) as writer:
-            kept = KeptAnswers(own_key, writer)
+            kept = KeptAnswers(made_by(recipe.of_any_length), writer)
             scenes, counts = scene_room.write_scenes(kept, recipe.scenes, recipe.seed, watcher().progress)
         write_rows(folder / FILE, scenes, SCENE_SCHEMA)
         forget_answers(recipe, "scenes")
@@ -59,15 +63,15 @@ class KeptAnswers:
     """A writer whose answers rest in the store batch by batch, so that a killed run asks for one again.
 
     Args:
-        whole: key of what the answers are asked for.
+        made_by: all that decides an answer, but for its prompt and seed.
         writer: gives the writer that is asked; not called for answers that rest already.
 
     Attributes:
         batches: that were answered, now or before.
     """
 
-    def __init__(self, whole: str, writer: Callable[[], TextWriter]) -> None:
-        self._whole = whole
+    def __init__(self, made_by: Mapping[str, Any], writer: Callable[[], TextWriter]) -> None:
+        self._made_by = dict(made_by)
         self._writer = writer
         self.batches: list[Artifact] = []
 
@@ -82,7 +86,7 @@ class KeptAnswers:
             return {"rows": len(texts), **as_metadata(costs_of(writer) - before)}
 
         store = workplace().store
-        shard = store.key("scenes-shard", {"whole": self._whole, "seeds": list(seeds)})
+        shard = store.key("scenes-shard", {"made_by": self._made_by, "seeds": list(seeds)})
         answers = store.publish(shard, "scenes-shard", build)
         self.batches.append(answers)
         texts: list[str] = strict_json.loads((answers.path / _TEXTS).read_text(encoding="utf-8"))

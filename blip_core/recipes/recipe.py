@@ -132,6 +132,12 @@ class Recipe(Section):
         drafts_first = bool(self.annotations) and self.annotations[0].step == "draft"
         return self.source.is_labelled and not drafts_first
 
+    @property
+    def of_any_length(self) -> Self:
+        """The recipe without how many scenes it asks for: the same for a shorter run and a longer one."""
+        scenes = self.scenes.model_copy(update={"count": 1, "max_calls_factor": 1.0})
+        return self.model_copy(update={"scenes": scenes})
+
     def each_phase(self) -> tuple[Phase, ...]:
         """Its phases in their order; of a recipe that names none, one without a name."""
         return self.phases or (WHOLE,)

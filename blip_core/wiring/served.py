@@ -179,7 +179,7 @@ def _client(
 
 
 def _kept_answers(recipe: Recipe, step: Step, model: ServedModel) -> Path:
-    whole = f"{served_identity(model)} {recipe.digest(step, 'seed')}"
+    whole = f"{served_identity(model)} {recipe.of_any_length.digest(step, 'seed')}"
     return workplace().answers / f"{hashlib.sha256(whole.encode()).hexdigest()}.jsonl"
 
 

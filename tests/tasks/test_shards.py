@@ -3,8 +3,9 @@
 import pytest
 
 from blip_core.errors import StageFailure
+from blip_core.records import Rejection
 from tasks import shards
-from tasks.shards import in_shards, on_first_use
+from tasks.shards import in_own_shards, in_runs, in_shards, on_first_use, on_scene_grid
 from tasks.stage import NoWatcher, watched_by
 
 
@@ -96,3 +97,48 @@ def test_progress_counts_rows_whatever_a_shard_counts():
     assert {total for _, total in told} == {3}
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert told[-1] == (3, 3)
+
+
+def row(number, detail=""):
+    return Rejection(f"nature-{number:05d}-p0", "any", "any", detail)
+
+
+def own(rows, by="one"):
+    made = []
+
+    def build(folder, shard, report):
+        made.append([one.id for one in shard])
+        return {"rows": len(shard)}
+
+    in_own_shards("pictures", {"by": by}, list(in_runs(rows, 2)), build)
+    return made
+
+
+def test_a_longer_run_makes_the_shards_that_a_shorter_one_did_not():
+    rows = [row(number) for number in range(6)]
+    own(rows[:4])
+    assert own(rows) == [[one.id for one in rows[4:]]]
+
+
+def test_a_shard_that_was_short_is_made_anew_when_it_is_whole():
+    rows = [row(number) for number in range(4)]
+    own(rows[:3])
+    assert own(rows) == [[one.id for one in rows[2:]]]
+
+
+@pytest.mark.parametrize("change", ["rows", "maker"])
+def test_other_rows_and_another_maker_have_shards_of_their_own(change):
+    rows = [row(0), row(1)]
+    own(rows)
+    assert own(rows) == []
+    other = [row(0), row(1, "moved")] if change == "rows" else rows
+    assert len(own(other, "two" if change == "maker" else "one")) == 1
+
+
+@pytest.mark.parametrize("missing", [(), (0,), (1, 2, 3), (7,), tuple(range(8))])
+def test_shards_hold_the_same_scenes_whichever_are_missing(missing):
+    rows = [row(number) for number in range(8) if number not in missing]
+    grid = on_scene_grid(rows, lambda one: one.id.removesuffix("-p0"))
+    assert [one for shard in grid for one in shard] == rows
+    assert all(len({int(one.id[7:12]) // 2 for one in shard}) == 1 for shard in grid)
+    assert len(grid) == len({int(one.id[7:12]) // 2 for one in rows})

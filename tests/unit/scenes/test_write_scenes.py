@@ -1,6 +1,8 @@
 from itertools import cycle, repeat
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from blip_core.backends.scripted import ScriptedWriter
 from blip_core.errors import StageFailure
@@ -54,7 +56,7 @@ def test_short_lists_and_repeats_are_topped_up():
     texts = ["1. A dog runs.", "1. a DOG runs!\n2. A cat sleeps.", *lists(2)]
     scenes, counts = write_scenes(ScriptedWriter(texts), settings(), seed=0)
     assert len({scene.text for scene in scenes}) == 4
-    assert (counts.calls, counts.short_lists, counts.duplicates) == (3, 1, 1)
+    assert (counts.calls, counts.short_lists, counts.duplicates) == (4, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_an_item_that_breaks_off_is_refused():
 
 def test_no_more_is_kept_than_was_asked_for():
     text = "1. A dog runs.\n2. A cat sleeps.\n3. A bird flies."
-    scenes, counts = write_scenes(ScriptedWriter([text]), settings(count=2), seed=0)
+    scenes, counts = write_scenes(ScriptedWriter([text]), settings(count=2, batch_size=1), seed=0)
     assert len(scenes) == 2
     assert counts.refused == {"surplus": 1}
 
@@ -106,3 +108,31 @@ def test_progress_counts_scenes():
         ScriptedWriter(lists(2)), settings(batch_size=1), 0, lambda done, total: seen.append((done, total))
     )
     assert seen == [(2, 4), (4, 4)]
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 7), st.integers(1, 4), st.integers(0, 3))
+def test_a_longer_run_asks_what_a_shorter_one_asked_and_begins_with_its_scenes(
+    count, more, batch_size, per_call, seed
+):
+    def written(wanted):
+        writer = HashedWriter()
+        asked = settings(count=wanted, batch_size=batch_size, per_call=per_call, max_calls_factor=100.0)
+        scenes, _ = write_scenes(writer, asked, seed)
+        return scenes, writer.batches
+
+    short, asked_first = written(count)
+    long, asked_then = written(count + more)
+    assert long[:count] == short
+    assert asked_then[: len(asked_first)] == asked_first
+
+
+class HashedWriter:
+    """Writes lists that hang on the seeds of the whole batch, of which one in three repeats an item."""
+
+    def __init__(self):
+        self.batches = []
+
+    def write(self, prompts, seeds):
+        self.batches.append((tuple(prompts), tuple(seeds)))
+        batch = sum(seeds) % 997
+        return [f"1. Dog {seed % 97} of {batch} runs.\n2. Cat {seed} of {batch} sleeps." for seed in seeds]
