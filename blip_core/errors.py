@@ -13,6 +13,7 @@ FoundryError                 exit code 1
 |   `-- CorruptArtifact
 |-- StageFailure             a stage that could not deliver what it owes
 |   |-- EmptyDataset
+|   |-- BudgetSpent          as much was asked, or as long worked, as is allowed
 |   |-- ServerAway           a server of models that cannot be reached
 |   |-- NotANumber           a weight, probability, loss or score that is NaN or infinite
 |   `-- TrainingFailure
@@ -115,6 +116,10 @@ class NotANumber(StageFailure, ValueError):
     def __init__(self, message: str, place: int | None = None) -> None:
         super().__init__(message)
         self.place = place
+
+
+class BudgetSpent(StageFailure):
+    """As much was asked, or as long worked, as is allowed."""
 
 
 class ServerAway(StageFailure):

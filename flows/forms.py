@@ -20,6 +20,9 @@ SceneCount = Annotated[int, Field(ge=AS_RECIPE, le=100_000)]
 Epochs = Annotated[float, Field(ge=AS_RECIPE, le=1000.0)]
 LearningRate = Annotated[float, Field(ge=AS_RECIPE, le=1.0)]
 BatchSize = Annotated[int, Field(ge=AS_RECIPE, le=4096)]
+Amount = Annotated[int, Field(ge=0, le=100_000_000)]
+Hours = Annotated[float, Field(ge=0.0, le=10_000.0)]
+ShareBound = Annotated[float, Field(ge=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=SEED_OF_THE_DAY, le=2**32 - 1)]
 
 DEFAULT_RECIPE = "gallery-vqa"
@@ -30,13 +33,16 @@ __all__ = [
     "DEFAULT_RECIPE",
     "SEED_AS_RECIPE",
     "SEED_OF_THE_DAY",
+    "Amount",
     "BatchSize",
     "Epochs",
+    "Hours",
     "LearningRate",
     "ProfileChoice",
     "RecipeChoice",
     "SceneCount",
     "Seed",
+    "ShareBound",
     "resolve",
 ]
 

@@ -94,8 +94,9 @@ class Recorder:
 
     def begin(self, stage: str, cached: bool) -> None:
         self._stage, self._cached, self._began = stage, cached, time.monotonic()
-        tags = {"foundry.stage": stage, "foundry.cached": str(cached).lower()}
-        self.children[stage] = self.run.child(stage, tags)
+        if stage not in self.children:  # a dataset that grows passes its stages again, longer each time
+            tags = {"foundry.stage": stage, "foundry.cached": str(cached).lower()}
+            self.children[stage] = self.run.child(stage, tags)
         self._sampled = []
         if not cached:
             self._sampler = SystemSampler(partial(self._observe, stage)).start()
@@ -144,6 +145,13 @@ class Recorder:
         for screen in self._screens:
             screen.fail(self._stage)
         self.close(status_of(error))
+
+    def pause(self, reason: str) -> None:
+        self._stop_sampler()
+        for run in (self.children[self._stage], self.run):
+            run.note(f"{self._stage} stopped: {reason}")
+        for screen in self._screens:
+            screen.pause(self._stage)
 
     def close(self, status: str = "FINISHED") -> None:
         """Close all tracked runs; those that are closed stay as they are."""

@@ -75,6 +75,9 @@ class RunPage:
     def fail(self, stage: str) -> None:
         self.say(f"{stage}: failed after {time.monotonic() - self._began:.1f} s", logging.ERROR)
 
+    def pause(self, stage: str) -> None:
+        self.say(f"{stage}: stopped after {time.monotonic() - self._began:.1f} s; what is whole is kept")
+
     def close(self) -> None:
         """Wait, a short while, for what is still to be posted; closing again does nothing."""
         self._posts.close(CLOSE_SECONDS)

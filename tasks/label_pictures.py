@@ -11,6 +11,7 @@ from blip_core.records import LABEL_SCHEMA, REJECTION_SCHEMA, Label, Picture, Re
 from blip_core.store import ArtifactRef, read_rows, write_rows
 from blip_core.wiring import build_labeller, forget_answers, labeller_identity, workplace
 from tasks import paint_pictures, shards
+from tasks.allowance import allowance
 from tasks.costs import all_costs, as_metadata, costs_of
 from tasks.rows import REJECTIONS, gather
 from tasks.shards import on_first_use
@@ -42,6 +43,7 @@ def label_pictures(recipe: Recipe, pictures: ArtifactRef) -> ArtifactRef:
     own_key = key(recipe, pictures)
 
     def build(folder: Path) -> dict[str, Any]:
+        per_picture = recipe.labels.per_picture
         rows = read_rows(path_of(pictures) / paint_pictures.FILE, Picture)
         with on_first_use(lambda: build_labeller(recipe)) as labeller:
 
@@ -53,15 +55,18 @@ def label_pictures(recipe: Recipe, pictures: ArtifactRef) -> ArtifactRef:
                 )
                 write_rows(target / FILE, labels, LABEL_SCHEMA)
                 write_rows(target / REJECTIONS, rejections, REJECTION_SCHEMA)
-                return {"rows": len(labels), **as_metadata(costs_of(model) - before)}
+                spent = costs_of(model) - before
+                allowance().spend(spent.requests - len(shard) * per_picture)
+                return {"rows": len(labels), **as_metadata(spent)}
 
-            made = shards.in_own_shards("labels", made_by(recipe), _parts(recipe, rows), build_shard)
+            parts = _parts(recipe, rows)
+            made = shards.in_own_shards("labels", made_by(recipe), parts, build_shard, per_picture)
         kept = gather(made, FILE, folder, Label, LABEL_SCHEMA)
         refused = gather(made, REJECTIONS, folder, Rejection, REJECTION_SCHEMA)
         forget_answers(recipe, "labels")
         return {
             "rows": kept,
-            "asked": len(rows) * recipe.labels.per_picture,
+            "asked": len(rows) * per_picture,
             "refused": refused,
             "model": labeller_identity(recipe),
             **all_costs(made),

@@ -12,6 +12,7 @@ from blip_core.records import Row
 from blip_core.scenes import number_of
 from blip_core.store import Artifact, canonical_json
 from blip_core.wiring import workplace
+from tasks.allowance import allowance
 from tasks.stage import watcher
 
 ROWS_PER_SHARD = 96  # about one row group; batches of 2, 4, 8, 16 and 32 rows fill it exactly
@@ -77,7 +78,11 @@ def in_shards(
 
 
 def in_own_shards(
-    kind: str, made_by: Mapping[str, Any], shards: Sequence[Sequence[Record]], build: BuildShard[Record]
+    kind: str,
+    made_by: Mapping[str, Any],
+    shards: Sequence[Sequence[Record]],
+    build: BuildShard[Record],
+    requests: int = 0,
 ) -> list[Artifact]:
     """Publish one artefact for each shard under a key of its own rows, whatever else the whole holds.
 
@@ -88,17 +93,18 @@ def in_own_shards(
         made_by: all that decides what is made of a row, but for the row.
         shards: rows in order; pictures are told by their digests.
         build: see `in_shards`.
+        requests: that a model gets for a row at the least; see `tasks.allowance`.
     """
 
     def inputs(shard: Sequence[Record], start: int) -> dict[str, Any]:
         del start
         return {"made_by": dict(made_by), "rows": digest_of_rows(shard)}
 
-    return _published(kind, shards, inputs, build, sum(map(len, shards)))
+    return _published(kind, shards, inputs, build, sum(map(len, shards)), requests)
 
 
 def digest_of_rows(rows: Iterable[Row]) -> str:
-    """Digest of what rows say: sha256 of their canonical JSON, in hex; bytes are told by a field beside them."""
+    """Digest of what rows say: sha256 of their canonical JSON, in hex; bytes are told by their digest."""
     said = [
         {name: value for name, value in row.to_row().items() if not isinstance(value, bytes)} for row in rows
     ]
@@ -128,23 +134,29 @@ def _published(
     inputs: Callable[[Sequence[Input], int], Mapping[str, Any]],
     build: BuildShard[Input],
     expected: int,
+    requests: int = 0,
 ) -> list[Artifact]:
     store = workplace().store
     made: list[Artifact] = []
     start = 0
     for shard in shards:
         key = store.key(f"{kind}-shard", inputs(shard, start))
-        made.append(store.publish(key, f"{kind}-shard", _bind(build, shard, start, expected)))
+        made.append(store.publish(key, f"{kind}-shard", _bind(build, shard, start, expected, requests)))
         start += len(shard)
+        allowance().whole[kind] = len(made)
         watcher().progress(start, max(start, expected))
     return made
 
 
 def _bind(
-    build: BuildShard[Input], shard: Sequence[Input], start: int, total: int
+    build: BuildShard[Input], shard: Sequence[Input], start: int, total: int, requests: int
 ) -> Callable[[Path], Mapping[str, Any]]:
     def report(done: int, whole: int) -> None:
         """A shard may count something else than its rows: questions about pictures, say."""
         watcher().progress(start + done * len(shard) // whole, total)
 
-    return lambda folder: build(folder, shard, report)
+    def make(folder: Path) -> Mapping[str, Any]:
+        allowance().begin(requests * len(shard))
+        return build(folder, shard, report)
+
+    return make

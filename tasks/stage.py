@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from prefect import Task
 from prefect.context import TaskRunContext
 
-from blip_core.errors import StoreError
+from blip_core.errors import BudgetSpent, StoreError
 from blip_core.store import Artifact, ArtifactRef
 from blip_core.wiring import workplace
 
@@ -35,6 +35,9 @@ class Watcher(Protocol):
     def end(self, artifact: Artifact) -> None: ...
 
     def fail(self, error: BaseException) -> None: ...
+
+    def pause(self, reason: str) -> None:
+        """A stage stops before its end because it may take no more; the run goes on with what is whole."""
 
 
 class NoWatcher:
@@ -59,6 +62,9 @@ class NoWatcher:
         return None
 
     def fail(self, error: BaseException) -> None:
+        return None
+
+    def pause(self, reason: str) -> None:
         return None
 
 
@@ -167,6 +173,9 @@ class Stage:
             artifact = store.find(ref.key)
             if artifact is None:
                 raise StoreError(f"artefact {ref.key} went missing while the stage was finishing; run again")
+        except BudgetSpent as spent:
+            watcher().pause(str(spent))
+            raise
         except BaseException as error:
             watcher().fail(error)
             raise

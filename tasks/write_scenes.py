@@ -12,6 +12,7 @@ from blip_core.recipes import Recipe
 from blip_core.records import SCENE_SCHEMA
 from blip_core.store import Artifact, ArtifactRef, write_rows
 from blip_core.wiring import build_writer, forget_answers, workplace, writer_identity
+from tasks.allowance import allowance
 from tasks.costs import all_costs, as_metadata, costs_of
 from tasks.shards import on_first_use
 from tasks.stage import stage, watcher
@@ -79,11 +80,14 @@ class KeptAnswers:
         """Continue each prompt under its own seed; see `TextWriter`."""
 
         def build(folder: Path) -> dict[str, Any]:
+            allowance().begin(len(prompts))
             writer = self._writer()
             before = costs_of(writer)
             texts = writer.write(prompts, seeds)
             (folder / _TEXTS).write_text(strict_json.dumps(texts), encoding="utf-8")
-            return {"rows": len(texts), **as_metadata(costs_of(writer) - before)}
+            spent = costs_of(writer) - before
+            allowance().spend(spent.requests - len(prompts))
+            return {"rows": len(texts), **as_metadata(spent)}
 
         store = workplace().store
         shard = store.key("scenes-shard", {"made_by": self._made_by, "seeds": list(seeds)})

@@ -138,6 +138,10 @@ class Recipe(Section):
         scenes = self.scenes.model_copy(update={"count": 1, "max_calls_factor": 1.0})
         return self.model_copy(update={"scenes": scenes})
 
+    def with_scenes(self, count: int) -> Self:
+        """The recipe that asks for so many scenes."""
+        return self.model_copy(update={"scenes": self.scenes.model_copy(update={"count": count})})
+
     def each_phase(self) -> tuple[Phase, ...]:
         """Its phases in their order; of a recipe that names none, one without a name."""
         return self.phases or (WHOLE,)

@@ -15,6 +15,9 @@ class Screen(Protocol):
 
     def fail(self, stage: str) -> None: ...
 
+    def pause(self, stage: str) -> None:
+        """A stage stops before its end; what is whole of it is kept."""
+
 
 class NoScreen:
     """Shows nothing: nobody sits before a run of a worker."""
@@ -29,4 +32,7 @@ class NoScreen:
         return None
 
     def fail(self, stage: str) -> None:
+        return None
+
+    def pause(self, stage: str) -> None:
         return None

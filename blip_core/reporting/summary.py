@@ -116,6 +116,39 @@ class MlflowSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class GrowthSummary:
+    """What came of extending a dataset.
+
+    Attributes:
+        line: name of recipe and profile.
+        version: digest of the last version.
+        parent: digest of the version that it extends; empty for the first.
+        is_new: whether this run made it.
+        rows: of the version.
+        added: rows beyond the parent's.
+        asked: questions that were asked about new scenes, each of which might have become a row.
+        refused_share: of those that became none, 0 to 1.
+        balance: of letters and categories, see `blip_core.dataset.growth`.
+        drift: how far the new rows' letters, kinds and categories lie from the parent's, 0 to 1.
+        stopped: why it ended before its target; empty where it did not.
+        alerts: what somebody should look at, a sentence each.
+    """
+
+    line: str
+    version: str
+    parent: str
+    is_new: bool
+    rows: int
+    added: int
+    asked: int
+    refused_share: float
+    balance: float
+    drift: Mapping[str, float] = field(default_factory=dict)
+    stopped: str = ""
+    alerts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """Everything a program may want to know of a run; what a run did not make is None or empty.
 
@@ -134,6 +167,7 @@ class Summary:
     published: tuple[BesidePublished, ...] = ()
     phases: Mapping[str, PhaseSummary] = field(default_factory=dict)
     scores: ScoresSummary | None = None
+    growth: GrowthSummary | None = None
 
     @property
     def earlier_adapters(self) -> dict[str, AdapterSummary]:
@@ -166,6 +200,7 @@ class Summary:
             published=published_of(values),
             phases={name: _phase(one) for name, one in values.get("phases", {}).items()},
             scores=ScoresSummary(**told) if (told := values.get("scores")) else None,
+            growth=_growth(values.get("growth")),
         )
 
 
@@ -174,6 +209,10 @@ def _dataset(values: Mapping[str, Any] | None) -> DatasetSummary | None:
         return None
     gates = {name: (seen, refused) for name, (seen, refused) in values.get("gates", {}).items()}
     return DatasetSummary(**{**values, "gates": gates})
+
+
+def _growth(values: Mapping[str, Any] | None) -> GrowthSummary | None:
+    return GrowthSummary(**{**values, "alerts": tuple(values["alerts"])}) if values else None
 
 
 def _adapter(values: Mapping[str, Any] | None) -> AdapterSummary | None:

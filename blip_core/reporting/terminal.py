@@ -88,6 +88,11 @@ class StageLines:
         self._stop_bar()
         self._line(f"✗ {stage:<{_NAME_WIDTH}}failed", "bold red")
 
+    def pause(self, stage: str) -> None:
+        """A stage stops before its end; why is said by whoever stops it."""
+        self._stop_bar()
+        self._line(f"– {stage:<{_NAME_WIDTH}}stopped; what is whole is kept")
+
     def _stop_bar(self) -> None:
         if self._bar is not None:
             self._bar.stop()

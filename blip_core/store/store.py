@@ -17,7 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from blip_core.errors import CorruptArtifact
+from blip_core.errors import CorruptArtifact, StoreError
 from blip_core.store.artifact import Artifact
 from blip_core.store.durable import explained, explained_if_full, sync, sync_tree
 from blip_core.store.faults import Reach, pass_by
@@ -123,6 +123,29 @@ class Store:
         """
         with self._locked(name):
             yield
+
+    @contextmanager
+    def claimed(self, name: str, taken: str) -> Iterator[None]:
+        """As `alone`, but whoever comes second does not wait.
+
+        Args:
+            name: see `alone`.
+            taken: what the second is told.
+
+        Raises:
+            PlaceError: The store's folder cannot be written.
+            StoreError: Somebody else is inside.
+        """
+        lock = self._lock(name)
+        with explained(self.root):
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise StoreError(taken) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def artifacts(self, kind: str | None = None) -> list[Artifact]:
         """All complete artefacts, or those of one kind, by key; their files are not read."""

@@ -22,6 +22,7 @@ from blip_core.reporting import (
 )
 from blip_core.reporting.answers import show_table
 from blip_core.reporting.bleu_parts import show_bleu_parts
+from blip_core.reporting.growth import growth_lines
 from blip_core.wiring import (
     Workplace,
     check_ready,
@@ -131,6 +132,8 @@ def show_results(console: Console, recipe: Recipe, summary: Summary) -> None:
     show_findings(console, summary.findings)
     if summary.champion:
         show_champion(console, summary.champion)
+    for line in growth_lines(summary.growth) if summary.growth else ():
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     show_places(console, places)
 
 

@@ -33,8 +33,8 @@ from blip_core.scoring import main_score, ranking_of, score, score_texts
 from blip_core.store import ArtifactRef, write_rows
 from blip_core.wiring.tables import table_warnings
 from flows.recording import ANSWERING, Recorder
-from flows.result_pages import link_mlflow, say_where_recorded, to_prefect
 from flows.results.metrics import score_metrics, variant_metrics
+from flows.results.pages import link_mlflow, say_where_recorded, to_prefect
 from flows.results.run import TABLE_ROWS, keep_recipe, summarise
 from tasks.answer_table import QuestionTable, read_answers, usable_rows
 

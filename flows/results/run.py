@@ -41,10 +41,10 @@ from blip_core.tracking.runs import JournalledRun
 from blip_core.wiring import evaluation_examples
 from flows.phases import Phases
 from flows.recording import ANSWERING, Recorder
-from flows.result_pages import REPORT, show_results
 from flows.results.adapter_cards import stored_card
 from flows.results.labellers import keep_labellers
 from flows.results.metrics import finding_metrics, finding_row, gain_metrics, headline, variant_metrics
+from flows.results.pages import REPORT, show_results
 from flows.results.phases import (
     SHEET,
     gates_of,

@@ -98,6 +98,9 @@ class WatchedStages:
     def fail(self, error: BaseException) -> None:
         self._watcher.fail(error)
 
+    def pause(self, reason: str) -> None:
+        self._watcher.pause(reason)
+
 
 def read_instants(note: Path) -> list[str]:
     return note.read_text().splitlines() if note.exists() else []

@@ -31,4 +31,7 @@ def test_other_seeds_and_another_model_are_asked_for():
 def test_what_fails_leaves_no_answers():
     with pytest.raises(StageFailure):
         KeptAnswers({"by": "one"}, lambda: ScriptedWriter(["one"])).write(["a", "b"], [1, 2])
-    assert KeptAnswers({"by": "one"}, lambda: ScriptedWriter(["3", "4"])).write(["a", "b"], [1, 2]) == ["3", "4"]
+    assert KeptAnswers({"by": "one"}, lambda: ScriptedWriter(["3", "4"])).write(["a", "b"], [1, 2]) == [
+        "3",
+        "4",
+    ]

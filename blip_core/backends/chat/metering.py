@@ -7,12 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from blip_core.backends.chat.reply import Reply
-from blip_core.errors import StageFailure
+from blip_core.errors import BudgetSpent
 from blip_core.ports import Costs
-
-
-class BudgetSpent(StageFailure):
-    """A stage that has asked as much as its recipe allows."""
 
 
 class Meter:
