@@ -165,6 +165,11 @@ campaign-kill: $(READY) ## kill writers, stages and whole runs (SEED=, STORE_KIL
 	@KILL_SEED=$(SEED) STORE_KILLS=$(STORE_KILLS) STAGE_KILLS=$(STAGE_KILLS) RUN_KILLS=$(RUN_KILLS) \
 	  $(BIN)/pytest -o python_files='campaign_*.py' -o timeout=3600 tests/campaigns/kill $(ARGS)
 
+.PHONY: campaign-growth
+campaign-growth: $(READY) ## pairs of growers race for one dataset, and growth is killed (GROWTH_RACES=50, GROWTH_KILLS=30): minutes
+	@GROWTH_RACES=$(GROWTH_RACES) GROWTH_KILLS=$(GROWTH_KILLS) KILL_SEED=$(SEED) \
+	  $(BIN)/pytest -o python_files='campaign_*.py' -o timeout=3600 tests/campaigns/kill/campaign_growth.py $(ARGS)
+
 .PHONY: campaign-rows
 campaign-rows: $(READY) ## answer 100,000 rows with the smallest model and watch its memory (ROWS=): some minutes
 	@ROWS=$(ROWS) $(BIN)/pytest -o python_files='campaign_*.py' -o timeout=7200 tests/campaigns/inference $(ARGS)

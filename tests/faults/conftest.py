@@ -17,6 +17,8 @@ from tests.tiny_blip2 import FolderOf
 
 MODULES = (
     "tests.faults.stages",
+    "tests.faults.growing",
+    "scipy.stats",
     "tests.faults.runs",
     "blip_core.inference",
     "blip_core.training",

@@ -22,10 +22,14 @@ def doubled():
 
 
 def small(folder: Path, *overrides: str) -> Recipe:
+    return load_recipe("gallery-vqa", "pocket", [*small_overrides(folder), *overrides])
+
+
+def small_overrides(folder: Path) -> list[str]:
     for family in ("opt", "t5"):
         (folder / family).mkdir(exist_ok=True)
     gates = [f"curation.{name}.enabled=false" for name in ("near_duplicates", "letter_balance")]
-    return load_recipe("gallery-vqa", "pocket", [*small_recipe(folder), *gates, *overrides])
+    return [*small_recipe(folder), *gates]
 
 
 def make(recipe: Recipe) -> ArtifactRef:
