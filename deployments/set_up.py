@@ -1,4 +1,4 @@
-"""Brings a Prefect server to the state of `prefect.yaml`, with work pool and limit; again changes nothing.
+"""Brings a Prefect server to the state of `prefect.yaml`, with pool, limit and alert; again changes nothing.
 
 Run as `python -m deployments.set_up [--no-schedules]`; `make deploy` does so.
 """
@@ -18,6 +18,8 @@ from blip_core.wiring import prepare_environment, use_prefect_api, workplace
 from blip_core.wiring.servers import prefect_api
 
 FILE = Path(__file__).with_name("prefect.yaml")
+ALERT = "foundry-alert"
+NOTIFIED = "foundry-alerts"  # name of a notification block, which people make on Prefect's page
 ACCELERATORS = 1  # as a machine has by default; whoever raises it on Prefect's page keeps what was set
 
 
@@ -32,6 +34,7 @@ def set_up(schedules: bool) -> None:
     """
     make_pool()
     make_limit()
+    make_alert()
     with prefect_file(schedules) as path:
         deploy(path)
 
@@ -69,6 +72,47 @@ def make_limit() -> None:
         except ObjectNotFound:
             limit = GlobalConcurrencyLimitCreate(name=ACCELERATOR, limit=ACCELERATORS)
             client.create_global_concurrency_limit(limit)
+
+
+def make_alert() -> None:
+    """Make the automation that acts when a growth wants to be looked at; one that is there keeps its actions.
+
+    It sends a notification where there is a block to send it by. Where there was none when it was made, it
+    only shows among the events, until the block is there and this is called again.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.events.actions import DoNothing, SendNotification
+    from prefect.events.schemas.automations import AutomationCore, EventTrigger, ResourceSpecification
+
+    from flows.growing.telling import ALERT as EVENT
+    from flows.growing.telling import RESOURCE
+
+    with get_client(sync_client=True) as client:
+        blocks = client.read_block_documents(include_secrets=False)
+        block = next((one.id for one in blocks if one.name == NOTIFIED), None)
+        known = client.read_automations_by_name(ALERT)
+        if known and (block is None or known[0].actions != [DoNothing()]):
+            return
+        acts = DoNothing() if block is None else SendNotification(block_document_id=block, **_words())
+        alert = AutomationCore(
+            name=ALERT,
+            description="Acts when a dataset did not grow, or when what came passes a bound.",
+            trigger=EventTrigger(
+                expect={EVENT}, match=ResourceSpecification({"prefect.resource.id": f"{RESOURCE}.*"})
+            ),
+            actions=[acts],
+        )
+        if known:
+            client.update_automation(known[0].id, alert)
+        else:
+            client.create_automation(alert)
+
+
+def _words() -> dict[str, str]:
+    return {
+        "subject": "blip-foundry: look at {{ event.resource.name }}",
+        "body": "{% for alert in event.payload.alerts %}- {{ alert }}\n{% endfor %}",
+    }
 
 
 @contextmanager

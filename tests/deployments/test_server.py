@@ -1,6 +1,15 @@
 """Deployed to a real server: what is there, what a run started by its API does, what is refused."""
 
+import time
+from datetime import UTC, datetime
+from uuid import uuid4
+
 import pytest
+
+from deployments.set_up import ALERT
+from flows.growing.telling import ALERT as EVENT
+from flows.growing.telling import RESOURCE
+from tests.deployments.conftest import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +33,13 @@ def lasting(value):
 def state(server):
     pool = server.call("/work_pools/foundry", method="GET")[1]
     limits = server.call("/v2/concurrency_limits/filter", {})[1]
-    return {"deployments": lasting(server.deployments()), "pool": lasting(pool), "limits": lasting(limits)}
+    alerts = server.call("/automations/filter", {})[1]
+    return {
+        "deployments": lasting(server.deployments()),
+        "pool": lasting(pool),
+        "limits": lasting(limits),
+        "alerts": [lasting(one) for one in alerts if one["name"] == ALERT],
+    }
 
 
 def test_setting_up_again_changes_nothing_and_keeps_what_people_raised(server):
@@ -49,6 +64,22 @@ def test_only_the_regeneration_is_scheduled(server):
     assert weekly["active"]
     assert weekly["schedule"]["cron"]
     assert weekly["schedule"]["timezone"] == "Etc/UTC"
+    assert weekly["parameters"] == {"more": 400}
+
+
+def test_an_alert_that_a_growth_emits_triggers_the_automation(server):
+    told = {
+        "prefect.resource.id": f"{RESOURCE}.gallery-vqa-pocket",
+        "prefect.resource.name": "gallery-vqa pocket",
+    }
+    event = {"occurred": datetime.now(UTC).isoformat(), "event": EVENT, "resource": told, "id": str(uuid4())}
+    assert server.call("/events", [event | {"payload": {"alerts": ["nothing came"]}}])[0] < 300
+    wanted = {"filter": {"event": {"name": ["prefect.automation.triggered"]}}}
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (found := server.call("/events/filter", wanted)[1]["events"]):
+        assert time.monotonic() < deadline, server.log("server").read_text()[-2000:]
+        time.sleep(0.5)
+    assert {one["resource"]["prefect.resource.name"] for one in found} == {ALERT}
 
 
 def test_a_worker_completes_a_run_and_a_second_of_the_same_kind_does_not_pile_up(server, request):

@@ -21,6 +21,7 @@ def test_the_object_has_the_promised_keys(summary):
         "published",
         "phases",
         "scores",
+        "growth",
     }
     assert set(values["dataset"]) == {"path", "digest", "rows", "rejected", "gates"}
     assert values["variants"]["baseline"] == {
