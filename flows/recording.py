@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from prefect.runtime import flow_run
 
@@ -193,7 +194,7 @@ def recorded(recipe: Recipe, flow: str) -> Iterator[Recorder]:
         recipe: what is run.
         flow: name of the flow that runs it.
     """
-    with on_accelerator(), _tracked(recipe, flow) as recorder:
+    with on_accelerator(), workplace().store.in_use(str(uuid4())), _tracked(recipe, flow) as recorder:
         yield recorder
 
 

@@ -72,6 +72,7 @@ def label_pictures(recipe: Recipe, pictures: ArtifactRef) -> ArtifactRef:
             **all_costs(made),
             "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "labels"}),
             "made_from": {"pictures": pictures.key},
+            "shards": [shard.key for shard in made],
         }
 
     return workplace().store.publish(own_key, "labels", build).ref()

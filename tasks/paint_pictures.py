@@ -64,6 +64,7 @@ def paint_pictures(recipe: Recipe, scenes: ArtifactRef) -> ArtifactRef:
                 mode="json", include={"name", "profile", "seed", "source", "pictures"}
             ),
             "made_from": {"scenes": scenes.key},
+            "shards": [shard.key for shard in made],
         }
 
     return workplace().store.publish(own_key, "pictures", build).ref()

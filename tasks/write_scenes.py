@@ -55,6 +55,7 @@ def write_scenes(recipe: Recipe) -> ArtifactRef:
             **all_costs(kept.batches),
             "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "scenes"}),
             "made_from": {},
+            "shards": [batch.key for batch in kept.batches],
         }
 
     return workplace().store.publish(own_key, "scenes", build).ref()

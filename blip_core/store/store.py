@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from blip_core.store.manifest import MANIFEST, Manifest
 Build = Callable[[Path], Mapping[str, Any]]
 
 _KEY = re.compile(r"[0-9a-z][0-9a-z-]{0,127}")
+_PRUNING, _RUN = "pruning", "run-"
 _READABLE = 0o755  # mkdtemp hides its folder; an artefact is for all who may read the store
 _LOG = logging.getLogger(__name__)
 
@@ -123,6 +124,60 @@ class Store:
         """
         with self._locked(name):
             yield
+
+    @contextmanager
+    def in_use(self, name: str) -> Iterator[None]:
+        """Keep artefacts from being removed while a run may read them; waits while some are removed.
+
+        Args:
+            name: of the run, unlike that of any other.
+        """
+        with ExitStack() as stack:
+            with self._locked(_PRUNING):
+                stack.enter_context(self._locked(f"{_RUN}{name}"))
+            yield
+
+    @contextmanager
+    def unused(self) -> Iterator[None]:
+        """Keep runs from beginning while artefacts are removed.
+
+        Raises:
+            StoreError: A run is under way, or something is being made.
+        """
+        with self._locked(_PRUNING):
+            for path in sorted((self.root / "locks").glob("*.lock")):
+                if path.stem == _PRUNING:
+                    continue
+                if not self._is_free(path.stem):
+                    raise StoreError(
+                        f"a run is under way in {self.root} ({path.stem} is held): it may refer to anything; "
+                        "wait until it has ended, and nothing is removed until then"
+                    )
+                if path.stem.startswith(_RUN):
+                    path.unlink(missing_ok=True)  # of a run that has ended
+            yield
+
+    def remove(self, key: str) -> None:
+        """Remove an artefact: its manifest first, so that it is whole or not there."""
+        folder = self._folder(key)
+        with explained(self.root), self._locked(key):
+            (folder / MANIFEST).unlink(missing_ok=True)
+            sync(folder.parent)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def forget_damaged(self, folder: Path) -> None:
+        """Remove a folder of damaged work from quarantine."""
+        with explained(self.root):
+            shutil.rmtree(self.root / "quarantine" / folder.name, ignore_errors=True)
+
+    def _is_free(self, name: str) -> bool:
+        lock = self._lock(name)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        lock.release()
+        return True
 
     @contextmanager
     def claimed(self, name: str, taken: str) -> Iterator[None]:
