@@ -81,8 +81,9 @@ def make_alert() -> None:
     only shows among the events, until the block is there and this is called again.
     """
     from prefect.client.orchestration import get_client
+    from prefect.events import ResourceSpecification
     from prefect.events.actions import DoNothing, SendNotification
-    from prefect.events.schemas.automations import AutomationCore, EventTrigger, ResourceSpecification
+    from prefect.events.schemas.automations import AutomationCore, EventTrigger
 
     from flows.growing.telling import ALERT as EVENT
     from flows.growing.telling import RESOURCE

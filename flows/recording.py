@@ -22,7 +22,7 @@ from blip_core.tracking.system_metrics import SystemSampler
 from blip_core.wiring import Workplace, git_commit, workplace
 from blip_core.wiring.servers import page_of
 from flows.limits import on_accelerator
-from flows.run_page import RunPage, run_page
+from flows.results.run_page import RunPage, run_page
 from tasks.chosen import SHOWN_CHARS
 from tasks.stage import watched_by
 

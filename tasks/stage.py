@@ -115,10 +115,11 @@ def watched_by(somebody: Watcher) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class PlannedStage:
-    """A stage as a dry run sees it: taken from the store, or to be worked."""
+    """A stage as a dry run sees it: taken from the store under its key, or to be worked."""
 
     name: str
     cached: bool
+    key: str = ""
 
 
 @contextmanager
@@ -188,7 +189,7 @@ class Stage:
     def _plan(self, planned: list[PlannedStage], inputs: Mapping[str, Any]) -> ArtifactRef:
         key = self.key(**inputs)
         found = workplace().store.find(key)
-        planned.append(PlannedStage(self._title(inputs), cached=found is not None))
+        planned.append(PlannedStage(self._title(inputs), found is not None, key))
         return found.ref() if found else ArtifactRef(path="", key=key, digest=_UNKNOWN_DIGEST, rows=0)
 
 

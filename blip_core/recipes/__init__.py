@@ -51,7 +51,7 @@ from blip_core.recipes.native import NativeFiles
 from blip_core.recipes.parts import Part, settings_of
 from blip_core.recipes.phases import BASE, OWN, WHOLE, Phase
 from blip_core.recipes.pictures import Pictures
-from blip_core.recipes.recipe import SCHEMA_VERSION, Recipe
+from blip_core.recipes.recipe import SCHEMA_VERSION, Recipe, SectionsDigest
 from blip_core.recipes.scenes import Category, Scenes
 from blip_core.recipes.server import ServedModel, Server, TextModel, loaded_here
 from blip_core.recipes.source import (
@@ -130,6 +130,7 @@ __all__ = [
     "Review",
     "Scenes",
     "Section",
+    "SectionsDigest",
     "ServedModel",
     "Server",
     "ServerVariant",

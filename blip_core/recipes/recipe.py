@@ -1,7 +1,8 @@
 """The recipe: what is made and learnt, with which checkpoints and on what hardware."""
 
 import hashlib
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import Field, model_validator
@@ -33,6 +34,21 @@ from blip_core.recipes.tracking import Tracking
 from blip_core.recipes.variants import AnyVariant, CrossFitVariant, Variant
 
 SCHEMA_VERSION: Literal[1] = 1
+
+
+class SectionsDigest(str):
+    """A digest that knows what it was taken of: keys hold the digest, manifests tell the fields.
+
+    Attributes:
+        sections: of the recipe, as JSON values.
+    """
+
+    sections: Mapping[str, Any]
+
+    def __new__(cls, digest: str, sections: Mapping[str, Any]) -> Self:
+        made = super().__new__(cls, digest)
+        made.sections = sections
+        return made
 
 
 class Recipe(Section):
@@ -210,7 +226,7 @@ class Recipe(Section):
             return None
         return variant.phase or self.last_phase
 
-    def digest(self, *sections: str) -> str:
+    def digest(self, *sections: str) -> SectionsDigest:
         """Digest of some sections, or of the whole recipe: sha256 of their canonical JSON, in hex.
 
         Of a model behind a server sections tell what decides its answers; who it is its identity tells.
@@ -222,7 +238,7 @@ class Recipe(Section):
         content = self.model_dump(mode="json", context=context) | {"task": kind_identity(self.task)}
         chosen = {name: content[name] for name in sections} if sections else content
         canonical = strict_json.dumps(chosen, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return SectionsDigest(hashlib.sha256(canonical.encode()).hexdigest(), chosen)
 
     def to_toml(self) -> str:
         """The recipe in full; loading this text again gives an equal recipe."""

@@ -12,6 +12,7 @@ from blip_core.store.lineage import Lineage, made_at, made_from, size_bytes
 
 SCORES = "scores.json"
 ADAPTER_FOLDER = "adapter"
+_NOT_TOLD = ("made_from", "settings", "shards", "key_inputs")
 
 
 def dataset_entry(lineage: Lineage, dataset: Artifact) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def entry(lineage: Lineage, artifact: Artifact) -> dict[str, Any]:
     special = {"dataset": dataset_entry, "adapter": adapter_entry}
     if artifact.kind in special:
         return special[artifact.kind](lineage, artifact)
-    told = {name: value for name, value in artifact.metadata.items() if name not in ("made_from", "settings")}
+    told = {name: value for name, value in artifact.metadata.items() if name not in _NOT_TOLD}
     scores = {"scores": _accuracies(artifact)} if artifact.kind == "scores" else {}
     return {**_common(artifact), "rows": artifact.rows, **told, **scores}
 

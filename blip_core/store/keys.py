@@ -5,11 +5,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from blip_core import strict_json
+from blip_core.recipes import SectionsDigest
 
 FIRST_VERSION = 1
 _DIGEST_CHARS = 32  # 128 bits: ample against accidents, short enough to read in a path
 CODE_VERSIONS: Mapping[str, int] = {}
 """Stages whose results changed since their first version; a stage that is absent is at the first."""
+
+
+KEY_INPUTS = "key_inputs"
+"""Under this name a manifest's metadata tells what its key is made of; that is not part of the digest."""
+
+
+def told_at_length(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a key is made of, as JSON values, with the fields of each section in place of their digest."""
+    told: dict[str, Any] = strict_json.loads(strict_json.dumps(_unfolded(inputs)))
+    return told
+
+
+def _unfolded(value: Any) -> Any:
+    if isinstance(value, SectionsDigest):
+        return value.sections
+    if isinstance(value, Mapping):
+        return {str(name): _unfolded(one) for name, one in value.items()}
+    return [_unfolded(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def canonical_json(value: Any) -> str:

@@ -21,13 +21,15 @@ from blip_core.errors import CorruptArtifact, StoreError
 from blip_core.store.artifact import Artifact
 from blip_core.store.durable import explained, explained_if_full, sync, sync_tree
 from blip_core.store.faults import Reach, pass_by
-from blip_core.store.keys import CODE_VERSIONS, FIRST_VERSION, content_key
+from blip_core.store.keys import CODE_VERSIONS, FIRST_VERSION, KEY_INPUTS, content_key, told_at_length
 from blip_core.store.manifest import MANIFEST, Manifest
 
 Build = Callable[[Path], Mapping[str, Any]]
 
 _KEY = re.compile(r"[0-9a-z][0-9a-z-]{0,127}")
 _PRUNING, _RUN = "pruning", "run-"
+_SHARD = "-shard"
+_REMEMBERED = 200  # keys: more than a run has stages
 _READABLE = 0o755  # mkdtemp hides its folder; an artefact is for all who may read the store
 _LOG = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class Store:
         self.root = root.expanduser().absolute()
         self._code_versions = code_versions
         self._reach = reach
+        self._inputs: dict[str, dict[str, Any]] = {}  # of keys that were asked for last
 
     def key(self, stage: str, inputs: Mapping[str, Any]) -> str:
         """Name and digest of what a stage makes from these inputs at its present code version.
@@ -56,7 +59,15 @@ class Store:
         Raises:
             TypeError: The inputs hold something that JSON cannot write.
         """
-        return content_key(stage, inputs, self._code_versions.get(stage, FIRST_VERSION))
+        version = self._code_versions.get(stage, FIRST_VERSION)
+        key = content_key(stage, inputs, version)
+        self._remember(key, {"code_version": version, **inputs})
+        return key
+
+    def inputs_of(self, key: str) -> dict[str, Any] | None:
+        """What a key that was asked for lately is made of, told at length; None where it was not."""
+        inputs = self._inputs.get(key)
+        return None if inputs is None else told_at_length(inputs)
 
     def has(self, key: str) -> bool:
         """Whether a complete artefact is there, judged by the sizes of its files: cheap, not thorough."""
@@ -209,6 +220,12 @@ class Store:
         found = [artifact for path in paths if (artifact := self.peek(path.name)) is not None]
         return [artifact for artifact in found if kind in (None, artifact.kind)]
 
+    def _remember(self, key: str, inputs: dict[str, Any]) -> None:
+        self._inputs.pop(key, None)
+        self._inputs[key] = inputs
+        if len(self._inputs) > _REMEMBERED:
+            del self._inputs[next(iter(self._inputs))]
+
     def _folder(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
             raise ValueError(f"{key!r} is no key")
@@ -227,10 +244,13 @@ class Store:
 
     def _make(self, key: str, kind: str, build: Build) -> Artifact:
         folder = self._folder(key)
+        inputs = None if kind.endswith(_SHARD) else self.inputs_of(key)  # before its shards' take their place
         with self._staging(key) as staged:
             self._reach("publish.staged")
             with explained_if_full(self.root):
                 metadata = build(staged)
+            if inputs is not None:
+                metadata = {**metadata, KEY_INPUTS: inputs}
             self._reach("publish.built")
             with explained(self.root):
                 manifest = Manifest.of(staged, key, kind, metadata)

@@ -11,6 +11,7 @@ import typer
 
 from blip_core.errors import FoundryError
 from flows.cli.commands.adapters import adapters
+from flows.cli.commands.cache import group as cache
 from flows.cli.commands.compare import compare
 from flows.cli.commands.dataset import dataset
 from flows.cli.commands.datasets_group import group as datasets
@@ -26,6 +27,7 @@ from flows.cli.commands.push import push
 from flows.cli.commands.recipes import recipes, show
 from flows.cli.commands.review import group as review
 from flows.cli.commands.run import run
+from flows.cli.commands.store import group as store
 from flows.cli.commands.trace import trace
 from flows.cli.commands.ui import ui
 from flows.cli.streams import settle_streams, speak_utf8
@@ -63,6 +65,8 @@ for work in (run, dataset, finetune, compare, predict, merge, push, export):
     app.command(rich_help_panel="Work")(work)
 app.add_typer(review, name="review", rich_help_panel="Work")
 app.add_typer(datasets, name="datasets", rich_help_panel="Look")
+app.add_typer(store, name="store", rich_help_panel="Look")
+app.add_typer(cache, name="cache", rich_help_panel="Look")
 for look in (adapters, trace, recipes, show, ui):
     app.command(rich_help_panel="Look")(look)
 for prepare in (plan, doctor, prefetch, pretrain_pocket):

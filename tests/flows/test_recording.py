@@ -13,7 +13,7 @@ from blip_core.tracking import JournalTracker
 from blip_core.tracking.journal import Entry, read_journal
 from blip_core.wiring import workplace
 from flows.recording import Recorder
-from flows.run_page import run_page
+from flows.results.run_page import run_page
 
 
 @pytest.fixture

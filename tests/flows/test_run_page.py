@@ -8,7 +8,7 @@ import pytest
 
 from blip_core.errors import RecipeError
 from flows.failures import failure_sentence, without_needless_trace
-from flows.run_page import LONG_SECONDS, LatestPosts, RunPage, run_page
+from flows.results.run_page import LONG_SECONDS, LatestPosts, RunPage, run_page
 
 PATIENCE_SECONDS = 60.0
 
@@ -34,7 +34,7 @@ def page(lines, posted):
 def hours(monkeypatch):
     """A clock that says how long a stage has been at work."""
     now = [0.0]
-    monkeypatch.setattr("flows.run_page.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("flows.results.run_page.time", SimpleNamespace(monotonic=lambda: now[0]))
     return now
 
 

@@ -21,8 +21,8 @@ from blip_core.tracking.journal import read_journal
 from blip_core.training.launching import Job
 from blip_core.wiring import workplace
 from flows.recording import Recorder
+from flows.results.run_page import run_page
 from flows.results.training import keep_learning
-from flows.run_page import run_page
 from tasks import tune_adapter as stage
 from tasks.stage import NoWatcher, watched_by
 from tests.tiny_blip2 import FolderOf, MakeExamples
