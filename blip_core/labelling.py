@@ -6,23 +6,32 @@ the right option's text: the options are shuffled, and the letter follows the te
 """
 
 import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from PIL import Image
 
 from blip_core.errors import StageFailure, TableError
 from blip_core.kinds import Kind
-from blip_core.kinds.label_text import EXCERPT_CHARS, ParsedLabel, Refusal
+from blip_core.kinds.label_text import EXCERPT_CHARS, ParsedLabel, Refusal, places_of_label
 from blip_core.kinds.mcq import KIND as FOUR_OPTIONS
-from blip_core.ports import Labeller, Progress, no_progress, row_seed, rows_named
+from blip_core.ports import (
+    Confident,
+    Labeller,
+    Progress,
+    Written,
+    no_progress,
+    row_seed,
+    rows_named,
+)
 from blip_core.recipes.labels import Labels
-from blip_core.records import Label, Picture, Rejection, sum_up
+from blip_core.records import ANSWER_SCORE, DESCRIPTION_SCORE, Label, Picture, Rejection, sum_up
 from blip_core.texts import exact
 
 STAGE = "labels"
 ENOUGH_TO_JUDGE = 20  # rows; below, a labeller that fails may merely have had bad luck
 MIN_LABELLED_SHARE = 0.05
+SCORES = {"description": DESCRIPTION_SCORE, "answer": ANSWER_SCORE}
 _NO_OPTIONS = ("", "", "", "")
 _NOT_REFUSED = Refusal("", "")
 
@@ -73,6 +82,7 @@ class _LabelRow:
     attempt: int = 0
     refusal: Refusal = _NOT_REFUSED
     text: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)
 
     def to_rejection(self) -> Rejection:
         return Rejection(self.id, STAGE, self.refusal.reason, self.refusal.detail)
@@ -92,6 +102,7 @@ def _to_label(row: _LabelRow, parsed: ParsedLabel, kind: Kind, seed: int) -> Lab
         d=d,
         answer=shuffled.answer,
         attempt=row.attempt,
+        scores=row.scores,
     )
 
 
@@ -101,14 +112,33 @@ def _attempt(
     images = [_decode(row.picture) for row in batch]
     seeds = [row_seed(seed, STAGE, row.id, attempt) for row in batch]
     with rows_named([row.id for row in batch]):
-        texts = labeller.label(images, [settings.prompt] * len(batch), seeds)
-    for row, text in zip(batch, texts, strict=True):
-        row.text, row.attempt = text[:EXCERPT_CHARS], attempt
-        parsed = kind.parse_label(text)
+        texts = _written(labeller, images, [settings.prompt] * len(batch), seeds)
+    for row, written in zip(batch, texts, strict=True):
+        row.text, row.attempt = written.text[:EXCERPT_CHARS], attempt
+        parsed = kind.parse_label(written.text)
         if isinstance(parsed, Refusal):
             row.refusal = parsed
         else:
-            row.label = parsed
+            row.label, row.scores = parsed, confidence_in(written, parsed)
+
+
+def _written(
+    labeller: Labeller, images: Sequence[Image.Image], prompts: Sequence[str], seeds: Sequence[int]
+) -> list[Written]:
+    if isinstance(labeller, Confident):
+        return labeller.label_with_confidence(images, prompts, seeds)
+    return [Written(text) for text in labeller.label(images, prompts, seeds)]
+
+
+def confidence_in(written: Written, label: ParsedLabel) -> dict[str, float]:
+    """Mean log-probability a token of a label's description and of its right answer's words.
+
+    They are those of the tokens that were drawn: the same text cut into other tokens has other ones. Under
+    `labeller-description` and `labeller-answer`; what cannot be told is left out.
+    """
+    places = places_of_label(written.text, label)
+    told = {part: written.confidence(*place) for part, place in places.items()}
+    return {SCORES[part]: value for part, value in told.items() if value is not None}
 
 
 def _refuse_repeated_questions(rows: Iterable[_LabelRow]) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from enum import Enum
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -97,6 +98,54 @@ class Labeller(Protocol):
 
     def close(self) -> None:
         """Release the model's memory."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A text, and how likely each of its tokens was to the model that wrote it.
+
+    Attributes:
+        text: without the prompt.
+        starts: where each token begins in it, in characters, ascending; empty where nobody tells.
+        log_probabilities: of the tokens that were drawn, one a token, natural logarithms. A model that is
+            loaded here tells those of its own distribution, the log-softmax of its logits in float32, before
+            temperature and nucleus; a server's are as it tells them.
+    """
+
+    text: str
+    starts: tuple[int, ...] = ()
+    log_probabilities: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.starts) != len(self.log_probabilities):
+            raise ValueError(
+                f"a text of {len(self.starts)} tokens and {len(self.log_probabilities)} log-probabilities: "
+                "there must be one for each token, or neither"
+            )
+
+    def confidence(self, start: int, stop: int) -> float | None:
+        """Mean log-probability of the tokens that wrote these characters; None where it is not told.
+
+        A token that reaches beyond them counts: where words part is not where tokens do.
+        """
+        bounds = pairwise((*self.starts, len(self.text)))
+        within = [
+            chance
+            for (begin, end), chance in zip(bounds, self.log_probabilities, strict=True)
+            if begin < stop and (end > start or begin >= start)
+        ]
+        return sum(within) / len(within) if within else None
+
+
+@runtime_checkable
+class Confident(Protocol):
+    """A labeller that knows how likely the tokens were that it drew; others need not."""
+
+    def label_with_confidence(
+        self, pictures: Sequence[Image], prompts: Sequence[str], seeds: Sequence[int]
+    ) -> list[Written]:
+        """Answer as `Labeller.label` does, with the same texts, and tell how likely their tokens were."""
         ...
 
 

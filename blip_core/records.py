@@ -40,6 +40,11 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 MAX_DETAIL_CHARS = 1_000
 _EXAMPLE_CHARS = 240  # a sentence that says what to do, with a name in it
 
+DESCRIPTION_SCORE = "labeller-description"
+"""Name of the score that says how sure a labeller was of its description: mean log-probability a token."""
+ANSWER_SCORE = "labeller-answer"
+"""The same of the words of the right answer."""
+
 _NAMED = ("scores", "attributes")  # maps, which rest as lists, because `datasets` reads no maps
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -94,7 +99,11 @@ class Label(Row):
     """What a labeller said of a picture.
 
     Options are shuffled, and `answer` is the letter after shuffling; without options it is the answer's text.
+    `scores` are how sure the labeller was, where it tells: `DESCRIPTION_SCORE` and `ANSWER_SCORE`, mean
+    log-probabilities a token.
     """
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"scores"})
 
     id: str
     picture_id: str
@@ -106,6 +115,14 @@ class Label(Row):
     d: str
     answer: str
     attempt: int
+    scores: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        return cls(**{**row, "scores": _map(row, "scores")})
+
+    def to_row(self) -> dict[str, Any]:
+        return {**asdict(self), "scores": _list(self.scores)}
 
     @property
     def options(self) -> tuple[str, str, str, str]:
@@ -321,13 +338,19 @@ def found_of(rows: Iterable[Prediction]) -> frozenset[str]:
 
 
 def _maps(row: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return {name: {one["name"]: one["value"] for one in row.get(name) or ()} for name in _NAMED}
+    return {name: _map(row, name) for name in _NAMED}
+
+
+def _map(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {one["name"]: one["value"] for one in row.get(name) or ()}
 
 
 def _lists(row: "Example | Prediction") -> dict[str, list[dict[str, Any]]]:
-    return {
-        name: [{"name": key, "value": value} for key, value in getattr(row, name).items()] for name in _NAMED
-    }
+    return {name: _list(getattr(row, name)) for name in _NAMED}
+
+
+def _list(named: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"name": key, "value": value} for key, value in named.items()]
 
 
 def sum_up(rejections: Iterable[Rejection]) -> str:
@@ -369,7 +392,11 @@ SCENE_SCHEMA = _ordered(Scene, _schema("id category text", "call line"))
 PICTURE_SCHEMA = _ordered(
     Picture, _schema("id scene_id category scene sha256", "seed width_px height_px", binary="png")
 )
-LABEL_SCHEMA = _ordered(Label, _schema("id picture_id description question a b c d answer", "attempt"))
+LABEL_SCHEMA = _ordered(
+    Label,
+    _schema("id picture_id description question a b c d answer", "attempt")
+    | {"scores": _named(pa.float64())},
+)
 REJECTION_SCHEMA = _ordered(Rejection, _schema("id stage reason detail"))
 EXAMPLE_SCHEMA = _ordered(
     Example,

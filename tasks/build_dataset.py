@@ -74,4 +74,5 @@ def _to_example(task: str, picture: Picture, label: Label) -> Example:
         answer=label.answer if kind.has_options else "",
         target=kind.label_target(label),
         scene=picture.scene,
+        scores=label.scores,
     )

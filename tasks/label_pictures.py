@@ -17,7 +17,7 @@ from tasks.rows import REJECTIONS, gather
 from tasks.shards import on_first_use
 from tasks.stage import path_of, stage
 
-VERSION = 2
+VERSION = 3
 WAVES = 4  # of requests in a batch: few of them wait for the slowest of the others
 FILE = "labels.parquet"
 

@@ -24,6 +24,7 @@ from blip_core.errors import CheckpointError, RecipeError
 from blip_core.modeling.checkpoints import check_checkpoint_folder, weight_files
 from blip_core.modeling.finite import FETCH_AGAIN, check_weights
 from blip_core.modeling.text import count_tokens
+from blip_core.ports import Written
 from blip_core.recipes.checkpoint import Dtype
 
 ARCHITECTURES = tuple(sorted(set(MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.values())))
@@ -84,7 +85,13 @@ class ImageTextLabeller:
         self._takes_types = "token_type_ids" in inspect.signature(model.forward).parameters
 
     def label(self, pictures: Sequence[Image], prompts: Sequence[str], seeds: Sequence[int]) -> list[str]:
-        """Answer each prompt about its picture under its own seed; see `Labeller`.
+        """Answer each prompt about its picture under its own seed; see `label_with_confidence`."""
+        return [one.text for one in self.label_with_confidence(pictures, prompts, seeds)]
+
+    def label_with_confidence(
+        self, pictures: Sequence[Image], prompts: Sequence[str], seeds: Sequence[int]
+    ) -> list[Written]:
+        """Answer each prompt about its picture under its own seed; see `Labeller` and `Confident`.
 
         Raises:
             RecipeError: when a prompt does not say once where the picture stands; the model would not see it.
@@ -93,7 +100,7 @@ class ImageTextLabeller:
         still_open(self._model, self)
         return self._batches.work(self._label, pictures, [self._framed(prompt) for prompt in prompts], seeds)
 
-    def _label(self, pictures: Sequence[Image], texts: Sequence[str], seeds: Sequence[int]) -> list[str]:
+    def _label(self, pictures: Sequence[Image], texts: Sequence[str], seeds: Sequence[int]) -> list[Written]:
         model = still_open(self._model, self)
         inputs = self._processor(
             images=[[picture.convert("RGB")] for picture in pictures],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PIL.Image import Image
 
 from blip_core.backends.chat import ChatClient, Content
-from blip_core.ports import Costs
+from blip_core.ports import Costs, Written
 
 IMAGE_MARK = "<image>"
 MOST_PICTURE_BYTES = 4_000_000  # below the 5 MB that the strictest services take, before they are encoded
@@ -47,13 +47,26 @@ class OpenAICompatibleLabeller:
 
     def label(self, pictures: Sequence[Image], prompts: Sequence[str], seeds: Sequence[int]) -> list[str]:
         """Answer each prompt about its picture under its own seed; see `Labeller`."""
-        rows = zip(pictures, prompts, strict=True)
-        contents = [message(small_picture_url(picture), without_frame(prompt)) for picture, prompt in rows]
-        return self._client.ask(contents, seeds)
+        return self._client.ask(_contents(pictures, prompts), seeds)
+
+    def label_with_confidence(
+        self, pictures: Sequence[Image], prompts: Sequence[str], seeds: Sequence[int]
+    ) -> list[Written]:
+        """Answer each prompt and ask how likely its tokens were; see `Confident`.
+
+        A server that tells no probabilities is asked without.
+        """
+        replies = self._client.reply(_contents(pictures, prompts), seeds, with_confidence=True)
+        return [reply.written for reply in replies]
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
+
+
+def _contents(pictures: Sequence[Image], prompts: Sequence[str]) -> list[Content]:
+    rows = zip(pictures, prompts, strict=True)
+    return [message(small_picture_url(picture), without_frame(prompt)) for picture, prompt in rows]
 
 
 def message(picture: str, text: str) -> Content:

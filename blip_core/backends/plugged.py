@@ -8,7 +8,7 @@ from PIL.Image import Image
 from blip_core.backends.memory import Batches
 from blip_core.errors import RecipeError, StageFailure
 from blip_core.plugins import Plugin, load_plugin
-from blip_core.ports import Backend, NoPicture
+from blip_core.ports import Backend, Confident, NoPicture, Written
 from blip_core.recipes import Part
 
 
@@ -67,6 +67,16 @@ class PluggedLabeller(_Plugged):
         return self._answers(self._model.label, (str,), pictures, prompts, seeds)
 
 
+class ConfidentPluggedLabeller(PluggedLabeller):
+    """A labeller of an installed package that tells how likely its tokens were."""
+
+    def label_with_confidence(
+        self, pictures: Sequence[Image], prompts: Sequence[str], seeds: Sequence[int]
+    ) -> list[Written]:
+        """Answer each prompt about its picture; see `Confident`."""
+        return self._answers(self._model.label_with_confidence, (Written,), pictures, prompts, seeds)
+
+
 def plugged_writer(part: Part, device: str) -> PluggedWriter:
     """The writer of an installed package; see `_built`."""
     return PluggedWriter(*_built(part, device, "write"))
@@ -79,7 +89,9 @@ def plugged_painter(part: Part, device: str) -> PluggedPainter:
 
 def plugged_labeller(part: Part, device: str) -> PluggedLabeller:
     """The labeller of an installed package; see `_built`."""
-    return PluggedLabeller(*_built(part, device, "label"))
+    plugin, model = _built(part, device, "label")
+    kind = ConfidentPluggedLabeller if isinstance(model, Confident) else PluggedLabeller
+    return kind(plugin, model)
 
 
 def _built(part: Part, device: str, work: str) -> tuple[Plugin, Any]:

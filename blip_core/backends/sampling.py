@@ -5,17 +5,22 @@ neighbours. Here every row has its own stream of numbers, drawn up front on the 
 tokens depend on its seed and its own logits, and the same seed draws the same numbers on every device.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
-from blip_core.backends.chat.thinking import answer_after, is_mark
+from blip_core.backends.chat.thinking import answer_place, is_mark
 from blip_core.errors import CheckpointError
 from blip_core.modeling.finite import LogitsWatch
+from blip_core.ports import Written
+
+_ENOUGH_BEFORE = 8  # tokens; a character has four bytes at the most
+_NO_CHARACTER = "\ufffd"  # how bytes are decoded that are no character, or not yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,40 @@ class SeededSampler(LogitsProcessor):
         return input_ids.shape[1] - self._prompt_tokens
 
 
+class DrawnTokens(LogitsProcessor):
+    """Changes no logits, and keeps how likely the tokens were that were drawn from them.
+
+    It must stand before whatever changes logits: temperature and nucleus say how tokens are drawn, and not
+    how sure the model is of them.
+    """
+
+    def __init__(self) -> None:
+        self._logits: Tensor | None = None
+        self._drawn: list[Tensor] = []
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Look at logits, float32 (B, V), and at the tokens that the last ones led to."""
+        self._look_back(input_ids)
+        self._logits = scores
+        return scores
+
+    def log_probabilities(self, tokens: Tensor) -> list[list[float]]:
+        """Natural log-probability of each token that was drawn, a list a row.
+
+        Args:
+            tokens: (B, T), all that were read and drawn.
+        """
+        self._look_back(tokens)
+        self._logits = None
+        return torch.stack(self._drawn, dim=1).tolist() if self._drawn else [[] for _ in tokens]
+
+    def _look_back(self, tokens: Tensor) -> None:
+        """Score the last token of each row (B, T) by the logits that it was drawn from."""
+        if self._logits is not None:
+            own = self._logits.gather(1, tokens[:, -1:]).squeeze(1)
+            self._drawn.append(own - self._logits.logsumexp(dim=-1))
+
+
 def forget_sampling_defaults(model: Any, tokenizer: Any) -> None:
     """Leave a model nothing but its special tokens to generate with: a recipe names all other settings.
 
@@ -105,7 +144,7 @@ def generate_texts(
     inputs: Any,
     seeds: Sequence[int],
     sampling: Sampling,
-) -> list[str]:
+) -> list[Written]:
     """Continue tokenised prompts, one seed a row, and decode what was added.
 
     Args:
@@ -117,13 +156,14 @@ def generate_texts(
         sampling: how tokens are drawn.
 
     Returns:
-        One text a row, without prompt, special tokens and thinking; empty where thinking did not end.
+        One text a row, without prompt, special tokens and thinking; empty where thinking did not end. Each
+        with its tokens, as far as they can be placed in it.
 
     Raises:
         NotANumber: A token would be chosen by logits that are no numbers.
     """
-    watch = LogitsWatch()
-    processors = LogitsProcessorList([watch])
+    watch, drawn = LogitsWatch(), DrawnTokens()
+    processors = LogitsProcessorList([watch, drawn])
     if sampling.temperature > 0:
         processors.append(SeededSampler(seeds, sampling))
     with torch.inference_mode():
@@ -133,19 +173,69 @@ def generate_texts(
             max_new_tokens=sampling.max_new_tokens,
             logits_processor=processors,
         )
+        chances = drawn.log_probabilities(tokens)
     watch.refuse([f"{place} of {len(seeds)} in a batch" for place in range(1, len(seeds) + 1)], "the model")
-    added = tokens[:, inputs["input_ids"].shape[1] :]
-    written = _decode(tokenizer, added)
-    return [answer_after(prompt, text) for prompt, text in zip(prompts, written, strict=True)]
+    added = tokens[:, inputs["input_ids"].shape[1] :].tolist()
+    written = _decode(tokenizer, added, chances)
+    return [_answer(prompt, one) for prompt, one in zip(prompts, written, strict=True)]
 
 
-def _decode(tokenizer: Any, tokens: Tensor) -> list[str]:
+def _answer(prompt: str, written: Written) -> Written:
+    """What a model wrote, without the thinking before it; tokens keep to the text that is left."""
+    begin, end = answer_place(prompt, written.text)
+    pairs = zip(written.starts, written.log_probabilities, strict=True)
+    kept = [(max(start - begin, 0), chance) for start, chance in pairs if begin <= start < end]
+    return Written(written.text[begin:end], *(tuple(column) for column in zip(*kept, strict=True)))
+
+
+def _decode(
+    tokenizer: Any, rows: Sequence[Sequence[int]], chances: Sequence[Sequence[float]]
+) -> list[Written]:
     """Texts without special tokens, except those that mark thinking, which tell it from the answer."""
     specials = dict(zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True))
     marks = {index for token, index in specials.items() if is_mark(token)}
-    if not marks:
-        texts: list[str] = tokenizer.batch_decode(tokens, skip_special_tokens=True)
-        return texts
     left_out = set(specials.values()) - marks
-    kept = [[token for token in row if token not in left_out] for row in tokens.tolist()]
-    return [tokenizer.decode(row, skip_special_tokens=False) for row in kept]
+    kept = [
+        [(token, chance) for token, chance in zip(row, own, strict=True) if token not in left_out]
+        for row, own in zip(rows, chances, strict=True)
+    ]
+    decode = partial(tokenizer.decode, skip_special_tokens=not marks)
+    if marks:
+        texts = [decode([token for token, _ in row]) for row in kept]
+    else:
+        texts = tokenizer.batch_decode(rows, skip_special_tokens=True)
+    return [_placed(decode, text, row) for text, row in zip(texts, kept, strict=True)]
+
+
+def _placed(decode: Callable[[list[int]], str], text: str, tokens: Sequence[tuple[int, float]]) -> Written:
+    """A text and where its tokens stand; without them where they do not spell it one after the other.
+
+    They do not where bytes were drawn that are no characters.
+    """
+    *starts, end = _bounds(decode, [token for token, _ in tokens])
+    if end != len(text.rstrip(_NO_CHARACTER)) or starts != sorted(starts):
+        return Written(text)
+    return Written(text, tuple(starts), tuple(chance for _, chance in tokens))
+
+
+def _bounds(decode: Callable[[list[int]], str], tokens: Sequence[int]) -> list[int]:
+    """Where each token begins in the text of all, and where the last one ends.
+
+    What a token reads hangs on the few before it: some decoders leave out the first space, and a character
+    may take several tokens, which then all begin where it does. So few are decoded at a time, and the time is
+    linear.
+    """
+    bounds, first, before = [0], 0, 0
+    for place in range(len(tokens)):
+        if place - first == 2 * _ENOUGH_BEFORE:
+            first = place - _ENOUGH_BEFORE
+            before = _length(decode(list(tokens[first:place])))
+        after = _length(decode(list(tokens[first : place + 1])))
+        bounds.append(bounds[-1] + after - before)
+        before = after
+    return bounds
+
+
+def _length(text: str) -> int:
+    """Characters of a text without one at its end that is not complete."""
+    return len(text.rstrip(_NO_CHARACTER))

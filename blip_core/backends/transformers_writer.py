@@ -93,7 +93,10 @@ class TransformersWriter:
             return_token_type_ids=False,
             add_special_tokens=self._template is None or (self._takes_parts and not self._begins(texts[0])),
         )
-        return generate_texts(model, self._tokenizer, texts, inputs.to(model.device), seeds, self._sampling)
+        written = generate_texts(
+            model, self._tokenizer, texts, inputs.to(model.device), seeds, self._sampling
+        )
+        return [one.text for one in written]
 
     def close(self) -> None:
         """Release the model's memory."""

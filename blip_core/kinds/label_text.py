@@ -16,6 +16,10 @@ _LETTER = re.compile(r"\(?([A-Da-d])\**(?:[.):]|$)")  # "B", "(b)", "B. a bus", 
 _TEMPLATE = re.compile(r"\[[^\]]*\]|[.\u2026]+|option [a-d]|<[^>]*>", re.IGNORECASE)
 
 
+Place = tuple[int, int]
+"""Begin and end of something in a text, in characters."""
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedLabel:
     """What a labeller's text says: options in letter order and a letter, or no options and a text."""
@@ -41,11 +45,40 @@ class Refusal:
 
 def split_parts(text: str) -> dict[str, str] | Refusal:
     """Split a text into its named parts; options are named by their letters. Takes linear time."""
+    found = _lines_of_parts(text)
+    if isinstance(found, Refusal):
+        return found
+    return {name: _said(text, lines) for name, lines in found.items()}
+
+
+def places_of_label(text: str, label: ParsedLabel) -> dict[str, Place]:
+    """Where a label stands in the text that it was read from: its `description` and its right `answer`.
+
+    The answer is that of its words: with options, the right one's. What is not there under its name, or says
+    something else, is left out; a text that names no part is its description.
+    """
+    found = _lines_of_parts(text)
+    if isinstance(found, Refusal):
+        return {}
+    if not found:
+        found = {"description": [(0, len(text))]}
+    answers = [label.answer] if label.options else ["answer", *"ABCD"]
+    wanted = {"description": (["description"], label.description), "answer": (answers, label.answer_text)}
+    return {
+        part: (found[name][0][0], found[name][-1][1])
+        for part, (names, said) in wanted.items()
+        for name in names[::-1]
+        if said and found.get(name) and _said(text, found[name]) == said
+    }
+
+
+def _lines_of_parts(text: str) -> dict[str, list[Place]] | Refusal:
+    """Where the lines of each named part stand in a text, without the name."""
     if len(text) > MAX_TEXT_CHARS:
         return Refusal("too-long", f"{len(text)} characters")
-    found: dict[str, list[str]] = {}
-    current = ""
-    for line in text.splitlines():
+    found: dict[str, list[Place]] = {}
+    current, start = "", 0
+    for line, whole in zip(text.splitlines(), text.splitlines(keepends=True), strict=True):
         if found.get("answer"):
             break
         name, rest = _part_start(line, found)
@@ -54,12 +87,18 @@ def split_parts(text: str) -> dict[str, str] | Refusal:
         if name:
             current = name
             found[name] = []
+        end = start + len(line)
         if current and rest.strip():
-            found[current].append(rest)
-    return {name: _clean(" ".join(lines)) for name, lines in found.items()}
+            found[current].append((end - len(rest), end))
+        start += len(whole)
+    return found
 
 
-def _part_start(line: str, found: dict[str, list[str]]) -> tuple[str, str]:
+def _said(text: str, lines: Iterable[Place]) -> str:
+    return _clean(" ".join(text[start:end] for start, end in lines))
+
+
+def _part_start(line: str, found: Mapping[str, object]) -> tuple[str, str]:
     """Name the part that a line starts, and what else it says; no name when it goes on with another."""
     field = _FIELD.fullmatch(line)
     if field:

@@ -13,7 +13,7 @@ from blip_core.backends.openai_compatible import OpenAICompatibleLabeller
 from blip_core.backends.sampling import Sampling
 from blip_core.backends.scripted import ScriptedLabeller
 from blip_core.errors import RecipeError, StageFailure
-from blip_core.ports import Labeller
+from blip_core.ports import Confident, Labeller, Written
 
 FAMILIES = ["llava15", "llava_next", "qwen2_5_vl", "qwen3_vl", "smolvlm", "gemma3", "internvl"]
 PROMPTS = ["<image>\nWhat is it?"] * 3
@@ -110,3 +110,28 @@ def test_a_prompt_that_does_not_place_the_picture_is_refused(model_labeller, pro
 def test_half_precision_labels_too(layout, family):
     labeller = ImageTextLabeller(layout(family), SAMPLING, dtype="bfloat16")
     assert len(set(labeller.label(PICTURES, PROMPTS, [1, 2, 3]))) == 3
+
+
+def test_a_model_tells_how_likely_the_tokens_of_its_texts_were(model_labeller):
+    assert isinstance(model_labeller, Confident)
+    written = model_labeller.label_with_confidence(PICTURES, PROMPTS, [1, 2, 3])
+    assert [one.text for one in written] == model_labeller.label(PICTURES, PROMPTS, [1, 2, 3])
+    assert model_labeller.label_with_confidence([], [], []) == []
+    for one in (one for one in written if one.starts):  # random models write bytes that are no text, too
+        assert list(one.starts) == sorted(one.starts)
+        assert one.starts[-1] <= len(one.text)
+        assert max(one.log_probabilities) <= 0
+    rows = zip(PICTURES, PROMPTS, [1, 2, 3], strict=True)
+    alone = [model_labeller.label_with_confidence(*([value] for value in row))[0] for row in rows]
+    assert [one.starts for one in alone] == [one.starts for one in written]
+    for one, beside in zip(alone, written, strict=True):
+        assert one.log_probabilities == pytest.approx(beside.log_probabilities, abs=1e-4)
+
+
+def test_a_labeller_need_not_be_confident():
+    assert not isinstance(ScriptedLabeller([]), Confident)
+
+
+def test_one_probability_a_token():
+    with pytest.raises(ValueError, match="2 tokens and 1"):
+        Written("ab", (0, 1), (-0.5,))

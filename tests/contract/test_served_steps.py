@@ -1,6 +1,7 @@
 """Scenes and labels from a server: structured or as text, thought about or not, bounded, kept and counted."""
 
 import json
+import re
 import threading
 from itertools import count
 
@@ -17,7 +18,9 @@ from blip_core.backends.openai_compatible import (
 from blip_core.errors import ServerAway, StageFailure
 from blip_core.kinds import KINDS, kind_of
 from blip_core.kinds.label_text import ParsedLabel
-from blip_core.ports import Costs, Labeller, Metered, TextWriter
+from blip_core.labelling import confidence_in
+from blip_core.ports import Confident, Costs, Labeller, Metered, TextWriter
+from blip_core.records import ANSWER_SCORE, DESCRIPTION_SCORE
 from blip_core.scenes import parse_list
 from blip_core.wiring.served import label_structure, list_structure
 
@@ -351,3 +354,46 @@ def test_pictures_stay_below_a_size():
 def test_costs_add_up():
     one, other = Costs(requests=2, written_tokens=5, seconds=1.0), Costs(requests=1, cut=1)
     assert one + other - one == other
+
+
+def spelt(text):
+    """A completion with the log-probabilities of its tokens, which are words with what stands before them."""
+    pieces = re.findall(r"[\s\"]*[^\s\"]+|\s+$|\"", text)
+    assert "".join(pieces) == text
+    tokens = [
+        {"token": one, "logprob": -1.0 if one.strip('" .,') in ("A", "boat") else -2.0} for one in pieces
+    ]
+    choice = {"message": {"content": text}, "finish_reason": "stop", "logprobs": {"content": tokens}}
+    return 200, json.dumps({"choices": [choice]})
+
+
+def confidence(server, **changes):
+    with client(server, **changes) as chat:
+        labeller = OpenAICompatibleLabeller(chat)
+        assert isinstance(labeller, Confident)
+        (written,) = labeller.label_with_confidence([PICTURE], ["<image> Label it."], [0])
+        return written, confidence_in(written, kind_of("mcq").parse_label(written.text))
+
+
+@pytest.mark.parametrize("form", [None, label_structure(kind_of("mcq"))], ids=["text", "structured"])
+def test_a_server_that_tells_probabilities_tells_how_sure_a_label_is(chat_server, form):
+    chat_server.reply = lambda _: spelt(json.dumps(LABEL) if form else TEXT)
+    _, told = confidence(chat_server, structure=form)
+    assert told[ANSWER_SCORE] == -1.0  # "A boat"
+    assert -2.0 < told[DESCRIPTION_SCORE] < -1.0  # of "A red boat on a lake." two are sure
+    assert bodies(chat_server)[0]["logprobs"] is True
+
+
+def test_a_server_that_tells_none_labels_all_the_same(chat_server):
+    chat_server.reply = lambda body: (400, "logprobs?") if "logprobs" in body else completion(TEXT)
+    written, told = confidence(chat_server, structure=None)
+    assert (written.text, told) == (TEXT, {})
+
+
+def test_a_kept_answer_is_as_sure_as_it_was(chat_server, tmp_path):
+    chat_server.reply = lambda _: spelt(TEXT)
+    first, again = (
+        confidence(chat_server, structure=None, kept=KeptReplies(tmp_path / "kept.jsonl")) for _ in range(2)
+    )
+    assert first == again
+    assert len(chat_server.requests) == 1

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from typing import Any, Self
 
 import httpx2
@@ -144,6 +145,7 @@ class ChatClient:
         seeds: Sequence[int],
         *,
         with_chances: bool = False,
+        with_confidence: bool = False,
         max_new_tokens: int | None = None,
     ) -> list[Reply]:
         """Answer each user message under its own seed, in order.
@@ -153,6 +155,8 @@ class ChatClient:
             seeds: one a message.
             with_chances: whether probabilities are asked for, too; a server that refuses to tell them is
                 asked without.
+            with_confidence: whether those of the tokens that are written are asked for, without their
+                alternatives.
             max_new_tokens: longest answer, where it is not that of the client.
 
         Raises:
@@ -164,6 +168,8 @@ class ChatClient:
         if self._client.is_closed:
             raise StageFailure(f"The client of {self._base_url} was closed and takes no more work.")
         changes: dict[str, Any] = {"max_tokens": max_new_tokens} if max_new_tokens else {}
+        if with_confidence:
+            changes |= {"logprobs": True}
         if with_chances:
             changes |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         with self._meter.running():
@@ -272,7 +278,7 @@ class ChatClient:
         if self._structure is None or is_broken_off or reply.is_refused or not reply.text:
             return reply
         text = self._structure.read(reply.text)
-        return None if text is None else replace(reply, text=text, chances={})
+        return None if text is None else _rewritten(reply, text)
 
     def _send(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, is_repeated: bool = False
@@ -367,6 +373,16 @@ class ChatClient:
 
     def _failure(self, words: str) -> StageFailure:
         return StageFailure(f"{self._named} {words}")
+
+
+def _rewritten(reply: Reply, text: str) -> Reply:
+    """A reply in another form; a token keeps to what the forms have in common."""
+    blocks = SequenceMatcher(None, reply.text, text, autojunk=False).get_matching_blocks()
+    moved = {block.a + place: block.b + place for block in blocks for place in range(block.size)}
+    pairs = zip(reply.starts, reply.log_probabilities, strict=True)
+    kept = [(moved[start], chance) for start, chance in pairs if start in moved]
+    starts, chances = zip(*kept, strict=True) if kept else ((), ())
+    return replace(reply, text=text, chances={}, starts=starts, log_probabilities=chances)
 
 
 def _with_words(content: Content, words: str) -> Content:

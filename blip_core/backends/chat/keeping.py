@@ -10,6 +10,7 @@ from blip_core import strict_json
 from blip_core.backends.chat.reply import Reply
 
 _FIELDS = ("text", "is_cut", "is_refused", "prompt_tokens", "written_tokens")
+_LISTS = ("starts", "log_probabilities")  # of tokens; absent from lines of before
 
 
 def request_key(body: Mapping[str, Any]) -> str:
@@ -36,8 +37,8 @@ class KeptReplies:
         return self._replies.get(key)
 
     def keep(self, key: str, reply: Reply) -> None:
-        """Keep a reply to a request, without its probabilities."""
-        told = {name: getattr(reply, name) for name in _FIELDS}
+        """Keep a reply to a request, without the alternatives to its tokens."""
+        told = {name: getattr(reply, name) for name in (*_FIELDS, *_LISTS)}
         line = strict_json.dumps({"key": key, **told})
         with self._lock:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,6 +57,8 @@ def _read(path: Path) -> dict[str, Reply]:
 def _read_line(line: bytes) -> tuple[str, Reply] | None:
     try:
         told = strict_json.loads(line.decode())
-        return str(told["key"]), Reply(**{name: told[name] for name in _FIELDS})
+        fields = {name: told[name] for name in _FIELDS}
+        lists = {name: tuple(told.get(name, ())) for name in _LISTS}
+        return str(told["key"]), Reply(**fields, **lists)
     except (ValueError, KeyError, TypeError):
         return None

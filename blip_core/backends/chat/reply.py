@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from blip_core.backends.chat.thinking import answer_span
-from blip_core.backends.chat.tokens import Chances, chances_by_place, read_tokens
+from blip_core.backends.chat.tokens import Chances, chances_by_place, read_tokens, written
+from blip_core.ports import Written
 
 Content = str | list[dict[str, Any]]
 
@@ -28,6 +29,8 @@ class Reply:
         is_refused: whether the model refused to answer, or a filter held the answer back.
         prompt_tokens: tokens that it read; 0 where it does not tell.
         written_tokens: tokens that it wrote; 0 where it does not tell.
+        starts: where each token begins in the text; empty where the server tells no probabilities.
+        log_probabilities: of those tokens.
     """
 
     text: str
@@ -36,6 +39,13 @@ class Reply:
     is_refused: bool = False
     prompt_tokens: int = 0
     written_tokens: int = 0
+    starts: tuple[int, ...] = ()
+    log_probabilities: tuple[float, ...] = ()
+
+    @property
+    def written(self) -> Written:
+        """The text with how likely its tokens were."""
+        return Written(self.text, self.starts, self.log_probabilities)
 
 
 def read_reply(body: str) -> Reply | None:
@@ -52,6 +62,7 @@ def read_reply(body: str) -> Reply | None:
     content, thought, refused = _parts(message)
     start, end = answer_span(content)
     tokens = read_tokens(choice.get("logprobs"))
+    own = written(tokens, thought, content, start, end)
     finish = choice.get("finish_reason")
     return Reply(
         text=content[start:end],
@@ -60,6 +71,8 @@ def read_reply(body: str) -> Reply | None:
         is_refused=refused or finish == "content_filter",
         prompt_tokens=_count(completion, "prompt_tokens"),
         written_tokens=_count(completion, "completion_tokens"),
+        starts=own.starts,
+        log_probabilities=own.log_probabilities,
     )
 
 

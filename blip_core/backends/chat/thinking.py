@@ -27,12 +27,15 @@ def is_mark(token: str) -> bool:
     return _MARK.fullmatch(token) is not None
 
 
-def answer_after(prompt: str, written: str) -> str:
-    """The answer in what a model wrote after a prompt, which may end with the mark that begins thinking."""
+def answer_place(prompt: str, written: str) -> tuple[int, int]:
+    """Where the answer stands in what a model wrote after a prompt; see `answer_span`.
+
+    The prompt may end with the mark that begins thinking.
+    """
     marks = [mark for mark in _MARK.finditer(prompt) if mark["open"] and not prompt[mark.end() :].strip()]
-    content = "".join(mark["open"] for mark in marks) + written
-    begin, end = answer_span(content)
-    return content[begin:end]
+    opening = "".join(mark["open"] for mark in marks)
+    begin, end = answer_span(opening + written)
+    return begin - len(opening), end - len(opening)
 
 
 def answer_span(content: str) -> tuple[int, int]:

@@ -4,9 +4,11 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from blip_core.backends.chat.thinking import CLOSING
+from blip_core.ports import Written
 
 Chances = Mapping[str, float]
 
@@ -25,10 +27,12 @@ class Token:
     Attributes:
         text: what it reads.
         chances: probabilities of the likeliest tokens in its place, itself among them, by what they read.
+        log_probability: its own, a natural logarithm; None where the server tells none that can be one.
     """
 
     text: str
     chances: Chances
+    log_probability: float | None = None
 
 
 def read_tokens(logprobs: Any) -> list[Token]:
@@ -69,18 +73,47 @@ def chances_by_place(
         other characters before the place stands there without them, and so do its alternatives. Empty where
         the tokens cannot be placed.
     """
+    return {
+        place: _from(tokens[index], offset)
+        for place, index, offset in _placed(tokens, thought, content, start, end)
+    }
+
+
+def written(tokens: Sequence[Token], thought: str, content: str, start: int, end: int) -> Written:
+    """An answer with how likely its tokens were; see `chances_by_place`, which has the arguments.
+
+    A token without a printable character of ASCII stands behind the one before it. Where one token's
+    probability is not told, none is.
+    """
+    answer = content[start:end]
+    starts: dict[int, int] = {}
+    for place, index, offset in _placed(tokens, thought, content, start, end):
+        starts.setdefault(index, max(place - offset, 0))
+    if not starts:
+        return Written(answer)
+    for index in range(min(starts), len(tokens)):
+        if index not in starts:
+            starts[index] = starts[index - 1] + len(tokens[index - 1].text)
+    told = [(at, tokens[index].log_probability) for index, at in sorted(starts.items()) if at < len(answer)]
+    chances = [chance for _, chance in told if chance is not None]
+    if len(chances) < len(told):
+        return Written(answer)
+    return Written(answer, tuple(accumulate((at for at, _ in told), max)), tuple(chances))
+
+
+def _placed(
+    tokens: Sequence[Token], thought: str, content: str, start: int, end: int
+) -> list[tuple[int, int, int]]:
+    """Place in the answer, index of the token and offset in it of each character that can be compared."""
     said, places = _comparable([content[start:end]])
     written, origins = _comparable([token.text for token in tokens])
     if not said or not written.endswith(said):
-        return {}
+        return []
     first = len(written) - len(said)
     known = _comparable([thought])[0] + _comparable([content[:start]])[0]
     if not _may_precede(written[:first], known) and not _ends_thinking(tokens, *origins[first]):
-        return {}
-    return {
-        place: _from(tokens[index], offset)
-        for (_, place), (index, offset) in zip(places, origins[first:], strict=True)
-    }
+        return []
+    return [(place, *origin) for (_, place), origin in zip(places, origins[first:], strict=True)]
 
 
 def _may_precede(before: str, known: str) -> bool:
@@ -139,18 +172,23 @@ def _read_token(entry: Any) -> Token | None:
         is_repeated = one is entry and _text(entry) in chances
         if chance is not None and not is_repeated:
             chances[_text(one)] = chances.get(_text(one), 0.0) + chance
-    return Token(_text(entry), chances)
+    return Token(_text(entry), chances, _log_probability(entry))
 
 
 def _chance(one: Any) -> float | None:
     """The probability that an alternative tells; None where it tells none that can be one."""
+    told = _log_probability(one)
+    return None if told is None else math.exp(told)
+
+
+def _log_probability(one: Any) -> float | None:
     if not isinstance(one, Mapping) or not isinstance(one.get("token"), str):
         return None
     value = one.get("logprob")
     lowest, highest = _LOGPROBS
     if isinstance(value, bool) or not isinstance(value, int | float) or not lowest < value <= highest:
         return None
-    return math.exp(min(value, 0.0))
+    return min(float(value), 0.0)
 
 
 def _text(one: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blip_core.backends.chat.thinking import answer_after, answer_span
+from blip_core.backends.chat.thinking import answer_place, answer_span
 
 
 def answer(content):
@@ -85,4 +85,4 @@ def test_whatever_marks_there_are_an_answer_is_a_piece_without_space_around(piec
     ],
 )
 def test_thinking_that_begins_in_the_prompt_is_told_apart_too(prompt, written, answer):
-    assert answer_after(prompt, written) == answer
+    assert written[slice(*answer_place(prompt, written))] == answer

@@ -1,13 +1,13 @@
 """Which token wrote which character: found whatever the tokens are, or told not to be known."""
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from blip_core.backends.chat.thinking import answer_span
-from blip_core.backends.chat.tokens import Token, chances_by_place, read_tokens
+from blip_core.backends.chat.tokens import Token, chances_by_place, read_tokens, written
 
 TEXTS = st.text(st.sampled_from("AB (.)*é漢\n</think>"), max_size=12)
 WORDS = st.text(st.sampled_from("ABx .*é"), max_size=12)
@@ -124,3 +124,26 @@ def test_one_entry_that_is_no_token_leaves_none():
 def test_tokens_are_read_as_they_read(entry, text):
     (token,) = read_tokens({"content": [entry]})
     assert token.text == text
+
+
+@given(st.text(st.sampled_from("ABx .*é漢"), max_size=12), st.lists(st.integers(0, 50)))
+def test_each_token_of_an_answer_is_told_where_it_begins(text, places):
+    pieces = [piece for piece in cut(f"A{text}", places) if piece]
+    tokens = [Token(piece, {}, -float(index)) for index, piece in enumerate(pieces)]
+    told = written(tokens, "", f"A{text}", 0, len(text) + 1)
+    assert told.log_probabilities == tuple(-float(index) for index in range(len(pieces)))
+    assert told.starts == tuple(accumulate(map(len, pieces[:-1]), initial=0))
+
+
+@pytest.mark.parametrize("lacking", [0, 1, 2])
+def test_a_token_whose_probability_is_not_told_leaves_the_answer_without(lacking):
+    tokens = [
+        Token(one, {}, None if place == lacking else -1.0) for place, one in enumerate(["A", " b", "."])
+    ]
+    assert written(tokens, "", "A b.", 0, 4).log_probabilities == ()
+
+
+def test_thinking_and_end_tokens_are_no_part_of_an_answer():
+    pieces = ["Hm", "</think>", "\n", "A", " dog", "<|im_end|>"]
+    told = written([Token(one, {}, -1.0) for one in pieces], "Hm", "A dog", 0, 5)
+    assert told.starts == (0, 1)
