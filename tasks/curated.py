@@ -51,6 +51,7 @@ def write_curated(
         **counts,
         "made_from": dict(made_from),
         "gates": [asdict(gate) for gate in curated.gates],
+        **({"measured": curated.measured} if curated.measured else {}),
         "recipe": recipe.name,
         "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "source"}),
     }

@@ -1,7 +1,7 @@
 """All gates in their order."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +29,7 @@ class _Verdict:
     kept: Sequence[Example]
     refused: Sequence[Rejection]
     near: Near = field(default_factory=dict)
+    measured: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -40,12 +41,14 @@ class Curated:
         rejections: rows that were refused, gate by gate.
         near: what rows are tied to because their pictures look alike, see `near_duplicates`.
         gates: the gates that were on, in order.
+        measured: what gates measured, by gate and figure.
     """
 
     kept: list[Example]
     rejections: list[Rejection] = field(default_factory=list)
     near: Near = field(default_factory=dict)
     gates: list[GateCount] = field(default_factory=list)
+    measured: dict[str, Mapping[str, float]] = field(default_factory=dict)
 
     def apply(self, gate: Gate[Any], judge: Callable[[Sequence[Example]], _Verdict]) -> None:
         """Send what is kept so far through one more gate, but for rows that are not of its kinds."""
@@ -57,6 +60,8 @@ class Curated:
         self.kept = [row for row in self.kept if id(row) in kept or not gate.judges(row)]
         self.rejections += verdict.refused
         self.near = {**self.near, **verdict.near}
+        if verdict.measured:
+            self.measured[gate.name] = verdict.measured
 
 
 def curate(examples: Sequence[Example], settings: Curation, models: Models | None = None) -> Curated:
@@ -98,7 +103,12 @@ def _verdict(gate: Gate[Any], given: Any) -> _Verdict:
     Raises:
         StageFailure: It is no list of rows and list of rejections; names the gate.
     """
-    if isinstance(given, tuple) and len(given) in (2, 3) and all(isinstance(one, list) for one in given[:2]):
+    shapes = (list, list, Mapping, Mapping)
+    if (
+        isinstance(given, tuple)
+        and len(given) in (2, 3, 4)
+        and all(isinstance(one, shape) for one, shape in zip(given, shapes, strict=False))
+    ):
         verdict = _Verdict(*given)
         if all(isinstance(one, Rejection) for one in verdict.refused):
             return verdict

@@ -14,6 +14,8 @@ Near = Mapping[str, tuple[str, ...]]
 
 Kept = tuple[list[Example], list[Rejection]]
 Tied = tuple[list[Example], list[Rejection], Near]
+Weighed = tuple[list[Example], list[Rejection], Near, Mapping[str, float]]
+"""What a gate gives that measures something: its figures, by name, come last."""
 Port = Literal["writer", "labeller", "judge", "held-out rows"]
 """What a gate asks: the model that writes scenes, the one that labels, the variant that it names, or no model
 but the rows that judge."""
@@ -31,7 +33,7 @@ class Gate(Generic[Settings]):
         settings: its section.
         judge: parts rows, given with the settings; third comes the model where it asks one. It gives the
             rows it keeps, as they are and in their order, and a rejection for each other one; third, where it
-            ties rows together, what they are tied to.
+            ties rows together, what they are tied to; fourth, where it measures something, what came out.
         kinds: of rows that it judges, by their `task`; others pass it by. Empty for all.
         port: which model it asks; None, none.
         origin: the package that brings it, see `plugins`; empty for those of this one.
@@ -40,7 +42,7 @@ class Gate(Generic[Settings]):
     name: str
     words: str
     settings: type[Settings]
-    judge: Callable[..., Kept | Tied]
+    judge: Callable[..., Kept | Tied | Weighed]
     kinds: frozenset[str] = frozenset()
     port: Port | None = None
     origin: str = ""

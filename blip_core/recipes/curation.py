@@ -85,6 +85,23 @@ class SecondJudge(Section):
         return self
 
 
+class Confidence(Section):
+    """Gate: labels that their labeller was sure of, by how likely the tokens were that it drew."""
+
+    enabled: bool = False
+    """Whether the gate is on."""
+    score: Literal["both", "description", "answer"] = "both"
+    """Of which text: mean log-probability a token of the description, the right answer's words, or both."""
+    refused_share: float = Field(default=0.1, gt=0.0, le=0.5)
+    """Share of each stratum that is refused: its least sure rows."""
+    strata: tuple[Literal["kind", "category", "things"], ...] = Field(
+        default=("kind", "category", "things"), strict=False
+    )
+    """What rows are parted by, so that hard ones are not refused first; empty, all are one."""
+    bound: float | None = Field(default=None, le=0.0)
+    """Least score, whatever the stratum; with it there are no shares."""
+
+
 class Grounding(Section):
     """Gate: texts that name what is known of their row."""
 
@@ -351,6 +368,8 @@ class Curation(Section):
     """Answers that are right whenever they are offered."""
     second_judge: SecondJudge = Field(default=SecondJudge(), exclude_if=SecondJudge().__eq__)
     """Questions that another model answers in another way."""
+    confidence: Confidence = Field(default=Confidence(), exclude_if=Confidence().__eq__)
+    """Labels that their labeller was not sure of."""
     grounding: Grounding = Field(default=Grounding(), exclude_if=Grounding().__eq__)
     """Texts that say other than what is known of their row."""
     plugins: dict[str, Settings] = Field(default={}, exclude_if=operator.not_)

@@ -1,0 +1,61 @@
+"""Gate: labels that their labeller was sure of.
+
+How likely the tokens were that a labeller drew tells its own mistakes better than anything that was measured
+beside it, and costs nothing where it is kept while writing. It is low for what is hard, too: the gate refuses
+the same share of the hard and of the easy, see `strata`.
+"""
+
+from collections.abc import Sequence
+
+from blip_core.curation.gate import Gate, Weighed, part, refuse
+from blip_core.curation.strata import MIN_STRATUM, Bounds
+from blip_core.errors import StageFailure
+from blip_core.recipes.curation import Confidence
+from blip_core.records import ANSWER_SCORE, DESCRIPTION_SCORE, Example, Rejection
+
+_PARTS = {
+    "description": (DESCRIPTION_SCORE,),
+    "answer": (ANSWER_SCORE,),
+    "both": (DESCRIPTION_SCORE, ANSWER_SCORE),
+}
+
+
+def confidence_of(row: Example, score: str) -> float | None:
+    """How sure a row's labeller was: the sum of what is told of `score`'s parts; None where nothing is."""
+    told = [row.scores[name] for name in _PARTS[score] if name in row.scores]
+    return sum(told) if told else None
+
+
+def check_confidence(rows: Sequence[Example], settings: Confidence) -> Weighed:
+    """Refuse the least sure of each stratum, or those below a bound; rows of which nothing is told pass.
+
+    Reason: `labeller-unsure`. Bounds stand among what was measured.
+
+    Raises:
+        StageFailure: There are enough rows to calibrate on, and of none it is told how sure its labeller was.
+    """
+    scores = {id(row): confidence_of(row, settings.score) for row in rows}
+    told = [(row, score) for row in rows if (score := scores[id(row)]) is not None]
+    if not told and len(rows) < MIN_STRATUM:
+        return list(rows), [], {}, {}
+    if not told:
+        raise StageFailure(
+            f"the gate confidence was given {len(rows)} rows, and of none of them it is known how sure its "
+            "labeller was: a model that is loaded here tells it, and a server that tells log-probabilities; "
+            "label anew with one of these, or take the gate second_judge (curation.second_judge)"
+        )
+    bounds = Bounds(told, settings.refused_share, settings.strata)
+
+    def judge(row: Example) -> Rejection | None:
+        score = scores[id(row)]
+        bound = bounds.of(row) if settings.bound is None else settings.bound
+        if score is None or score >= bound:
+            return None
+        detail = f"{score:.3f} a token for {settings.score}, at least {bound:.3f}: {row.description}"
+        return refuse(row, "labeller-unsure", detail)
+
+    measured = bounds.values if settings.bound is None else {}
+    return *part(rows, judge), {}, {f"bound of {name}": value for name, value in measured.items()}
+
+
+GATE = Gate("confidence", "labels that their labeller was not sure of", Confidence, check_confidence)
