@@ -14,6 +14,7 @@ FoundryError                 exit code 1
 |-- StageFailure             a stage that could not deliver what it owes
 |   |-- EmptyDataset
 |   |-- BudgetSpent          as much was asked, or as long worked, as is allowed
+|   |-- DoubtfulDataset      rows of which too many are likely to be wrong
 |   |-- ServerAway           a server of models that cannot be reached
 |   |-- NotANumber           a weight, probability, loss or score that is NaN or infinite
 |   `-- TrainingFailure
@@ -102,6 +103,10 @@ class StageFailure(FoundryError):
 
 class EmptyDataset(StageFailure):
     """Nothing, or too little, is left to train or to judge on."""
+
+
+class DoubtfulDataset(StageFailure):
+    """Too many of a dataset's answers are likely to be wrong, so that it replaces no earlier version."""
 
 
 class NotANumber(StageFailure, ValueError):

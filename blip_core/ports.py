@@ -22,7 +22,7 @@ from PIL.Image import Image
 
 from blip_core.errors import NotANumber
 from blip_core.recipes import Section
-from blip_core.records import Example
+from blip_core.records import Example, Mode
 
 Progress = Callable[[int, int], None]  # rows done, rows in all
 _SEED_BYTES = 6  # fits exactly into the integers of JSON, Arrow and every random generator in use
@@ -168,6 +168,36 @@ class Judge(Protocol):
 
     def close(self) -> None:
         """Release the model's memory."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """How likely a judge finds what a label says, as natural logarithms.
+
+    Attributes:
+        answer: of the right answer: of its letter among the options, else of its words, a token on average.
+        is_right: whether the judge finds no other option likelier; None where there are none to choose from.
+        description: of the description, a token on average; None where none was asked for.
+    """
+
+    answer: float
+    is_right: bool | None
+    description: float | None = None
+
+
+@runtime_checkable
+class Weighing(Protocol):
+    """A judge that tells how likely it finds what labels say; others need not."""
+
+    def weigh(self, rows: Sequence[Example], mode: Mode = "both") -> list[Weight]:
+        """Weigh each row's label, in order.
+
+        Args:
+            rows: with the descriptions that their labels give.
+            mode: what the judge sees as it answers: picture and description, either alone, or neither. The
+                description is weighed where it sees both.
+        """
         ...
 
 

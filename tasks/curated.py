@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from blip_core.curation import Curated
+from blip_core.curation import Curated, check_alarm, estimate_wrong
 from blip_core.dataset import assign_splits, write_dataset
 from blip_core.dataset.origin import UsedCheckpoint, checkpoints_of
 from blip_core.recipes import Recipe
@@ -34,6 +34,8 @@ def write_curated(
         provenance: for the card.
         made_from: keys of the artefacts that the rows come from, by name.
     """
+    wrong = estimate_wrong(curated.kept, curated.measured, recipe.curation.alarm)
+    check_alarm(wrong, recipe.curation.alarm, recipe.label)
     shares = recipe.dataset.validation_share, recipe.dataset.test_share
     splits = assign_splits(curated.kept, *shares, curated.near, recipe.dataset.fold)
     rejections = [*refused, *curated.rejections]
@@ -52,6 +54,7 @@ def write_curated(
         "made_from": dict(made_from),
         "gates": [asdict(gate) for gate in curated.gates],
         **({"measured": curated.measured} if curated.measured else {}),
+        "wrong_answers": {"estimated": wrong, "allowed": recipe.curation.alarm.max_wrong_share},
         "recipe": recipe.name,
         "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "source"}),
     }

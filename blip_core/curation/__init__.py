@@ -1,5 +1,6 @@
 """The gates that decide which examples are worth training on, one a file."""
 
+from blip_core.curation.alarm import check_alarm, estimate_wrong
 from blip_core.curation.curate import STAGE, Curated, Models, curate
 from blip_core.curation.funnel import GateCount, GateSample
 from blip_core.curation.gate import Gate, Kept, part, refuse
@@ -17,7 +18,9 @@ __all__ = [
     "GateSample",
     "Kept",
     "Models",
+    "check_alarm",
     "curate",
+    "estimate_wrong",
     "gates_on",
     "part",
     "refuse",

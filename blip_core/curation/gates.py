@@ -10,12 +10,13 @@ from blip_core.errors import RecipeError
 from blip_core.plugins import load_plugin
 from blip_core.recipes import Curation, Section
 
-_PLUGINS = "plugins"  # of a recipe's sections the only one that is not one gate
+_PLUGINS = "plugins"  # of a recipe's sections the one that is several gates
+_NO_GATE = "alarm"  # and the one that is none
 
 
 def shipped_gates() -> tuple[Gate[Any], ...]:
     """The gates of this package in their order, which is that of their sections in a recipe."""
-    return tuple(_shipped(name) for name in Curation.model_fields if name != _PLUGINS)
+    return tuple(_shipped(name) for name in Curation.model_fields if name not in (_PLUGINS, _NO_GATE))
 
 
 def gates_on(curation: Curation) -> Iterator[tuple[Gate[Any], Section]]:
@@ -28,7 +29,7 @@ def gates_on(curation: Curation) -> Iterator[tuple[Gate[Any], Section]]:
         section = getattr(curation, name)
         if name == _PLUGINS:
             yield from _plugged(section)
-        elif section.enabled:
+        elif name != _NO_GATE and section.enabled:
             yield _shipped(name), section
 
 

@@ -71,7 +71,8 @@ class Bounds:
         if not scores:
             raise ValueError("bounds of no rows")
         strata: dict[Stratum, list[float]] = defaultdict(list)
-        for row, score in _first(scores):
+        first = set(map(id, first_rows([row for row, _ in scores])))
+        for row, score in (one for one in scores if id(one[0]) in first):
             for stratum in self._from_finest(row):
                 strata[stratum].append(score)
         whole = len(self._by) * ("",)
@@ -95,9 +96,10 @@ class Bounds:
         return [("",) * given_up + tuple(own[given_up:]) for given_up in range(len(own) + 1)]
 
 
-def _first(scores: Sequence[tuple[Example, float]]) -> list[tuple[Example, float]]:
-    first = set(list(dict.fromkeys(row.group for row, _ in scores))[:FIRST_GROUPS])
-    return [(row, score) for row, score in scores if row.group in first]
+def first_rows(rows: Sequence[Example]) -> list[Example]:
+    """The rows of the first groups, which bounds are calibrated on."""
+    first = set(list(dict.fromkeys(row.group for row in rows))[:FIRST_GROUPS])
+    return [row for row in rows if row.group in first]
 
 
 def _quantile(scores: Sequence[float], share: float) -> float:

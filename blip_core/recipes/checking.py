@@ -54,7 +54,7 @@ def _check_rows(recipe: "Recipe") -> None:
 def _check_tuning(recipe: "Recipe") -> None:
     """Refuse what cannot work together where one phase tunes on its rows."""
     _check_finetune(recipe)
-    _check_second_judge(recipe)
+    _check_judges(recipe)
     _check_decontamination(recipe)
     _check_gguf(recipe)
 
@@ -340,16 +340,17 @@ def _check_asked(recipe: "Recipe", variant: Variant) -> None:
         )
 
 
-def _check_second_judge(recipe: "Recipe") -> None:
-    judge = recipe.curation.second_judge
+def _check_judges(recipe: "Recipe") -> None:
+    curation = recipe.curation
     local = [variant for variant in recipe.variants if isinstance(variant, Variant)]
     allowed = [variant.name for variant in local if variant.adapter_kind in ("none", "folder")]
-    if judge.enabled and judge.variant not in allowed:
-        raise ValueError(
-            f"curation.second_judge.variant is {judge.variant!r}; allowed: {', '.join(allowed) or 'none'} "
-            "(variants that are loaded here, without an adapter or with that of a folder: an adapter of this "
-            "run is not there yet, and a server judges no rows)"
-        )
+    for name, judge in (("second_judge", curation.second_judge), ("blind", curation.blind)):
+        if judge.enabled and judge.variant not in allowed:
+            raise ValueError(
+                f"curation.{name}.variant is {judge.variant!r}; allowed: {', '.join(allowed) or 'none'} "
+                "(variants that are loaded here, without an adapter or with that of a folder: an adapter of "
+                "this run is not there yet, and a server judges no rows)"
+            )
 
 
 def _check_decontamination(recipe: "Recipe") -> None:

@@ -16,6 +16,8 @@ from blip_core.recipes.parts import Settings, complete_settings
 
 PERCEPTUAL_HASH_BITS = 64
 
+StratifiedBy = Literal["kind", "category", "things"]
+
 
 class ExactDuplicates(Section):
     """Gate: one picture a content."""
@@ -77,6 +79,29 @@ class SecondJudge(Section):
     """Whether the gate is on."""
     variant: str = Field(default="", max_length=64)
     """Which variant answers: one that is loaded here and whose adapter is not tuned in this run."""
+    by: Literal["answer", "likelihood"] = "answer"
+    """Refuse what it answers otherwise, or the rows whose answer or description it finds least likely."""
+    refused_share: float = Field(default=0.1, gt=0.0, le=0.5)
+    """Share of each stratum that is refused, by likelihood."""
+    strata: tuple[StratifiedBy, ...] = Field(default=("kind", "category", "things"), strict=False)
+    """What rows are parted by, so that hard ones are not refused first; empty, all are one."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.enabled and not self.variant:
+            raise ValueError("enabled is true, but variant is empty: name one of the recipe's variants")
+        return self
+
+
+class Blind(Section):
+    """Gate: how many questions are answered without the picture; it drops them only where it is told to."""
+
+    enabled: bool = False
+    """Whether it is measured."""
+    variant: str = Field(default="", max_length=64)
+    """Which variant answers: one that is loaded here and whose adapter is not tuned in this run."""
+    drop: bool = False
+    """Whether questions are refused that it answers rightly however their options are moved."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -94,12 +119,23 @@ class Confidence(Section):
     """Of which text: mean log-probability a token of the description, the right answer's words, or both."""
     refused_share: float = Field(default=0.1, gt=0.0, le=0.5)
     """Share of each stratum that is refused: its least sure rows."""
-    strata: tuple[Literal["kind", "category", "things"], ...] = Field(
-        default=("kind", "category", "things"), strict=False
-    )
+    strata: tuple[StratifiedBy, ...] = Field(default=("kind", "category", "things"), strict=False)
     """What rows are parted by, so that hard ones are not refused first; empty, all are one."""
     bound: float | None = Field(default=None, le=0.0)
     """Least score, whatever the stratum; with it there are no shares."""
+
+
+class Alarm(Section):
+    """What stops a dataset from being made: too many answers that are likely to be wrong."""
+
+    enabled: bool = False
+    """Whether it stops; what it estimates stands in the dataset's metadata and on its card all the same."""
+    max_wrong_share: float = Field(default=0.15, gt=0.0, lt=1.0)
+    """Largest estimated share of wrong answers; with 11 % tuning still gains, with 20 % hardly anything."""
+    by: Literal["largest", "confidence", "judge", "stuck-answers"] = "largest"
+    """Which estimate counts: the largest there is, or that of one source."""
+    judge_accuracy: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of questions that the variant of `second_judge` answers rightly, as measured; 0, unknown."""
 
 
 class Grounding(Section):
@@ -324,7 +360,7 @@ class Balance(Section):
 
 
 class Curation(Section):
-    """The gates in their order, each of which can be switched off."""
+    """The gates in their order, each of which can be switched off, and what comes behind them."""
 
     lengths: Lengths = Lengths()
     """Descriptions that are too short or too long."""
@@ -378,6 +414,10 @@ class Curation(Section):
     """Kinds, categories and answers that have more than their share."""
     letter_balance: LetterBalance = LetterBalance()
     """Answers that favour one letter."""
+    blind: Blind = Field(default=Blind(), exclude_if=Blind().__eq__)
+    """Questions that are answered without the picture."""
+    alarm: Alarm = Field(default=Alarm(), exclude_if=Alarm().__eq__)
+    """No gate: too many wrong answers in what the gates keep stop the dataset."""
 
     @field_validator("plugins")
     @classmethod

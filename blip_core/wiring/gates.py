@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blip_core.curation import Gate, Models, gates_on
 from blip_core.curation.gate import Port
 from blip_core.errors import StageFailure
-from blip_core.ports import Judge, no_progress
+from blip_core.ports import Judge, Weight, no_progress
 from blip_core.recipes import Recipe, Section, Variant
 from blip_core.recipes.curation import Decontamination
-from blip_core.records import Example
+from blip_core.records import Example, Mode
 from blip_core.wiring.generators import build_labeller, build_writer, labeller_identity, writer_identity
 from blip_core.wiring.held_out import JudgingRows
 from blip_core.wiring.variants import (
@@ -21,6 +21,9 @@ from blip_core.wiring.variants import (
     variant_identity,
     variant_states,
 )
+
+if TYPE_CHECKING:
+    from blip_core.inference.loaded import LoadedModel
 
 
 def gate_models(recipe: Recipe) -> Models:
@@ -65,14 +68,24 @@ class _VariantJudge:
 
     def answer(self, rows: Sequence[Example]) -> list[str]:
         """Answer the questions of rows; see `Judge`."""
-        if self._model is None:
-            raise StageFailure(f"the judge {self._variant} is closed")
-        answers = self._model.answer(rows, self._settings, self._variant, no_progress)
+        answers = self._open().answer(rows, self._settings, self._variant, no_progress)
         return [row.ranked or row.generated for row in answers.predictions]
+
+    def weigh(self, rows: Sequence[Example], mode: Mode = "both") -> list[Weight]:
+        """Tell how likely it finds what labels say; see `Weighing`."""
+        from blip_core.inference.predicting import weigh_labels
+
+        model = self._open()
+        return weigh_labels(model.bundle, rows, self._settings, mode, states=model.states)
 
     def close(self) -> None:
         """Release the model's memory."""
         self._model = None
+
+    def _open(self) -> "LoadedModel":
+        if self._model is None:
+            raise StageFailure(f"the judge {self._variant} is closed")
+        return self._model
 
 
 def _named_variant(recipe: Recipe, settings: Section) -> Variant:

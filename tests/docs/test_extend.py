@@ -107,7 +107,7 @@ def test_a_dataset_grows_without_one_part_of_ours(page, tmp_path):
 
 def test_its_gate_refuses_and_is_counted(page, tmp_path):
     recipe = recipe_file(tmp_path, page, "curation")
-    off = {name: {"enabled": False} for name in Curation.model_fields if name != "plugins"}
+    off = {name: {"enabled": False} for name in Curation.model_fields if name not in ("plugins", "alarm")}
     only = Curation.model_validate(off | {"plugins": recipe.curation.plugins})
     rows = [example(0, image=png(world_pixels(0))), example(1, image=png(world_pixels(1) // 20))]
 

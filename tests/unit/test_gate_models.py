@@ -19,7 +19,7 @@ def recipe(*overrides: str):
 
 
 def only_second_judge(variant: str = "flan-t5") -> Curation:
-    off = {name: {"enabled": False} for name in Curation.model_fields if name != "plugins"}
+    off = {name: {"enabled": False} for name in Curation.model_fields if name not in ("plugins", "alarm")}
     return Curation.model_validate(off | {"second_judge": {"enabled": True, "variant": variant}})
 
 

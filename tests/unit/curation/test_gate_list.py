@@ -11,7 +11,7 @@ from blip_core.errors import StageFailure
 from blip_core.recipes import Curation, Section
 from tests.unit.examples import example
 
-SECTIONS = [name for name in Curation.model_fields if name != "plugins"]
+SECTIONS = [name for name in Curation.model_fields if name not in ("plugins", "alarm")]
 ROWS = [example(number, image=b"") for number in range(4)]
 
 
