@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from blip_core.annotating.step import Context, Facts, Step, Worked
 from blip_core.errors import EmptyDataset, NotANumber, StageFailure
+from blip_core.kinds import kind_of
 from blip_core.recipes import Section
-from blip_core.records import Example, Rejection, sum_up
+from blip_core.records import ANSWER_SCORE, DESCRIPTION_SCORE, Example, Rejection, sum_up
 
 
 def prepare(step: Step[Any], rows: Sequence[Example], settings: Section, context: Context) -> Facts:
@@ -34,7 +36,19 @@ def annotate(step: Step[Any], rows: Sequence[Example], settings: Section, contex
         for name, score in row.scores.items():
             if not math.isfinite(score):
                 raise NotANumber(f"{row.id}: {step} scored {name} with {score}")
-    return kept, refused
+    before = {row.id: row for row in rows}
+    return [_still_scored(row, before.get(row.id)) for row in kept], refused
+
+
+def _still_scored(row: Example, before: Example | None) -> Example:
+    """A row without a labeller's confidence in a text that it does not say any more."""
+    described = kind_of(row.task).described
+    same = {
+        DESCRIPTION_SCORE: before is not None and described(row) == described(before),
+        ANSWER_SCORE: before is not None and row.target == before.target,
+    }
+    left = {name: score for name, score in row.scores.items() if same.get(name, True)}
+    return row if len(left) == len(row.scores) else replace(row, scores=left)
 
 
 def _all_are(rows: Sequence[object], kind: type) -> bool:

@@ -1,11 +1,14 @@
 """Models that gates ask: opened for the gate alone, and part of the dataset's key."""
 
+import math
 from dataclasses import replace
 
 import pytest
 
 from blip_core.curation import curate
+from blip_core.curation.second_judge import GATE as SECOND_JUDGE
 from blip_core.errors import RecipeError, StageFailure, TableError
+from blip_core.ports import no_progress
 from blip_core.recipes import Curation, load_recipe
 from blip_core.wiring import evaluation_examples, gate_identities, gate_models
 
@@ -39,6 +42,75 @@ def test_a_second_judge_refuses_wrong_answers_and_keeps_right_ones():
     assert len(kept.intersection(wrong)) < 0.3 * len(wrong)
     assert {rejection.reason for rejection in curated.rejections} == {"second-judge-disagrees"}
     assert all("flan-t5 answers " in rejection.detail for rejection in curated.rejections)
+
+
+@pytest.fixture(scope="module")
+def judge():
+    settings = recipe(*ON)
+    with gate_models(settings)(SECOND_JUDGE, settings.curation.second_judge) as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def described(judge):
+    """Rows with the descriptions that the judge itself gives, and its answers to them."""
+    settings = recipe("evaluation.style=generic", "evaluation.limit=12")
+    rows = evaluation_examples(settings)
+    answers = judge._open().answer(rows, judge._settings, "judge", no_progress).predictions
+    return [
+        replace(row, description=said.description) for row, said in zip(rows, answers, strict=True)
+    ], answers
+
+
+def test_a_judge_weighs_answers_as_it_gives_them(judge, described):
+    rows, answers = described
+    for weight, said in zip(judge.weigh(rows), answers, strict=True):
+        own = said.probabilities["ABCD".index(said.truth)]
+        assert math.exp(weight.answer) == pytest.approx(max(own, 1e-12), abs=1e-4)
+        assert weight.is_right == said.is_right
+
+
+def test_a_judge_finds_its_own_descriptions_likelier_than_those_of_other_pictures(judge, described):
+    rows, _ = described
+    others = [
+        replace(row, description=other.description)
+        for row, other in zip(rows, [*rows[1:], rows[0]], strict=True)
+    ]
+    own, foreign = ([one.description for one in judge.weigh(some)] for some in (rows, others))
+    assert all(
+        mine > theirs
+        for mine, theirs, row, other in zip(own, foreign, rows, others, strict=True)
+        if row.description != other.description
+    )
+
+
+def test_a_row_weighs_the_same_whatever_stands_beside_it(judge, described):
+    rows, _ = described
+    alone = [judge.weigh([row])[0] for row in rows[:3]]
+    for one, beside in zip(alone, judge.weigh(rows), strict=False):
+        assert (one.answer, one.description) == pytest.approx((beside.answer, beside.description), abs=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["blind", "description-only"])
+def test_a_judge_without_a_picture_weighs_all_pictures_the_same(judge, described, mode):
+    row, other = described[0][0], described[0][-1]
+    swapped = replace(row, image=other.image)
+    one, same = judge.weigh([row, swapped], mode)
+    assert one == same
+    assert one.description is None
+    assert judge.weigh([row])[0] != judge.weigh([swapped])[0]
+
+
+def test_free_answers_are_weighed_by_their_words(judge, described):
+    free = replace(described[0][0], task="vqa", a="", b="", c="", d="", answer="", target="a frog")
+    likely, odd = judge.weigh([free, replace(free, target="xylophone zebra")])
+    assert likely.is_right is None
+    assert likely.answer > odd.answer
+
+
+def test_a_row_whose_answer_is_no_letter_of_its_options_is_never_right(judge, described):
+    (weight,) = judge.weigh([replace(described[0][0], answer="J")])
+    assert weight.is_right is False
 
 
 def test_what_a_gate_asks_enters_the_key_only_where_one_asks():
