@@ -206,6 +206,10 @@ bench-finetune: $(READY) ## tuning against the sources' loop, into docs/benchmar
 bench-dataset: $(READY) ## scenes, labels and pictures in batches against the row-by-row way, into docs/benchmarks/dataset.json and .md: ten minutes
 	@$(BIN)/python -m tests.benchmarks.dataset $(ARGS)
 
+.PHONY: gates
+gates: $(READY) ## what gates on labels catch, by the pocket world's truth, into docs/benchmarks/gates.json and .md: five minutes
+	@$(BIN)/python -m tests.benchmarks.gates $(ARGS)
+
 .PHONY: bench-inference
 bench-inference: $(READY) ## answering against the row-by-row way, into docs/benchmarks/inference.json and .md (ARGS=--gpu): half an hour
 	@$(BIN)/python -m tests.benchmarks.inference $(ARGS)

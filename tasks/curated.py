@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from blip_core.curation import Curated, check_alarm, estimate_wrong
+from blip_core.curation.figures import in_words
 from blip_core.dataset import assign_splits, write_dataset
 from blip_core.dataset.origin import UsedCheckpoint, checkpoints_of
 from blip_core.recipes import Recipe
@@ -48,6 +49,7 @@ def write_curated(
         dict(provenance),
         curated.gates,
         _checkpoints(made_from.values()),
+        in_words(curated.measured, wrong),
     )
     return {
         **counts,

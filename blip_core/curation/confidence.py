@@ -7,6 +7,7 @@ the same share of the hard and of the easy, see `strata`.
 
 from collections.abc import Sequence
 
+from blip_core.curation.figures import BOUND
 from blip_core.curation.gate import Gate, Weighed, part, refuse
 from blip_core.curation.strata import MIN_STRATUM, Bounds
 from blip_core.errors import StageFailure
@@ -55,7 +56,7 @@ def check_confidence(rows: Sequence[Example], settings: Confidence) -> Weighed:
         return refuse(row, "labeller-unsure", detail)
 
     measured = bounds.values if settings.bound is None else {}
-    return *part(rows, judge), {}, {f"bound of {name}": value for name, value in measured.items()}
+    return *part(rows, judge), {}, {f"{BOUND}{name}": value for name, value in measured.items()}
 
 
 GATE = Gate("confidence", "labels that their labeller was not sure of", Confidence, check_confidence)

@@ -4,6 +4,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
+from blip_core.curation.figures import BOUND
 from blip_core.curation.gate import Gate, Weighed, part, refuse
 from blip_core.curation.strata import Bounds, first_rows
 from blip_core.errors import StageFailure
@@ -107,7 +108,7 @@ def _by_likelihood(rows: Sequence[Example], settings: SecondJudge, judge: Judge)
         )
         return refuse(row, "second-judge-doubts", detail)
 
-    return *part(rows, judge_row), {}, {f"bound of {name}": value for name, value in bounds.values.items()}
+    return *part(rows, judge_row), {}, {f"{BOUND}{name}": value for name, value in bounds.values.items()}
 
 
 def _ranks(rows: Sequence[Example], weight: Callable[[Example], float | None]) -> Callable[[Example], float]:

@@ -33,6 +33,7 @@ def write_card(
     provenance: Mapping[str, Any],
     gates: Sequence[GateCount] = (),
     checkpoints: Sequence[UsedCheckpoint] = (),
+    measured: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Write `README.md` with the front matter that makes Hugging Face find every split."""
     every = [row for found in rows.values() for row in found]
@@ -48,6 +49,7 @@ def write_card(
         + markdown_table(("split", "rows"), [(name, len(found)) for name, found in rows.items()]),
         _how_to_load(),
         "## Gates\n\n" + gates_section(gates, rejections),
+        *(["## Measured\n\n" + markdown_table(("what", "value"), measured)] if measured else []),
         "## Balance\n\n" + balance_section(every),
         *(["## Checkpoints\n\n" + checkpoints_section(checkpoints)] if checkpoints else []),
         "## Provenance\n\n"

@@ -39,6 +39,7 @@ def write_dataset(
     provenance: Mapping[str, Any],
     gates: Sequence[GateCount] = (),
     checkpoints: Sequence[UsedCheckpoint] = (),
+    measured: Sequence[tuple[str, str]] = (),
 ) -> DatasetCounts:
     """Write a dataset that `datasets.load_dataset(folder)` reads: three splits, pictures decoded.
 
@@ -54,6 +55,7 @@ def write_dataset(
         provenance: what the card tells of the making; `licence`, where given, is told on its own.
         gates: what each gate saw and refused, in order; for the card.
         checkpoints: that had a part in the making; for the card.
+        measured: what gates measured and estimated, and how much, for the card.
 
     Raises:
         EmptyDataset: No row is left to train on, or none to judge on where the test split is judged on.
@@ -74,7 +76,7 @@ def write_dataset(
     for split, found in by_split.items():
         _write_split(folder / DATA, split, found, schema, recipe)
     write_rows(folder / REJECTS, refused, REJECTION_SCHEMA)
-    write_card(folder, recipe, by_split, refused, provenance, gates, checkpoints)
+    write_card(folder, recipe, by_split, refused, provenance, gates, checkpoints, measured)
     return counts
 
 
