@@ -1,0 +1,54 @@
+"""What a dataset tells of its own doubtful rows, and where these keep it from being made."""
+
+import pytest
+
+from blip_core.curation import Curated
+from blip_core.dataset import read_split
+from blip_core.errors import DoubtfulDataset
+from blip_core.recipes import load_recipe
+from blip_core.records import ANSWER_SCORE, DESCRIPTION_SCORE
+from tasks.curated import write_curated
+from tests.unit.examples import example, png, world_pixels
+
+PICTURE = png(world_pixels(0))
+BLIND = {"blind accuracy": 0.3, "blind accuracy, low": 0.25, "blind accuracy, high": 0.36}
+
+
+def rows(answer=-0.1):
+    scores = {DESCRIPTION_SCORE: -0.1, ANSWER_SCORE: answer}
+    return [example(number, image=PICTURE, scores=scores) for number in range(40)]
+
+
+def written(folder, kept, *overrides, measured=None):
+    recipe = load_recipe("gallery-vqa", "pocket", overrides)
+    folder.mkdir()
+    return write_curated(folder, recipe, Curated(kept, measured=measured or {}), [], {})
+
+
+def test_a_dataset_tells_what_was_measured_and_how_many_answers_are_likely_wrong(tmp_path):
+    told = written(tmp_path / "x", rows(), measured={"blind": BLIND, "confidence": {"bound of all": -1.0}})
+    assert told["wrong_answers"]["estimated"]["confidence"] == pytest.approx(1 - 2.718281828**-0.2)
+    assert told["measured"] == {"blind": BLIND, "confidence": {"bound of all": -1.0}}
+    card = (tmp_path / "x" / "README.md").read_text()
+    assert "| wrong answers, estimated by confidence | 18.1 % |" in card
+    assert "| blind accuracy (blind) | 30.0 %, 95 % in \\[25.0 %, 36.0 %\\] |" in card
+    assert "bound of" not in card
+
+
+def test_confidence_rests_with_the_rows(tmp_path):
+    written(tmp_path / "x", rows())
+    assert all(row.scores == rows()[0].scores for row in read_split(tmp_path / "x", "train"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "bound", "stops"),
+    [(-0.1, 0.15, True), (-0.1, 0.2, False), (-0.01, 0.1, True), (0.0, 0.1, False)],
+)
+def test_too_many_wrong_answers_keep_a_dataset_from_being_written(tmp_path, answer, bound, stops):
+    on = ("curation.alarm.enabled=true", f"curation.alarm.max_wrong_share={bound}")
+    if not stops:
+        assert written(tmp_path / "x", rows(answer), *on)["wrong_answers"]["allowed"] == bound
+        return
+    with pytest.raises(DoubtfulDataset, match=rf"allows {bound:.1%}"):
+        written(tmp_path / "x", rows(answer), *on)
+    assert list((tmp_path / "x").iterdir()) == []
