@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from blip_core.curation import Curated, check_alarm, estimate_wrong
+from blip_core.curation.confidence import mean_confidence
 from blip_core.curation.figures import in_words
 from blip_core.dataset import assign_splits, write_dataset
 from blip_core.dataset.origin import UsedCheckpoint, checkpoints_of
@@ -40,6 +41,8 @@ def write_curated(
     shares = recipe.dataset.validation_share, recipe.dataset.test_share
     splits = assign_splits(curated.kept, *shares, curated.near, recipe.dataset.fold)
     rejections = [*refused, *curated.rejections]
+    confidence = mean_confidence(curated.kept)
+    measured = {**({"labeller": confidence} if confidence else {}), **curated.measured}
     counts = write_dataset(
         folder,
         curated.kept,
@@ -49,13 +52,13 @@ def write_curated(
         dict(provenance),
         curated.gates,
         _checkpoints(made_from.values()),
-        in_words(curated.measured, wrong),
+        in_words(measured, wrong),
     )
     return {
         **counts,
         "made_from": dict(made_from),
         "gates": [asdict(gate) for gate in curated.gates],
-        **({"measured": curated.measured} if curated.measured else {}),
+        **({"measured": measured} if measured else {}),
         "wrong_answers": {"estimated": wrong, "allowed": recipe.curation.alarm.max_wrong_share},
         "recipe": recipe.name,
         "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "source"}),

@@ -5,6 +5,7 @@ beside it, and costs nothing where it is kept while writing. It is low for what 
 the same share of the hard and of the easy, see `strata`.
 """
 
+import math
 from collections.abc import Sequence
 
 from blip_core.curation.figures import BOUND
@@ -25,6 +26,19 @@ def confidence_of(row: Example, score: str) -> float | None:
     """How sure a row's labeller was: the sum of what is told of `score`'s parts; None where nothing is."""
     told = [row.scores[name] for name in _PARTS[score] if name in row.scores]
     return sum(told) if told else None
+
+
+def mean_confidence(rows: Sequence[Example]) -> dict[str, float]:
+    """Probability of a token to the labeller, a geometric mean over tokens and rows, by where it stands.
+
+    Empty where no row tells.
+    """
+    found: dict[str, float] = {}
+    for words, name in (("descriptions", DESCRIPTION_SCORE), ("right answers", ANSWER_SCORE)):
+        told = [row.scores[name] for row in rows if name in row.scores]
+        if told:
+            found[f"probability of a token of {words}"] = math.exp(sum(told) / len(told))
+    return found
 
 
 def check_confidence(rows: Sequence[Example], settings: Confidence) -> Weighed:

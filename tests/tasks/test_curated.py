@@ -28,10 +28,15 @@ def written(folder, kept, *overrides, measured=None):
 def test_a_dataset_tells_what_was_measured_and_how_many_answers_are_likely_wrong(tmp_path):
     told = written(tmp_path / "x", rows(), measured={"blind": BLIND, "confidence": {"bound of all": -1.0}})
     assert told["wrong_answers"]["estimated"]["confidence"] == pytest.approx(1 - 2.718281828**-0.2)
-    assert told["measured"] == {"blind": BLIND, "confidence": {"bound of all": -1.0}}
+    assert told["measured"]["blind"] == BLIND
+    assert told["measured"]["confidence"] == {"bound of all": -1.0}
+    assert told["measured"]["labeller"]["probability of a token of descriptions"] == pytest.approx(
+        0.905, abs=1e-3
+    )
     card = (tmp_path / "x" / "README.md").read_text()
     assert "| wrong answers, estimated by confidence | 18.1 % |" in card
     assert "| blind accuracy (blind) | 30.0 %, 95 % in \\[25.0 %, 36.0 %\\] |" in card
+    assert "| probability of a token of right answers (labeller) | 90.5 % |" in card
     assert "bound of" not in card
 
 
