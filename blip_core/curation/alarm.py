@@ -16,7 +16,7 @@ knows which rows they are, but how many there are can be estimated in three ways
 """
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from blip_core.curation.confidence import confidence_of
@@ -55,7 +55,7 @@ def estimate_wrong(
 def stuck_share(rows: Iterable[Example]) -> float:
     """Share of rows whose right answer is a text that a labeller is stuck on, beyond its share of options."""
     offered: Counter[str] = Counter()
-    expected: Counter[str] = Counter()
+    expected: dict[str, float] = defaultdict(float)
     right: Counter[str] = Counter()
     count = 0
     for row in rows:
@@ -97,7 +97,8 @@ def check_alarm(estimates: Mapping[str, float], settings: Alarm, name: str) -> N
     Raises:
         DoubtfulDataset: It is; the last version of the dataset stays as it is.
     """
-    counted = estimates if settings.by == "largest" else {settings.by: estimates.get(settings.by, 0.0)}
+    by: str = settings.by
+    counted = {name: share for name, share in estimates.items() if by in ("largest", name)}
     if not settings.enabled or not counted:
         return
     source = max(counted, key=lambda one: counted[one])

@@ -57,8 +57,8 @@ def _read(path: Path) -> dict[str, Reply]:
 def _read_line(line: bytes) -> tuple[str, Reply] | None:
     try:
         told = strict_json.loads(line.decode())
-        fields = {name: told[name] for name in _FIELDS}
-        lists = {name: tuple(told.get(name, ())) for name in _LISTS}
-        return str(told["key"]), Reply(**fields, **lists)
+        fields: dict[str, Any] = {name: told[name] for name in _FIELDS}
+        fields |= {name: tuple(told.get(name, ())) for name in _LISTS}
+        return str(told["key"]), Reply(**fields)
     except (ValueError, KeyError, TypeError):
         return None
