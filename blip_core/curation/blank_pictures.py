@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from blip_core.curation.gate import Gate, Kept, part, refuse
+from blip_core.curation.looks import look_of
 from blip_core.errors import TableError
-from blip_core.images import decode_picture
 from blip_core.recipes.curation import BlankPictures
 from blip_core.records import Example, Rejection
 
@@ -21,10 +19,9 @@ def refuse_blank_pictures(rows: Sequence[Example], settings: BlankPictures) -> K
 
 def _judge(row: Example, min_deviation: float) -> Rejection | None:
     try:
-        grey = np.asarray(decode_picture(row.image, row.id).convert("L"))
+        deviation = look_of(row).deviation
     except TableError as error:
         return refuse(row, "unreadable-picture", str(error))
-    deviation = float(grey.std())
     if deviation < min_deviation:
         return refuse(row, "blank-picture", f"deviation {deviation:.1f} of 255, at least {min_deviation:g}")
     return None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from blip_core.curation.gate import Gate, Kept, part, refuse
 from blip_core.curation.hamming import HammingIndex
-from blip_core.curation.near_duplicates import perceptual_hash
+from blip_core.curation.looks import look_of
 from blip_core.curation.row_texts import shown
 from blip_core.errors import TableError
 from blip_core.kinds import kind_of
@@ -37,20 +37,18 @@ class _Judging:
         self._index = HammingIndex(settings.max_distance_bits)
         self._pictures: dict[int, str] = {}
         self._grams: dict[Gram, str] = {}
-        hashes = _Hashes()
         for row in rows:
-            if (bits := hashes.of(row)) is not None:
+            if (bits := _hash(row)) is not None:
                 self._index.add(bits)
                 self._pictures.setdefault(bits, row.id)
             for gram in _grams(row, self._words):
                 self._grams.setdefault(gram, row.id)
-        self._hashes = _Hashes()
 
     def judge(self, row: Example) -> Rejection | None:
         if gram := next((one for one in _grams(row, self._words) if one in self._grams), None):
             detail = f"{shown(' '.join(gram))} stands in {self._grams[gram]}, which judges"
             return refuse(row, "evaluation-text", detail)
-        bits = self._hashes.of(row)
+        bits = _hash(row)
         alike = [] if bits is None else self._index.near(bits)
         if not alike:
             return None
@@ -58,22 +56,10 @@ class _Judging:
         return refuse(row, "evaluation-picture", f"its picture looks like that of {name}, which judges")
 
 
-class _Hashes:
-    """Perceptual hashes of rows in a row; those of one picture, which follow each other, are made once."""
-
-    def __init__(self) -> None:
-        self._last: tuple[bytes, int | None] = (b"", None)
-
-    def of(self, row: Example) -> int | None:
-        """None for a picture that cannot be decoded: other gates speak of it."""
-        if row.image != self._last[0]:
-            self._last = row.image, _hash(row)
-        return self._last[1]
-
-
 def _hash(row: Example) -> int | None:
+    """None for a picture that cannot be decoded: other gates speak of it."""
     try:
-        return perceptual_hash(row)
+        return look_of(row).bits
     except TableError:
         return None
 

@@ -5,7 +5,7 @@ model comes with it. A row's fate depends on its own texts alone.
 """
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from blip_core.curation.extras import library
@@ -16,6 +16,7 @@ from blip_core.recipes.curation import Language
 from blip_core.records import Example, Rejection
 from blip_core.scoring.measures.wording import words_of
 
+_KEPT = 10_000  # texts: questions come again
 _MODEL = "data/model.npz.xz"  # beside the library's code
 
 
@@ -46,6 +47,7 @@ def refuse_other_languages(rows: Sequence[Example], settings: Language) -> Kept:
     return part(rows, judge)
 
 
+@lru_cache(maxsize=_KEPT)
 def _other_language(text: str, settings: Language) -> str:
     """The language of a text that is surely in none of those asked for; empty for any other text."""
     if not _is_long_enough(text, settings.min_words):

@@ -1,20 +1,16 @@
 """Gate: pictures that look alike stay on one side of a split, and do not ask the same thing twice.
 
-Looking alike is a small Hamming distance between 64-bit perceptual hashes (imagehash's pHash: the signs of
-the low frequencies of a cosine transform). Rows are taken in the order given, oldest first; what a row is
-tied to depends on older rows alone, so that growth never changes it.
+Looking alike is a small Hamming distance between perceptual hashes, see `looks`. Rows are taken in the order
+given, oldest first; what a row is tied to depends on older rows alone, so that growth never changes it.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-import imagehash
-import numpy as np
-
 from blip_core.curation.gate import Gate, Near, refuse
 from blip_core.curation.hamming import HammingIndex
+from blip_core.curation.looks import look_of
 from blip_core.errors import TableError
-from blip_core.images import decode_picture
 from blip_core.recipes.curation import NearDuplicates
 from blip_core.records import Example, Rejection
 from blip_core.texts import exact
@@ -40,7 +36,7 @@ def tie_near_duplicates(
     near: dict[str, tuple[str, ...]] = {}
     for row in rows:
         try:
-            bits = perceptual_hash(row)
+            bits = look_of(row).bits
         except TableError as error:
             refused.append(refuse(row, "unreadable-picture", str(error)))
             continue
@@ -54,16 +50,6 @@ def tie_near_duplicates(
             near[row.id] = founders
         kept.append(row)
     return kept, refused, near
-
-
-def perceptual_hash(row: Example) -> int:
-    """64-bit pHash of an example's picture.
-
-    Raises:
-        TableError: The picture cannot be decoded.
-    """
-    bits = imagehash.phash(decode_picture(row.image, row.id)).hash
-    return int.from_bytes(np.packbits(bits.ravel()).tobytes())
 
 
 def says(row: Example) -> Said:
@@ -95,7 +81,7 @@ class Hashes:
 
 
 class LooksAlike:
-    """Takes pictures for alike as the gate does; each is decoded once.
+    """Takes pictures for alike as the gate does.
 
     Args:
         settings: of the gate.
@@ -103,20 +89,14 @@ class LooksAlike:
 
     def __init__(self, settings: NearDuplicates) -> None:
         self._hashes = Hashes(settings.max_distance_bits)
-        self._bits: dict[bytes, int] = {}
 
     def add(self, row: Example) -> None:
         """Remember the picture of a row."""
-        self._hashes.add(self._of(row))
+        self._hashes.add(look_of(row).bits)
 
     def like(self, row: Example) -> list[int]:
         """Places of the remembered pictures that look like a row's, oldest first."""
-        return self._hashes.near(self._of(row))
-
-    def _of(self, row: Example) -> int:
-        if row.image not in self._bits:
-            self._bits[row.image] = perceptual_hash(row)
-        return self._bits[row.image]
+        return self._hashes.near(look_of(row).bits)
 
 
 class _Alike:

@@ -19,15 +19,9 @@ _FEWEST_OPTIONS = 3
 def refuse_stuck_answers(rows: Sequence[Example], settings: StuckAnswers) -> Kept:
     """Refuse rows whose answer is right in too many of the rows that offer it.
 
-    Without those rows other shares are left, so the count is repeated until no text is stuck.
-
     Reason: `stuck-answer`.
     """
-    stuck: dict[str, str] = {}
-    left = [row for row in rows if row.offered >= _FEWEST_OPTIONS]
-    while found := _stuck(left, settings):
-        stuck |= found
-        left = [row for row in left if loose(row.target) not in found]
+    stuck = stuck_texts(rows, settings)
 
     def judge(row: Example) -> Rejection | None:
         detail = stuck.get(loose(row.target)) if row.offered >= _FEWEST_OPTIONS else None
@@ -36,8 +30,21 @@ def refuse_stuck_answers(rows: Sequence[Example], settings: StuckAnswers) -> Kep
     return part(rows, judge)
 
 
+def stuck_texts(rows: Sequence[Example], settings: StuckAnswers) -> dict[str, str]:
+    """Answers that are stuck, each with what was counted.
+
+    Without their rows other shares are left, so the count is repeated until no text is stuck.
+    """
+    stuck: dict[str, str] = {}
+    left = [row for row in rows if row.offered >= _FEWEST_OPTIONS]
+    while found := _stuck(left, settings):
+        stuck |= found
+        left = [row for row in left if loose(row.target) not in found]
+    return stuck
+
+
 def _stuck(rows: Collection[Example], settings: StuckAnswers) -> dict[str, str]:
-    """Answers that are stuck, each with what was counted."""
+    """Answers that are stuck among rows as they stand."""
     right = Counter(loose(row.target) for row in rows)
     offered = Counter(text for row in rows for text in {loose(one) for one in kind_of(row.task).choices(row)})
     return {

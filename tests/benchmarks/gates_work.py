@@ -1,5 +1,6 @@
 """What the benchmark of gates does in a process of its own, without the libraries that measuring brings."""
 
+import io
 import json
 import resource
 import sys
@@ -10,6 +11,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from blip_core import curation
 from blip_core.pocket.world import OBJECT_NAMES
 from blip_core.recipes import Recipe, load_recipe
@@ -19,11 +23,13 @@ from blip_core.wiring import gate_models
 from tasks.build_dataset import to_examples
 from tasks.curated import write_curated
 from tests.pocket_rows import pocket_row
+from tests.unit.examples import png
 
 _PICTURES, _LABELS = "pictures.parquet", "labels.parquet"
 # Judges attributes and free answers, which grown four-option rows have not.
 _OF_OTHER_ROWS = ("attribute_coverage", "single_answers")
 _KIB = 1024
+_WAYS = 8  # to turn and mirror a square
 
 
 def recipe() -> Recipe:
@@ -36,15 +42,37 @@ def recipe() -> Recipe:
 def write_rows_of(folder: Path, count: int) -> None:
     """So many pictures of 64 x 64 pixels, none like another, with a label each, as the stages leave them."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_rows(folder / _PICTURES, (_picture(row) for row in _rows(count)), PICTURE_SCHEMA)
-    write_rows(folder / _LABELS, (_label(row) for row in _rows(count)), LABEL_SCHEMA)
+    labels: list[Label] = []
+
+    def pictures() -> Iterator[Picture]:
+        for row in _rows(count):
+            labels.append(_label(row))
+            yield _picture(row)
+
+    write_rows(folder / _PICTURES, pictures(), PICTURE_SCHEMA)
+    write_rows(folder / _LABELS, labels, LABEL_SCHEMA)
 
 
 def _rows(count: int) -> Iterator[Example]:
+    """Each composed picture in every way in which it can be turned and mirrored, under a scene of its own."""
     signs = product(OBJECT_NAMES, repeat=4)  # a million scenes that differ by what a sign says
-    for number, words in zip(range(count), signs, strict=False):
-        row = pocket_row(number)
-        yield replace(row, scene=f"{row.scene} A sign says {' '.join(reversed(words))}.")
+    composed = (pocket_row(number) for number in range(count))
+    turned = ((row, way) for row in composed for way in range(_WAYS))
+    for number, words, (row, way) in zip(range(count), signs, turned, strict=False):
+        name = f"{row.category}-{number:06d}"
+        yield replace(
+            row,
+            id=f"{name}-p0-q0",
+            picture_id=f"{name}-p0",
+            group=name,
+            image=_turned(row.image, way),
+            scene=f"{row.scene} A sign says {' '.join(reversed(words))}.",
+        )
+
+
+def _turned(image: bytes, way: int) -> bytes:
+    pixels = np.rot90(np.asarray(Image.open(io.BytesIO(image))), way % 4)
+    return png(np.fliplr(pixels) if way >= 4 else pixels)
 
 
 def _picture(row: Example) -> Picture:
