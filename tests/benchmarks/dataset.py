@@ -1,7 +1,8 @@
 """Scenes, labels and pictures in batches against the row-by-row way: `make bench-dataset`.
 
 Both sides make the same rows under the same seeds, which are compared first; then CPU seconds. `PARTS` says
-what is measured: a stage adds its own there.
+what is measured: a stage adds its own there. Gates have no row-by-row way: of them time a row and memory are
+measured, see `dataset_gates`.
 """
 
 import argparse
@@ -16,11 +17,11 @@ from typing import Any
 
 from transformers.utils import logging
 
-from tests.benchmarks import dataset_models, dataset_page, measuring
+from tests.benchmarks import dataset_gates, dataset_models, dataset_page, measuring
 from tests.benchmarks.dataset_pictures import pictures
 from tests.benchmarks.dataset_texts import Texts, labels, scenes
 from tests.benchmarks.dataset_work import Work
-from tests.benchmarks.processors import with_measured
+from tests.benchmarks.processors import ENTRIES, kind_of, with_measured
 
 RESULTS = measuring.RESULTS / "dataset.json"
 PAIRS = 3
@@ -95,17 +96,42 @@ def measure(parts: Parts, larger: Parts, pairs: int, threads: int = 1) -> dict[s
     }
 
 
+def measure_gates(sizes: Sequence[int]) -> dict[str, Any]:
+    """Rows through the gates, by how many they are."""
+    with tempfile.TemporaryDirectory() as place:
+        return dataset_gates.measure(Path(place), sizes)
+
+
+def entry_of_this_kind(results: Mapping[str, Any]) -> dict[str, Any]:
+    """What was measured before on such a processor.
+
+    Raises:
+        SystemExit: Nothing was.
+    """
+    own = kind_of({"machine": measuring.machine(1)})
+    found = next((one for one in results.get(ENTRIES, ()) if kind_of(one) == own), None)
+    if found is None:
+        sys.exit(f"nothing was measured on {own} yet: leave --gates-alone out")
+    return dict(found)
+
+
 def main(arguments: Sequence[str]) -> None:
     """Measure, and write the results and their page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--gates-alone", action="store_true", help="keep the ratios as they are")
+    parser.add_argument("--gate-rows", type=int, nargs="+", default=dataset_gates.SIZES)
     asked = parser.parse_args(arguments)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     kept = {"command": "make bench-dataset"} | measuring.read(asked.out)
-    results = with_measured(kept, measure(PARTS, LARGER, asked.pairs, asked.threads))
+    if asked.gates_alone:
+        measured = entry_of_this_kind(kept)
+    else:
+        measured = measure(PARTS, LARGER, asked.pairs, asked.threads)
+    results = with_measured(kept, {**measured, "gates": measure_gates(asked.gate_rows)})
     page = dataset_page.page(results)
     measuring.write(asked.out, results, page)
     sys.stdout.write(page)

@@ -6,6 +6,7 @@ from typing import Any
 from tests.benchmarks.finetune_page import machine_line, table
 from tests.benchmarks.processors import ENTRIES, Entry, kind_of
 
+_GATE_HEADS = ("rows", "kept", "CPU ms a row", "wall s", "peak of memory, MB", "ms to read a row")
 _HEADS = ("stage", "ratio", "spread", "rows/s, batched", "row by row", "what")
 
 
@@ -28,12 +29,41 @@ def _on_cpu(entry: Entry) -> list[str]:
         "",
         *table(_HEADS, [_row(name, one) for name, one in entry["ratio_cpu_larger"].items()]),
         "",
+        *_gates(entry.get("gates")),
         "- **Same rows first:** equal; where they are not, nothing is timed.",
         "- **Row by row:** each row alone through processor, model and back, drawn under the same seed.",
         "- **Time:** CPU time of the process without loading; median of the pairs' ratios, AB, BA, AB.",
         machine_line(entry),
         "",
     ]
+
+
+def _gates(gates: Mapping[str, Any] | None) -> list[str]:
+    """What rows take through the gates; nothing where that was not measured."""
+    if not gates:
+        return []
+    sizes = gates["sizes"]
+    return [
+        "Rows with a picture of 64 x 64 pixels each, through every gate that asks no model and into Parquet, "
+        "in one process on one thread:",
+        "",
+        *table(_GATE_HEADS, [_size(one) for one in sizes]),
+        "",
+        f"A row takes {gates['ratio_of_time_a_row']} times as long among {sizes[-1]['rows']:,} as among "
+        f"{sizes[0]['rows']:,}. The last column: one row of an open dataset, with its picture, anywhere.",
+        "",
+    ]
+
+
+def _size(one: Mapping[str, Any]) -> tuple[object, ...]:
+    return (
+        f"{one['rows']:,}",
+        f"{one['kept']:,}",
+        one["cpu_ms_a_row"],
+        one["wall_seconds"],
+        f"{one['peak_mb']:,}",
+        one["read_ms"],
+    )
 
 
 def _row(name: str, one: Mapping[str, Any]) -> tuple[object, ...]:

@@ -23,13 +23,14 @@ from blip_core.wiring import gate_models
 from tasks.build_dataset import to_examples
 from tasks.curated import write_curated
 from tests.pocket_rows import pocket_row
-from tests.unit.examples import png
 
 _PICTURES, _LABELS = "pictures.parquet", "labels.parquet"
 # Judges attributes and free answers, which grown four-option rows have not.
 _OF_OTHER_ROWS = ("attribute_coverage", "single_answers")
 _KIB = 1024
-_WAYS = 8  # to turn and mirror a square
+_SHIFTS_PX = (0, 13, 26, 38, 51)
+_SIGN_WORDS = 6
+_COMPRESSION = 1  # quick; files are a little larger
 
 
 def recipe() -> Recipe:
@@ -54,25 +55,35 @@ def write_rows_of(folder: Path, count: int) -> None:
 
 
 def _rows(count: int) -> Iterator[Example]:
-    """Each composed picture in every way in which it can be turned and mirrored, under a scene of its own."""
-    signs = product(OBJECT_NAMES, repeat=4)  # a million scenes that differ by what a sign says
+    """Composed pictures, each turned, mirrored and shifted in many ways, under texts of their own."""
     composed = (pocket_row(number) for number in range(count))
-    turned = ((row, way) for row in composed for way in range(_WAYS))
-    for number, words, (row, way) in zip(range(count), signs, turned, strict=False):
+    views = ((row, pixels) for row in composed for pixels in _views(row.image))
+    for number, (row, pixels) in zip(range(count), views, strict=False):
+        drawn = np.random.default_rng(number).choice(OBJECT_NAMES, _SIGN_WORDS)
+        sign = f"A sign says {' '.join(drawn)}."
         name = f"{row.category}-{number:06d}"
         yield replace(
             row,
             id=f"{name}-p0-q0",
             picture_id=f"{name}-p0",
             group=name,
-            image=_turned(row.image, way),
-            scene=f"{row.scene} A sign says {' '.join(reversed(words))}.",
+            image=_png(pixels),
+            scene=f"{row.scene} {sign}",
+            description=f"{row.description} {sign}",
         )
 
 
-def _turned(image: bytes, way: int) -> bytes:
-    pixels = np.rot90(np.asarray(Image.open(io.BytesIO(image))), way % 4)
-    return png(np.fliplr(pixels) if way >= 4 else pixels)
+def _views(image: bytes) -> Iterator[np.ndarray]:
+    pixels = np.asarray(Image.open(io.BytesIO(image)))
+    for shift, turns, is_mirrored in product(_SHIFTS_PX, range(4), (False, True)):
+        turned = np.rot90(np.roll(pixels, shift, axis=1), turns)
+        yield np.fliplr(turned) if is_mirrored else turned
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=_COMPRESSION)
+    return buffer.getvalue()
 
 
 def _picture(row: Example) -> Picture:

@@ -1,5 +1,6 @@
 """What makes a dataset is timed only where both sides make the same rows."""
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.benchmarks import dataset, dataset_page
+from tests.benchmarks import dataset, dataset_gates, dataset_page, gates_work
 from tests.benchmarks.dataset_pictures import are_equal, pictures
 from tests.benchmarks.dataset_texts import Texts, labels, scenes
 from tests.benchmarks.dataset_work import Work
@@ -42,6 +43,23 @@ def test_the_page_shows_every_ratio(results: dict[str, Any]) -> None:
     for name, one in results["ratio_cpu"].items():
         assert f"| {name} | **{one['median']}** |" in page
         assert one["method"] in page
+
+
+def test_gates_are_measured_by_rows_and_stand_on_the_page(
+    results: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def here(folder: Path) -> str:  # a process of its own would import everything once more
+        (folder / "dataset").mkdir()
+        return json.dumps(gates_work.curate_and_write(folder, folder / "dataset"))
+
+    monkeypatch.setattr(dataset_gates, "_in_a_process", here)
+    gates = dataset_gates.measure(tmp_path, (20, 40))
+    page = dataset_page.page({ENTRIES: [{**results, "gates": gates}]})
+
+    assert [one["rows"] for one in gates["sizes"]] == [20, 40]
+    assert all(one["kept"] >= one["rows"] // 2 for one in gates["sizes"])
+    assert all(one["cpu_ms_a_row"] > 0 < one["read_ms"] for one in gates["sizes"])
+    assert f"A row takes {gates['ratio_of_time_a_row']} times as long among 40 as among 20." in page
 
 
 @pytest.mark.parametrize("other", [["a", "c"], ["a"], ["b", "a"]])
