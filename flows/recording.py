@@ -23,6 +23,7 @@ from blip_core.wiring import Workplace, git_commit, workplace
 from blip_core.wiring.servers import page_of
 from flows.limits import on_accelerator
 from flows.results.run_page import RunPage, run_page
+from flows.rows.awaiting import review_awaited
 from tasks.chosen import SHOWN_CHARS
 from tasks.stage import watched_by
 
@@ -194,7 +195,8 @@ def recorded(recipe: Recipe, flow: str) -> Iterator[Recorder]:
         recipe: what is run.
         flow: name of the flow that runs it.
     """
-    with on_accelerator(), workplace().store.in_use(str(uuid4())), _tracked(recipe, flow) as recorder:
+    in_use = workplace().store.in_use(str(uuid4()))
+    with review_awaited(), on_accelerator(), in_use, _tracked(recipe, flow) as recorder:
         yield recorder
 
 

@@ -62,7 +62,7 @@ def read_card(folder: Path) -> CardText:
         return CardText({"license": "other"}, {"": f"# {folder.name}\n"})
     try:
         card = DatasetCard(path.read_text(encoding="utf-8"))
-        front = card.data.to_dict()
+        front: dict[str, Any] = dict(vars(card.data))
     except (ValueError, TypeError, yaml.YAMLError) as error:
         raise UserMistake(f"the front matter of {path} cannot be read: {error}") from error
     first, *others = _HEADING.split(str(card.text))

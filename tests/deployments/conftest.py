@@ -69,6 +69,16 @@ class Server:
             time.sleep(0.5)
         raise TimeoutError(states)
 
+    def wait_until(self, run: str, types: set[str]) -> dict[str, Any]:
+        """The state of a run, once it is of one of these types."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            state: dict[str, Any] = self.call(f"/flow_runs/{run}", method="GET")[1]["state"]
+            if state["type"] in types:
+                return state
+            time.sleep(0.5)
+        raise TimeoutError(state)
+
     def set_up(self, *arguments: str) -> None:
         """Set the server up, from a working directory that has nothing to do with ours."""
         command = [sys.executable, "-m", "deployments.set_up", *arguments]

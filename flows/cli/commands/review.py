@@ -42,6 +42,7 @@ PageFile = Annotated[
     Path, typer.Option("--out", metavar="FILE", help="Where the page goes; one that is there is replaced.")
 ]
 Files = Annotated[list[Path], typer.Argument(metavar="FILES...", help="Files of decisions, one a reviewer.")]
+DecisionsFile = Annotated[Path, typer.Argument(metavar="FILE", help="The file of decisions.")]
 About = Annotated[
     str,
     typer.Option("--dataset", metavar="DATASET", help="The dataset, where it is none of the store's."),
@@ -108,6 +109,21 @@ def apply(
     _tell(told)
 
 
+def resume(file: DecisionsFile, as_json: AsJson = False) -> None:
+    """Let the suspended runs of deployments go on that wait for this file, which stands where they expect it.
+
+    Example: foundry review resume decisions.jsonl
+    """
+    from flows.rows.awaiting import resume_review
+
+    names = [run.name for run in resume_review(file)]
+    if as_json:
+        with only_json() as output:
+            output.write(strict_json.dumps({"resumed": names}) + "\n")
+        return
+    typer.echo(f"{', '.join(names)} will go on: a worker takes it up")
+
+
 def _counts(reviewed: "Reviewed") -> dict[str, Any]:
     return {
         "parent": reviewed.digest,
@@ -136,3 +152,4 @@ def _tell(told: dict[str, Any]) -> None:
 group = typer.Typer(cls=WithDefault, help="Let people look at ROWS: write the page they decide on.")
 group.command(DEFAULT, hidden=True)(review)
 group.command()(apply)
+group.command()(resume)
