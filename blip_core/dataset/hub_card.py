@@ -4,7 +4,6 @@ The front matter declares features and splits as `datasets` writes them, and nam
 is read back by the libraries that the hub's viewer uses before anything is sent.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -15,15 +14,16 @@ import pyarrow.parquet as pq
 
 from blip_core import strict_json
 from blip_core.dataset.card import size_category
+from blip_core.dataset.card_sections import balance_section, checkpoints_section
 from blip_core.dataset.card_text import CardText, read_card
 from blip_core.dataset.finding import iter_texts
 from blip_core.dataset.markdown import Markup, markdown_table
 from blip_core.dataset.origin import Origin
-from blip_core.dataset.reading import DATA, split_files
-from blip_core.errors import EmptyDataset, TableError, UserMistake
+from blip_core.dataset.reading import DATA, split_files, splits_there
+from blip_core.errors import EmptyDataset, UserMistake
 from blip_core.images.media import suffix
 from blip_core.kinds import kind_of
-from blip_core.records import OPTION_LETTERS, SPLITS, Example, Split
+from blip_core.records import SPLITS, Example, Split
 from blip_core.store import iter_rows
 
 SAMPLES = "samples"
@@ -77,16 +77,16 @@ def hub_card(folder: Path, origin: Origin) -> HubCard:
         EmptyDataset: It has no rows.
         UserMistake: Its own card, which people may have changed, has a front matter that cannot be read.
     """
-    sizes = {split: _rows(folder, split) for split in SPLITS}
+    sizes = {split: _rows(folder, split) for split in splits_there(folder)}
     if not any(sizes.values()):
         raise EmptyDataset(f"{folder} has no rows; nothing of it can be pushed")
     own = read_card(folder)
     sections = dict(own.sections)
-    samples = list(_samples(folder, max(SPLITS, key=lambda split: sizes[split])))
+    samples = list(_samples(folder, max(sizes, key=lambda split: sizes[split])))
     names = {f"{SAMPLES}/{number}{suffix(row.image)}": row.image for number, row in enumerate(samples)}
     sections |= {
         "Features": _features(folder),
-        **({} if "Balance" in sections else {"Balance": _balance(folder)}),
+        **({} if "Balance" in sections else {"Balance": balance_section(list(_texts(folder)))}),
         **({"Measured": _measured(origin)} if origin.measured and "Measured" not in sections else {}),
         **({} if "Checkpoints" in sections else {"Checkpoints": _checkpoints(origin)}),
         "Generation settings": _settings(origin),
@@ -120,10 +120,7 @@ def check_card(text: str) -> None:
 
 
 def _rows(folder: Path, split: Split) -> int:
-    try:
-        return sum(int(pq.read_metadata(path).num_rows) for path in split_files(folder, split))
-    except TableError:
-        return 0  # a folder from elsewhere need not have all three
+    return sum(int(pq.read_metadata(path).num_rows) for path in split_files(folder, split))
 
 
 def _front_matter(front: Mapping[str, Any], folder: Path, sizes: Mapping[Split, int]) -> str:
@@ -169,19 +166,6 @@ def _texts(folder: Path) -> Iterator[Example]:
         yield from iter_texts(path)
 
 
-def _balance(folder: Path) -> str:
-    """How often each letter is right, and each category comes."""
-    letters: Counter[str] = Counter()
-    categories: Counter[str] = Counter()
-    for row in _texts(folder):
-        categories[row.category] += 1
-        if kind_of(row.task).has_options:
-            letters[row.answer] += 1
-    known = [letter for letter in OPTION_LETTERS if letters[letter]]
-    right = markdown_table(("right letter", "rows"), [(one, letters[one]) for one in known]) if known else ""
-    return f"{right}\n{markdown_table(('category', 'rows'), categories.most_common())}".lstrip("\n")
-
-
 def _measured(origin: Origin) -> str:
     lines = [
         (what, name, f"{value:.4g}") for what, one in origin.measured.items() for name, value in one.items()
@@ -192,9 +176,8 @@ def _measured(origin: Origin) -> str:
 def _checkpoints(origin: Origin) -> str:
     if not origin.checkpoints:
         return "None is recorded: rows and pictures came from outside, or the store that made them is gone.\n"
-    lines = [(one.stage, one.name, one.revision or "not recorded", one.licence) for one in origin.checkpoints]
-    table = markdown_table(("stage", "checkpoint", "revision", "licence"), lines)
-    return f"{table}\nLicences are those of the model cards; read the ones that bind you.\n"
+    told = checkpoints_section(origin.checkpoints)
+    return f"{told}\nLicences are those of the model cards; read the ones that bind you.\n"
 
 
 def _settings(origin: Origin) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from blip_core.errors import TableError
-from blip_core.records import Example, Split
+from blip_core.records import SPLITS, Example, Split
 from blip_core.store import read_rows
 
 DATA = "data"
@@ -21,6 +21,18 @@ def read_split(folder: Path, split: Split) -> list[Example]:
         TableError: The folder holds no such split, or not all of its files, or one cannot be read.
     """
     return [example for path in split_files(folder, split) for example in read_examples(path)]
+
+
+def splits_there(folder: Path) -> list[Split]:
+    """The splits of a dataset folder; one from elsewhere need not have all.
+
+    Raises:
+        TableError: It holds none.
+    """
+    found = [split for split in SPLITS if any((folder / DATA).glob(f"{split}-*-of-*.parquet"))]
+    if not found:
+        raise TableError(f"{folder} holds no split: expected {DATA}/train-00000-of-0000N.parquet")
+    return found
 
 
 def split_files(folder: Path, split: Split) -> list[Path]:

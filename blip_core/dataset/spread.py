@@ -38,7 +38,7 @@ def spread_of(rows: Sequence[Example]) -> Spreads:
     """Count rows."""
     lettered: dict[int, Counter[str]] = defaultdict(Counter)
     for row in rows:
-        if kind_of(row.task).has_options:
+        if kind_of(row.task).has_options and kind_of(row.task).learnt(row):  # some tables tell no answer
             lettered[row.offered][row.answer] += 1
     answers = Counter(loose(row.target) for row in rows if kind_of(row.task).asks)
     return Spreads(

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from blip_core.dataset.reading import splits_there
 from blip_core.errors import EmptyDataset, UserMistake
 from blip_core.exporting.form import Format, Holds, Rows
 from blip_core.records import SPLITS, Split
@@ -45,7 +46,7 @@ def export(
         EmptyDataset: Nothing would be written, or a split that was named has no rows.
     """
     check_empty(out)
-    chosen = [split for split in SPLITS if not splits or split in splits]
+    chosen = [split for split in SPLITS if split in splits] or splits_there(dataset)
     looked = {split: _look(Rows(dataset, split), form) for split in chosen}
     for split in splits:
         if not looked[split].seen:

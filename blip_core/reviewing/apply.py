@@ -11,13 +11,14 @@ import pyarrow.parquet as pq
 from blip_core.annotating.decisions import Decisions, check_about, is_mended, mend_of
 from blip_core.annotating.reviewing import DROPPED
 from blip_core.dataset.card import CARD
+from blip_core.dataset.card_sections import balance_section
 from blip_core.dataset.card_text import CardText, read_card
 from blip_core.dataset.finding import iter_texts
 from blip_core.dataset.markdown import markdown_table
-from blip_core.dataset.reading import DATA, split_files
+from blip_core.dataset.reading import DATA, split_files, splits_there
 from blip_core.dataset.writing import REJECTS, with_features
 from blip_core.errors import EmptyDataset, UserMistake
-from blip_core.records import REJECTION_SCHEMA, SPLITS, Example, Rejection, Split
+from blip_core.records import REJECTION_SCHEMA, Example, Rejection, Split
 from blip_core.reviewing.agreement import Agreement, agreements
 from blip_core.reviewing.verdicts import Disputed, Verdict, verdicts
 from blip_core.store import iter_rows, write_rows
@@ -96,16 +97,16 @@ def apply_review(dataset: Path, reviewed: Reviewed, folder: Path) -> Applied:
     """
     done = Applied()
     refused: list[Rejection] = []
-    for split in SPLITS:
+    for split in splits_there(dataset):
         done.splits[split] = sum(
             _rewrite(path, folder / DATA / path.name, reviewed, done, refused)
             for path in split_files(dataset, split)
         )
-    if not done.splits["train"]:
+    if not done.splits.get("train"):
         raise EmptyDataset("the review leaves no row to train on; nothing was changed")
     earlier = iter_rows(dataset / REJECTS, Rejection) if (dataset / REJECTS).is_file() else iter(())
     write_rows(folder / REJECTS, [*earlier, *refused], REJECTION_SCHEMA)
-    _card(dataset, reviewed, done).write(folder / CARD)
+    _card(dataset, reviewed, done, folder).write(folder / CARD)
     return done
 
 
@@ -123,7 +124,7 @@ def _by_reviewer(files: Sequence[Decisions]) -> dict[str, Decisions]:
 
 
 def _texts(dataset: Path) -> Iterator[Example]:
-    for split in SPLITS:
+    for split in splits_there(dataset):
         for path in split_files(dataset, split):
             yield from iter_texts(path)
 
@@ -170,7 +171,7 @@ def _group_rows(source: Path) -> int:
     )
 
 
-def _card(dataset: Path, reviewed: Reviewed, done: Applied) -> CardText:
+def _card(dataset: Path, reviewed: Reviewed, done: Applied, folder: Path) -> CardText:
     """The dataset's own card with the numbers of now, and what was done."""
     card = read_card(dataset)
     title = next(
@@ -178,12 +179,13 @@ def _card(dataset: Path, reviewed: Reviewed, done: Applied) -> CardText:
     )
     intro = (
         f"{title}\n\n{done.rows:,} rows, what people left of the dataset `{reviewed.digest}` after a review. "
-        "What the sections below count was counted before it, but for Splits and Review.\n"
+        "What gates and measures tell below was found before it.\n"
     )
     sections = {
         **card.sections,
         "": intro,
         "Splits": markdown_table(("split", "rows"), list(done.splits.items())),
+        "Balance": balance_section(list(_texts(folder))),
         "Review": _told(reviewed, done),
     }
     return replace(card, sections=sections).counted(done.splits)

@@ -9,9 +9,9 @@ from typing import Any
 from blip_core import strict_json
 from blip_core.annotating.decisions import SHOWN, read_decisions
 from blip_core.dataset.finding import iter_texts
-from blip_core.dataset.reading import split_files
+from blip_core.dataset.reading import split_files, splits_there
 from blip_core.errors import UnknownArtifact, UserMistake
-from blip_core.records import SPLITS, Example, Prediction
+from blip_core.records import Example, Prediction
 from blip_core.reviewing import (
     GATE,
     Applied,
@@ -79,7 +79,7 @@ def source_of(name: str) -> Source:
             if between := _between(kind, name):
                 return between
         raise
-    files = [path for split in SPLITS for path in split_files(found.folder, split)]
+    files = [path for split in splits_there(found.folder) for path in split_files(found.folder, split)]
     recipe = found.artifact.metadata.get("recipe") if found.artifact else None
     return Source(str(recipe or found.folder.name), found.digest, files, found.artifact)
 

@@ -1,8 +1,6 @@
 """Deployed to a real server: what is there, what a run started by its API does, what is refused."""
 
 import json
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -12,6 +10,7 @@ import pytest
 from deployments.set_up import ALERT
 from flows.growing.telling import ALERT as EVENT
 from flows.growing.telling import RESOURCE
+from tests.commands import foundry
 from tests.deployments.conftest import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
@@ -111,22 +110,21 @@ def test_parameters_that_do_not_hold_are_refused_by_name(server, deployment, par
     assert said in answer["detail"]
 
 
-def test_a_run_that_waits_for_people_holds_no_process_and_goes_on_with_their_file(server, worker, tmp_path):
+def test_a_run_that_waits_for_people_holds_no_process_and_goes_on_with_their_file(
+    server, worker, tmp_path, monkeypatch
+):
+    for name in ("PREFECT_API_URL", "FOUNDRY_HOME"):
+        monkeypatch.setenv(name, server.environment[name])
     path = tmp_path / "decisions.jsonl"
-    step = f'annotations=[{{step="review", path="{path}"}}]'
-    _, run = server.start_run("regenerate-dataset", overrides=[*COMPOSED, step])
+    overrides = [*COMPOSED, f'annotations=[{{step="review", path="{path}"}}]', "finetune.batch_size=4"]
+    _, run = server.start_run("regenerate-dataset", overrides=overrides)
     assert server.wait_until(run["id"], {"PAUSED", "FAILED"})["name"] == "Suspended"
     awaited = server.call(f"/flow_runs/{run['id']}", method="GET")[1]["labels"]["foundry.review.rows"]
-    assert review("resume", str(path), server).returncode == 2  # there is no file yet
+    assert foundry("review", "resume", str(path)).code == 2  # there is no file yet
 
     path.write_text(json.dumps({"rows": awaited}) + "\n")
-    resumed = review("resume", str(path), server)
+    resumed = foundry("review", "resume", str(path))
 
-    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.code == 0, resumed.err
     assert server.wait_for([run["id"]]) == {run["id"]: "COMPLETED"}, server.log("worker").read_text()
-    assert "no suspended run waits" in review("resume", str(path), server).stderr
-
-
-def review(name, path, server):
-    command = [sys.executable, "-m", "flows.cli.app", "review", name, path]
-    return subprocess.run(command, env=server.environment, capture_output=True, text=True, check=False)
+    assert "no suspended run waits" in foundry("review", "resume", str(path)).err

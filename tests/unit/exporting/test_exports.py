@@ -16,7 +16,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from blip_core.dataset import write_dataset
-from blip_core.errors import EmptyDataset, PlaceError, UserMistake
+from blip_core.errors import EmptyDataset, PlaceError, TableError, UserMistake
 from blip_core.exporting import export, format_names, format_of
 from blip_core.exporting import webdataset as shards
 from blip_core.recipes import load_recipe
@@ -252,6 +252,18 @@ def test_no_more_than_a_row_group_of_pictures_is_read_at_a_time(tmp_path: Path, 
     for to in format_names():
         export(folder, format_of(to), tmp_path / to)
     assert max(sizes) == RECIPE.dataset.rows_per_group
+
+
+def test_a_folder_from_elsewhere_need_not_have_all_splits(tmp_path: Path):
+    folder = dataset(tmp_path / "set", questions())
+    for path in (folder / "data").iterdir():
+        if not path.name.startswith("train"):
+            path.unlink()
+    assert export(folder, format_of("llava"), tmp_path / "out").rows == {"train": 9}
+    for path in (folder / "data").iterdir():
+        path.unlink()
+    with pytest.raises(TableError, match="holds no split"):
+        export(folder, format_of("llava"), tmp_path / "none")
 
 
 def test_an_unknown_format_is_told_with_those_there_are():
