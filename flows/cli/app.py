@@ -18,6 +18,7 @@ from flows.cli.commands.datasets_group import group as datasets
 from flows.cli.commands.doctor import doctor
 from flows.cli.commands.export import export
 from flows.cli.commands.finetune import finetune
+from flows.cli.commands.gather import gather
 from flows.cli.commands.merge import merge
 from flows.cli.commands.plan import plan
 from flows.cli.commands.predict import predict
@@ -69,7 +70,7 @@ app.add_typer(store, name="store", rich_help_panel="Look")
 app.add_typer(cache, name="cache", rich_help_panel="Look")
 for look in (adapters, trace, recipes, show, ui):
     app.command(rich_help_panel="Look")(look)
-for prepare in (plan, doctor, prefetch, pretrain_pocket):
+for prepare in (plan, doctor, prefetch, gather, pretrain_pocket):
     app.command(rich_help_panel="Prepare")(prepare)
 
 
