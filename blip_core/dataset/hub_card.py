@@ -184,7 +184,8 @@ def _settings(origin: Origin) -> str:
     """As JSON between tildes, since texts of prompts may hold backticks."""
     made = f"Recipe `{origin.recipe}`" if origin.recipe else "The recipe is not recorded"
     profile = f", profile `{origin.profile}`" if origin.profile else ""
-    parts = [f"{made}{profile}; dataset digest `{origin.digest}`.\n"]
+    parent = f", made from the version `{origin.parent}`" if origin.parent else ""
+    parts = [f"{made}{profile}; dataset digest `{origin.digest}`{parent}.\n"]
     for stage, settings in origin.settings.items():
         text = strict_json.dumps(settings, indent=2)
         parts.append(f"{stage}:\n\n~~~~~json\n{text}\n~~~~~\n")

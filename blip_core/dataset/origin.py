@@ -38,6 +38,7 @@ class Origin:
         checkpoints: in the order of the stages.
         settings: the recipe's sections that made it, without what is of one machine alone.
         measured: figures by what measured them.
+        parent: digest of the version that it extends, or that people reviewed; may be empty.
     """
 
     digest: str
@@ -46,6 +47,7 @@ class Origin:
     checkpoints: tuple[UsedCheckpoint, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    parent: str = ""
 
 
 def origin_of(dataset: Artifact, lineage: Lineage) -> Origin:
@@ -59,6 +61,7 @@ def origin_of(dataset: Artifact, lineage: Lineage) -> Origin:
         checkpoints=checkpoints_of(made),
         settings={name: without_machine(value) for one in made for name, value in _sections(one).items()},
         measured=dataset.metadata.get("measured", {}),
+        parent=str(dataset.metadata.get("parent", "")),
     )
 
 

@@ -61,6 +61,10 @@ def test_decisions_make_a_version_that_names_its_parent_once_however_often_they_
     assert made["rejected"]["dropped-by-review"] == 1
     assert foundry("review", "apply", ada, ben, "--json").told == done.told
     assert f"made from {grown.dataset.digest[:12]}" in foundry("review", "apply", ada, ben).out
+    card = tmp_path / "card.md"
+    pushed = foundry("datasets", "push", done.told["digest"][:12], "owner/name", "--card", str(card))
+    assert pushed.code == 0, pushed.err
+    assert f"made from the version `{grown.dataset.digest}`" in card.read_text()
     assert foundry("trace", second, "--dataset", done.told["digest"][:12], "--json").code == 0
 
 
