@@ -6,7 +6,8 @@ knows which rows they are, but how many there are can be estimated in three ways
 - **confidence**: a labeller that gives its answers a probability of 0.9 is wrong in one of ten, as far as it
   is calibrated, so that one less its mean probability estimates its errors (average confidence, as in Garg et
   al. 2022, arXiv 2201.04234). A label's probability is that of its description and its right answer together,
-  each by its mean log-probability a token.
+  each by its mean log-probability a token. On the pocket world that lies between the share of wrong answers
+  and that of rows with anything wrong: a description errs where nobody asks, too.
 - **judge**: a second model that is right in a share `a` of all questions and errs independently agrees with a
   label in `a (1 - w) + (1 - a) w / (k - 1)` of the rows, where `w` of the labels are wrong and there are `k`
   options; solved for `w`, as Dawid and Skene (1979) would with one rater known. The gate keeps those that it
