@@ -17,18 +17,15 @@ knows which rows they are, but how many there are can be estimated in three ways
 """
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from blip_core.curation.confidence import confidence_of
 from blip_core.curation.second_judge import AGREEMENT
+from blip_core.curation.stuck_answers import stuck_texts
 from blip_core.errors import DoubtfulDataset
-from blip_core.recipes.curation import Alarm
+from blip_core.recipes.curation import Alarm, StuckAnswers
 from blip_core.records import Example
 from blip_core.texts import loose
-
-STUCK_SHARE = 0.8  # of the times a text is offered that it is right, from which on it is stuck
-STUCK_ROWS = 15  # in which it has to be offered for that
 
 CONFIDENCE, JUDGE, STUCK = "confidence", "judge", "stuck-answers"
 
@@ -53,23 +50,18 @@ def estimate_wrong(
     return dict(sorted(estimates.items()))
 
 
-def stuck_share(rows: Iterable[Example]) -> float:
-    """Share of rows whose right answer is a text that a labeller is stuck on, beyond its share of options."""
-    offered: Counter[str] = Counter()
-    expected: dict[str, float] = defaultdict(float)
-    right: Counter[str] = Counter()
-    count = 0
-    for row in rows:
-        count += 1
-        options = {loose(option) for option in row.options[: row.offered] if option}
-        for option in options if row.answer else ():
-            offered[option] += 1
-            expected[option] += 1 / row.offered
-        right[loose(row.target)] += bool(row.answer)
-    stuck = [
-        text for text, times in offered.items() if times >= STUCK_ROWS and right[text] >= STUCK_SHARE * times
-    ]
-    return sum(right[text] - expected[text] for text in stuck) / count if count else 0.0
+def stuck_share(rows: Sequence[Example]) -> float:
+    """Share of rows whose right answer is a text that a labeller is stuck on, beyond its share of options.
+
+    Such texts are those that the gate `stuck_answers` finds, whether it is on or not.
+    """
+    lettered = [row for row in rows if row.answer]
+    stuck = stuck_texts(lettered, StuckAnswers())
+    beyond = 0.0
+    for row in lettered if stuck else ():
+        offered = sum(loose(option) in stuck for option in row.options[: row.offered])
+        beyond += (loose(row.target) in stuck) - offered / row.offered
+    return beyond / len(rows) if rows else 0.0
 
 
 def wrong_though_agreed(agreement: float, accuracy: float, options: float) -> float:
