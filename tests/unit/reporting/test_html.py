@@ -7,7 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from blip_core.reporting import Report, Sample, render_report, write_report
+from blip_core.curation import GateCount, GateSample
+from blip_core.reporting import Report, Sample, Summary, render_report, write_report
+from blip_core.reporting.markdown import run_page
 from tests.unit.judged_rows import VARIANTS, judged_rows, report_of, scores_of
 
 HOSTILE = '"></script><script>alert(1)</script><img src="https://example.org/x" onerror=f()>{{ 7 * 7 }}<!--'
@@ -204,3 +206,26 @@ def test_a_drawn_part_of_the_rows_is_told_and_the_page_stays_small(noisy_jpeg):
 def test_equal_runs_give_equal_pages():
     pages = {render_report(report_of(*judged_rows(12))) for _ in range(2)}
     assert len(pages) == 1
+
+
+def test_the_funnel_stands_on_the_page_with_hostile_rows_as_text(report):
+    refused = GateSample("x", HOSTILE, "a frog", f"markup: {HOSTILE}")
+    gates = (
+        GateCount("hostile_texts", 30, 1, "hostile texts", {"markup": 1}, (refused,)),
+        GateCount("lengths", 29, 0, kept_samples=(GateSample("y", "What?", "a bus"),)),
+    )
+    page = Page(render_report(replace(report, gates=gates)))
+    plain = Page(render_report(report))
+
+    text = " ".join(page.text)
+    assert "markup 1" in text
+    assert f"markup: {HOSTILE}" in text
+    assert page.scripts == plain.scripts
+    assert "markup 1" not in " ".join(plain.text)
+
+
+def test_prefect_is_told_how_many_rows_came_and_were_refused(summary, ladder):
+    dataset = replace(summary.dataset, gates={"lengths": (1_000, 3)})
+
+    assert "| lengths | 1,000 | 3 |" in run_page(replace(summary, dataset=dataset), ladder, {})
+    assert Summary.from_dict(replace(summary, dataset=dataset).to_dict()).dataset == dataset
