@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from blip_core.curation import GateCount, GateSample
 from blip_core.errors import StageFailure
 from blip_core.recipes import load_recipe
 from blip_core.reporting.screens import NoScreen
@@ -13,6 +14,7 @@ from blip_core.tracking import JournalTracker
 from blip_core.tracking.journal import Entry, read_journal
 from blip_core.wiring import workplace
 from flows.recording import Recorder
+from flows.results.phases import keep_funnel
 from flows.results.run_page import run_page
 
 
@@ -95,3 +97,19 @@ def test_training_metrics_bear_the_names_that_all_runs_share(recorder, entries):
             values |= entry.data["values"]
     train = {"train/loss": 1.0, "train/learning_rate": 0.1, "train/grad_norm": 2.0}
     assert values == train | {"eval/loss": 3.0, "probe/old": 0.8}
+
+
+def test_the_run_of_a_dataset_tells_what_its_gates_saw_and_refused(recorder, entries, artifact):
+    refused = GateSample("x", "What?", "a frog", "too-short: 1 word")
+    recorder.begin("dataset", cached=True)
+    recorder.end(artifact)
+    keep_funnel(recorder, [GateCount("lengths", 10, 2, "short texts", {"too-short": 2}, (refused,))], "")
+
+    told = {
+        name: value
+        for entry in entries("dataset")
+        if entry.kind == "metrics"
+        for name, value in entry.data["values"].items()
+    }
+    assert (told["gates/lengths/seen"], told["gates/lengths/refused"]) == (10.0, 2.0)
+    assert any("funnel.json" in json.dumps(entry.data) for entry in entries("dataset"))
