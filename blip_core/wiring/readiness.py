@@ -3,15 +3,17 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from blip_core.annotating import step_of
-from blip_core.curation import gates_on
+from blip_core.curation import Gate, gates_on
 from blip_core.errors import RecipeError, TableError
 from blip_core.kinds import KINDS, Kind
 from blip_core.plugins import refuse_taken
 from blip_core.prefetching import check_image_token
-from blip_core.recipes import Checkpoint, Curation, Recipe, ServerVariant, Variant
+from blip_core.recipes import Checkpoint, Curation, Recipe, Section, ServerVariant, Variant
 from blip_core.recipes.annotations import STEP_NAMES
+from blip_core.recipes.curation import Decontamination
 from blip_core.recipes.evaluation import Evaluation, TableEvaluation
 from blip_core.recipes.source import Source
 from blip_core.scoring.findings import check_measures
@@ -20,6 +22,7 @@ from blip_core.scoring.published import check_published
 from blip_core.wiring.checkpoints import check_checkpoints, folder_of
 from blip_core.wiring.environment import prepare_environment
 from blip_core.wiring.evaluation import evaluation_examples
+from blip_core.wiring.held_out import JudgingRows
 from blip_core.wiring.places import workplace
 from blip_core.wiring.probes import check_probes, probe_views
 from blip_core.wiring.served import with_server_facts
@@ -123,8 +126,8 @@ def check_parts(recipe: Recipe) -> None:
     refuse_taken("kinds", {recipe.task} & KINDS.keys())
     refuse_taken("gates", Curation.model_fields)
     refuse_taken("measures", {measure.name for measure in MEASURES})
-    for _ in gates_on(recipe.curation):
-        pass  # each is loaded and looked at
+    for gate, settings in gates_on(recipe.curation):  # each is loaded and looked at
+        _check_gate(recipe, gate, settings)
     refuse_taken("steps", STEP_NAMES)
     for step in recipe.annotations:
         step_of(step)
@@ -137,6 +140,16 @@ def check_parts(recipe: Recipe) -> None:
         from blip_core.sources import plugin_digest
 
         plugin_digest(recipe.source)
+
+
+def _check_gate(recipe: Recipe, gate: Gate[Any], settings: Section) -> None:
+    """Let one of our gates say now what it lacks, not when labels are made: a library, a list, a table."""
+    if gate.origin:
+        return
+    if gate.port is None:
+        gate.judge([], settings)
+    if isinstance(settings, Decontamination):
+        JudgingRows(recipe, settings).identity()
 
 
 def _check_source(source: Source, kind: Kind) -> None:

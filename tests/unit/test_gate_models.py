@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from blip_core.curation import curate
+from blip_core.curation import curate, shipped_gates
 from blip_core.curation.second_judge import GATE as SECOND_JUDGE
 from blip_core.errors import RecipeError, StageFailure, TableError
 from blip_core.ports import no_progress
 from blip_core.recipes import Curation, load_recipe
 from blip_core.wiring import evaluation_examples, gate_identities, gate_models
+from blip_core.wiring.readiness import check_parts
 
 ROWS = 40
 ON = ("curation.second_judge.enabled=true", "curation.second_judge.variant=flan-t5")
@@ -210,3 +211,26 @@ def test_a_split_alone_has_no_rows_to_keep_out():
         recipe(DECONTAMINATED, "evaluation={kind='split'}")
     own = against("{kind='bundled'}")
     assert recipe(DECONTAMINATED, "evaluation={kind='split'}", own).curation.decontamination.enabled
+
+
+# What a gate lacks is said before any work is begun
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (("curation.language={enabled=true, languages=['xx']}",), "xx, which py3langid cannot tell"),
+        (("curation.personal_data={enabled=true, region='XQ'}",), "no country's code"),
+        (("curation.profanity={enabled=true, languages=['klingon']}",), "curation.profanity.languages"),
+        ((DECONTAMINATED, against("{kind='dataset', path='/no/such/folder'}")), "which is no dataset folder"),
+    ],
+)
+def test_what_a_gate_lacks_is_said_before_a_run(overrides: tuple[str, ...], words: str):
+    with pytest.raises((RecipeError, TableError), match=words):
+        check_parts(recipe(*overrides))
+
+
+def test_every_gate_that_asks_nobody_can_be_asked_about_no_rows():
+    check_parts(
+        recipe(*(f"curation.{gate.name}.enabled=true" for gate in shipped_gates() if gate.port is None))
+    )
