@@ -2,16 +2,22 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from blip_core.dataset.reading import DATA
 from blip_core.errors import TableError
+from blip_core.ports import Embedder
 from blip_core.records import SPLITS, Example, Split
 from blip_core.store import canonical_json, iter_rows
 
+EMBEDDED_ROWS = 2_000  # of each set; the mean of so many unit vectors is known to about 0.02
+_EMBEDDED_AT_ONCE = 64
 MEASURED = ("letters", "kinds", "categories")
 
 
@@ -108,6 +114,38 @@ def drift(of: str, before: Iterable[str], after: Iterable[str]) -> Drift:
 
     table = [[one[name] for name in names], [two[name] for name in names]]
     return Drift(of, dict(one), dict(two), distance, float(chi2_contingency(table, correction=False).pvalue))
+
+
+def text_distance(first: Path, second: Path, difference: Difference, embedder: Embedder) -> float:
+    """How far the mean embeddings of two datasets' texts lie apart, 0 to 2.
+
+    Where the second extends the first, its new rows are held against the first's.
+
+    Of large sets a sample is embedded, the same each time: mean embeddings move little beyond it.
+
+    Raises:
+        TableError: One is no dataset, or cannot be read.
+    """
+    new = frozenset(difference.added) if difference.extends and difference.added else None
+    before = _mean_embedding(embedder, _texts(first, None))
+    after = _mean_embedding(embedder, _texts(second, new))
+    return float(np.linalg.norm(before - after))
+
+
+def _texts(folder: Path, ids: frozenset[str] | None) -> list[str]:
+    said = {
+        row.id: f"{row.description} {row.question} {row.target}".strip()
+        for _, row in rows_of(folder)
+        if ids is None or row.id in ids
+    }
+    drawn = sorted(said, key=lambda name: hashlib.sha256(name.encode()).digest())[:EMBEDDED_ROWS]
+    return [said[name] for name in drawn]
+
+
+def _mean_embedding(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float64]:
+    starts = range(0, len(texts), _EMBEDDED_AT_ONCE)
+    parts = [embedder.embed(texts[start : start + _EMBEDDED_AT_ONCE]) for start in starts]
+    return np.mean(np.concatenate([np.asarray(part, dtype=np.float64) for part in parts]), axis=0)
 
 
 def marks_of(folder: Path) -> dict[str, Mark]:
