@@ -36,6 +36,8 @@ def show_datasets(console: Console, entries: Sequence[Entry]) -> None:
     console.print()
     for one in entries:
         _line(console, f"{short(one['digest'])}  {one['path']}")
+        if one.get("version") and one["version"]["extends"]:
+            _line(console, f"{'':<{DIGEST_CHARS}}  extends {short(one['version']['extends'])}")
         if one["adapters"]:
             _line(console, f"{'':<{DIGEST_CHARS}}  tuned on it: {', '.join(map(short, one['adapters']))}")
 

@@ -103,6 +103,11 @@ def grow(recipe: Recipe, target: Target, make: Make) -> Growth:
         return _Growing(recipe, line, make).to(target)
 
 
+def now() -> datetime:
+    """The time that versions bear."""
+    return datetime.now(UTC)
+
+
 class _Growing:
     """One growth under way."""
 
@@ -181,7 +186,7 @@ class _Growing:
         if last and last.digest == dataset.digest:
             return Growth(recipe, dataset, last, last, None, stopped, is_new=False)
         parent = last.digest if last else ""
-        at = datetime.now(UTC).isoformat(timespec="seconds")
+        at = now().isoformat(timespec="seconds")
         version = Version(dataset.key, dataset.digest, parent, scenes, dataset.rows, at)
         self._line.add(version)
         difference = compare_datasets(path_of(self._again(last)), path_of(dataset)) if last else None

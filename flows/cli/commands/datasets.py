@@ -1,10 +1,14 @@
 """`foundry datasets`: what datasets there are, and where each came from."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.cli.commands.options import AsJson
+
+if TYPE_CHECKING:
+    from blip_core.store import Artifact
+    from blip_core.store.lineage import Lineage
 
 Digest = Annotated[
     str, typer.Argument(metavar="DIGEST", help="One dataset, by its digest or the beginning of it.")
@@ -18,12 +22,21 @@ def datasets(digest: Digest = "", as_json: AsJson = False) -> None:
     """
     from blip_core.reporting.catalogue import dataset_entry
     from blip_core.reporting.lineage_tables import show_datasets
+    from blip_core.store.versions import lines_of
+    from blip_core.wiring import workplace
     from flows.cli.catalogue import Listing, show_listing, show_one
+
+    versions = {one.digest: one for line in lines_of(workplace().store).values() for one in line}
+
+    def describe(lineage: "Lineage", dataset: "Artifact") -> dict[str, Any]:
+        version = versions.get(dataset.digest)
+        grown = {"scenes": version.scenes, "extends": version.parent or None} if version else None
+        return {**dataset_entry(lineage, dataset), "version": grown}
 
     listing = Listing(
         kind="dataset",
         name="datasets",
-        describe=dataset_entry,
+        describe=describe,
         show=show_datasets,
         none_yet="there is no dataset yet; foundry dataset RECIPE grows one",
     )

@@ -86,7 +86,7 @@ def prune(
     if keep < 1 or older_than < 0:
         raise RecipeError("--keep takes a number from 1, and --older-than one from 0")
     wanted = pruning.Wanted(chosen, timedelta(days=older_than), keep, size_of(down_to) if down_to else None)
-    found = pruning.prunable(store, wanted, datetime.now(UTC))
+    found = pruning.prunable(store, wanted, now())
     if apply:
         pruning.prune(store, found)
     if as_json:
@@ -94,6 +94,11 @@ def prune(
         print_json({"store": str(store.root), "removed": apply, "artifacts": told})
     else:
         show_prunable(Console(), found, apply)
+
+
+def now() -> datetime:
+    """The time that ages are counted to."""
+    return datetime.now(UTC)
 
 
 def size_of(text: str) -> int:
