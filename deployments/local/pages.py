@@ -99,7 +99,7 @@ def set_up_deployments(environment: dict[str, str], log: IO[bytes]) -> None:
 
 def prefect_command(port: int) -> list[str]:
     """The command that starts a Prefect server on loopback."""
-    server = [sys.executable, "-m", "prefect", "server", "start"]
+    server = [sys.executable, "-m", "deployments.local.prefect_server", "server", "start"]
     return [*server, "--host", HOST, "--port", str(port)]
 
 

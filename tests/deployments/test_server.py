@@ -69,6 +69,20 @@ def test_only_the_regeneration_is_scheduled(server):
     assert weekly["parameters"] == {"more": 400}
 
 
+def test_the_schedule_makes_runs_that_extend_the_dataset(server):
+    wanted = {
+        "flow_runs": {
+            "state": {"type": {"any_": ["SCHEDULED"]}},
+        }
+    }
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (runs := [one for one in server.call("/flow_runs/filter", wanted)[1] if one["auto_scheduled"]]):
+        assert time.monotonic() < deadline, server.log("server").read_text()[-2000:]
+        time.sleep(0.5)
+    assert {one["deployment_id"] for one in runs} == {server.deployments()["regenerate-dataset"]["id"]}
+    assert all(one["parameters"]["more"] == 400 for one in runs)
+
+
 def test_an_alert_that_a_growth_emits_triggers_the_automation(server):
     told = {
         "prefect.resource.id": f"{RESOURCE}.gallery-vqa-pocket",

@@ -1,0 +1,34 @@
+"""Prefect's command line, whose server can schedule runs.
+
+Prefect 3.8 inserts scheduled runs in bulk, each with its `state`, a hybrid of the model and no column of it.
+SQLAlchemy 2.0 passed such a key over. 2.1, which homes with a `?` in their path need, refuses it, and no
+schedule would ever make a run. Here the key is passed over again; states are inserted on their own, as before.
+"""
+
+from collections.abc import MutableMapping
+from typing import Any
+
+
+def pass_over_state() -> None:
+    """Let flow runs be inserted in bulk with a state beside them."""
+    from prefect.server.database.orm_models import FlowRun
+
+    hybrid: Any = vars(FlowRun)["state"]
+    if getattr(hybrid, "bulk_dml_setter", None) is None:
+        hybrid.bulk_dml_setter = _pass_over
+
+
+def _pass_over(cls: type, mapping: MutableMapping[str, Any], value: Any) -> None:
+    del cls, mapping, value
+
+
+def main() -> None:
+    """Run Prefect's command line."""
+    from prefect.cli import app
+
+    pass_over_state()
+    app()
+
+
+if __name__ == "__main__":
+    main()
