@@ -2,7 +2,7 @@
 
 Prefect 3.8 inserts scheduled runs in bulk, each with its `state`, a hybrid of the model and no column of it.
 SQLAlchemy 2.0 passed such a key over. 2.1, which homes with a `?` in their path need, refuses it, and no
-schedule would ever make a run. Here the key is passed over again; states are inserted on their own, as before.
+schedule would ever make a run. Here the key is passed over again; states go in on their own, as before.
 """
 
 from collections.abc import MutableMapping

@@ -1,4 +1,4 @@
-"""The page on growing is followed, its clock moved on a week after each growth, at a hundredth of its rows."""
+"""The page on growing is followed with its clock moved a week on each time, at a hundredth of its rows."""
 
 import json
 import os
