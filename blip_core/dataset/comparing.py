@@ -145,7 +145,9 @@ def _texts(folder: Path, ids: frozenset[str] | None) -> list[str]:
 def _mean_embedding(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float64]:
     starts = range(0, len(texts), _EMBEDDED_AT_ONCE)
     parts = [embedder.embed(texts[start : start + _EMBEDDED_AT_ONCE]) for start in starts]
-    return np.mean(np.concatenate([np.asarray(part, dtype=np.float64) for part in parts]), axis=0)
+    rows = np.concatenate([np.asarray(part, dtype=np.float64) for part in parts])
+    mean: NDArray[np.float64] = rows.mean(axis=0)
+    return mean
 
 
 def marks_of(folder: Path) -> dict[str, Mark]:
