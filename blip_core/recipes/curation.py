@@ -115,7 +115,7 @@ class Confidence(Section):
 
     enabled: bool = False
     """Whether the gate is on."""
-    score: Literal["both", "description", "answer"] = "both"
+    score: Literal["both", "description", "answer"] = "description"
     """Of which text: mean log-probability a token of the description, the right answer's words, or both."""
     refused_share: float = Field(default=0.1, gt=0.0, le=0.5)
     """Share of each stratum that is refused: its least sure rows."""
@@ -131,7 +131,7 @@ class Alarm(Section):
     enabled: bool = False
     """Whether it stops; what it estimates stands in the dataset's metadata and on its card all the same."""
     max_wrong_share: float = Field(default=0.2, gt=0.0, lt=1.0)
-    """Largest estimated share of wrong answers. Pocket rows with 11 % are told as 17 %, with 20 % as 27 %."""
+    """Largest estimated share of wrong answers. Pocket rows with 10 % are told as 17 %, with 18 % as 27 %."""
     by: Literal["largest", "confidence", "judge", "stuck-answers"] = "largest"
     """Which estimate counts: the largest there is, or that of one source."""
     judge_accuracy: float = Field(default=0.0, ge=0.0, le=1.0)

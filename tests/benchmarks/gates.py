@@ -166,9 +166,11 @@ def measure(pictures: int, threads: int) -> dict[str, Any]:
         "sets": {name: truth(rows) for name, rows in sets.items()},
         "gates": table,
         "as_shipped": {
-            "in strata": gate_as_shipped(sets["X"], Confidence(enabled=True, refused_share=0.2)),
+            "in strata": gate_as_shipped(
+                sets["X"], Confidence(enabled=True, score="both", refused_share=0.2)
+            ),
             "without strata": gate_as_shipped(
-                sets["X"], Confidence(enabled=True, refused_share=0.2, strata=())
+                sets["X"], Confidence(enabled=True, score="both", refused_share=0.2, strata=())
             ),
         },
         "measured_blind": measured_blind(plain, recipe),

@@ -47,7 +47,7 @@ def page(results: Mapping[str, Any]) -> str:
             + ", ".join(f"{share} {value:.1%}" for share, value in results["stuck"].items())
             + ". It needs 15 rows in which the text is offered.",
             "",
-            "## The gates as they are shipped, on X, a fifth refused",
+            "## The gates themselves, calibrated on the first rows, on X, a fifth refused",
             "",
             *table(
                 ("gate", "kept", "recall", "good rows lost", "refused, by groups in the picture"),
@@ -102,7 +102,7 @@ def _sets(sets: Mapping[str, Any]) -> list[tuple[Any, ...]]:
 def _shipped(results: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     rows = [
         (
-            f"confidence, {name}",
+            f"confidence by both, {name}",
             found["kept"],
             found["recall"],
             found["loss"],

@@ -130,5 +130,5 @@ def test_a_question_is_of_a_kind_by_its_first_words(question, kind, expected):
 
 def test_bounds_are_told():
     _, _, measured = refused([sure(n, -0.5 - n / 100) for n in range(20)])
-    assert math.isclose(measured["bound of all"], -1.17)
+    assert math.isclose(measured["bound of all"], -0.67)
     assert "bound of 1 / nature / what is" in measured
