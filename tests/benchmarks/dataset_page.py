@@ -6,7 +6,7 @@ from typing import Any
 from tests.benchmarks.finetune_page import machine_line, table
 from tests.benchmarks.processors import ENTRIES, Entry, kind_of
 
-_GATE_HEADS = ("rows", "kept", "CPU ms a row", "wall s", "peak of memory, MB", "ms to read a row")
+_GATE_HEADS = ("rows", "kept", "CPU ms a row", "wall s", "peak of memory, MB", "CPU ms to read a row")
 _HEADS = ("stage", "ratio", "spread", "rows/s, batched", "row by row", "what")
 
 
