@@ -5,8 +5,10 @@ import re
 
 import pytest
 
+from blip_core.errors import ReviewAwaited
 from blip_core.records import EXAMPLE_SCHEMA
 from blip_core.store import write_rows
+from flows.rows.awaiting import review_awaited
 from tests.commands import foundry
 from tests.unit.grown_store import GrownStore
 
@@ -98,3 +100,13 @@ def test_rows_before_a_step_of_a_recipe_are_named_by_their_digest(grown, tmp_pat
     done = foundry("review", rows.digest[:12], "--out", str(page), "--json")
     assert done.code == 0, done.err
     assert (done.told["digest"], done.told["rows"]) == (rows.digest, len(grown.examples))
+
+
+def test_a_run_of_no_deployment_is_not_suspended_and_says_what_it_waits_for():
+    with pytest.raises(ReviewAwaited, match="nobody has decided"), review_awaited():
+        raise ReviewAwaited("nobody has decided yet", "ab" * 32, "decisions.jsonl")
+
+
+def test_a_file_that_no_suspended_run_waits_for_is_one_sentence(home, tmp_path):
+    done = foundry("review", "resume", decisions(tmp_path / "ada.jsonl", "f" * 64))
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
