@@ -1,8 +1,13 @@
 """How sure a labeller was of what it says: from the tokens that it drew, by where they stand."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import pytest
 from PIL import Image
 
+from blip_core.backends.plugged import ConfidentPluggedLabeller
+from blip_core.errors import StageFailure
 from blip_core.kinds import kind_of
 from blip_core.kinds.label_text import Refusal, places_of_label
 from blip_core.labelling import confidence_in, label_pictures
@@ -99,3 +104,20 @@ def test_a_label_keeps_the_confidence_of_the_attempt_that_it_was_read_from():
     settings = Labels(prompt="<image> Label this.", retries=1, batch_size=2)
     (label,), _ = label_pictures(Confident("Hm.", PLAIN), [picture], settings, seed=0)
     assert label.scores == {DESCRIPTION_SCORE: -2.0, ANSWER_SCORE: -2.0}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [(["text"], "gave a str where a Written is owed"), ([], "was asked for 1 rows and gave 0")],
+)
+def test_a_package_that_tells_its_confidence_is_held_to_it(given, words):
+    class Part:
+        def label_with_confidence(self, pictures, prompts, seeds):
+            return given
+
+    named = SimpleNamespace(named=nullcontext)
+    with pytest.raises(StageFailure, match=words):
+        ConfidentPluggedLabeller(named, Part()).label_with_confidence(["picture"], ["prompt"], [1])
+    told = [Written("A dog.", (0,), (-1.0,))]
+    given[:] = told
+    assert ConfidentPluggedLabeller(named, Part()).label_with_confidence(["p"], ["q"], [1]) == told
