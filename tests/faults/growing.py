@@ -20,6 +20,7 @@ from tests.flows.growing.small import DOUBLED, doubled, make, small_overrides
 WORK = "tests.faults.growing:work"
 PATIENCE_SECONDS = 120.0  # a bound for a crowded machine, not a measurement
 _POLL_SECONDS = 0.01
+_FIRST_KILL_SECONDS, _LATEST_KILL_SECONDS = 0.3, 4.0
 
 
 def work(home: str, overrides: list[str], out: str, rows: int, rival: str = "") -> None:
@@ -84,16 +85,16 @@ def race(forge: Forge, home: Path, rows: int) -> dict[str, str | int]:
 def grow_killed(forge: Forge, home: Path, rows: int, kills: int, draw: random.Random) -> dict[str, str | int]:
     """Kill a growth so many times at random moments, each time further on; gives what the last run made."""
     out, job = home.parent / "killed.json", job_of(home, rows)
-    seconds, killed = 0.3, 0  # at first; a kill that comes too early makes the next one later
+    seconds, killed = _FIRST_KILL_SECONDS, 0  # at first; a kill that comes early makes the next one later
     while killed < kills:
         process = forge.start(WORK, **job, out=str(out))
         time.sleep(draw.uniform(0, seconds))
         os.kill(process, signal.SIGKILL)
         code = forge.wait(process)
         assert code in (0, -signal.SIGKILL), forge.log.read_text()
-        killed, seconds = killed + (code < 0), seconds * 1.2
+        killed, seconds = killed + (code < 0), min(seconds * 1.2, _LATEST_KILL_SECONDS)
         if code == 0:  # it was quicker than the kill: it goes on to grow
-            job["rows"] += rows
+            job["rows"], seconds = job["rows"] + rows, _FIRST_KILL_SECONDS
     assert forge.run(WORK, **job, out=str(out)) == 0, forge.log.read_text()
     assert_whole(home)
     told: dict[str, str | int] = json.loads(out.read_text())
