@@ -1,7 +1,9 @@
 """A deployed run whose rows wait for people is suspended: it holds no process and goes on with their file."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -20,6 +22,8 @@ from blip_core.wiring.servers import prefect_api
 ROWS = "foundry.review.rows"
 PATH = "foundry.review.path"
 _KEY = "review-awaited"
+# Prefect's worker dies of a run that comes back while its process of before is still ending.
+_ENDING_SECONDS = 30.0
 
 
 @contextmanager
@@ -60,8 +64,15 @@ def resume_review(file: Path) -> list[FlowRun]:
                     f"the run {run.name} waits for the file {run.labels.get(PATH)}; put it there"
                 )
         for run in waiting:
+            time.sleep(_until_ended(run))
             client.resume_flow_run(run.id)
     return waiting
+
+
+def _until_ended(run: FlowRun) -> float:
+    """Seconds until the process of a run that was just suspended has surely ended."""
+    since = (datetime.now(UTC) - run.state.timestamp).total_seconds() if run.state else _ENDING_SECONDS
+    return max(0.0, _ENDING_SECONDS - since)
 
 
 def _note(number: UUID, error: ReviewAwaited) -> None:
