@@ -25,13 +25,26 @@ from blip_core.ports import (
     rows_named,
 )
 from blip_core.recipes.labels import Labels
-from blip_core.records import ANSWER_SCORE, DESCRIPTION_SCORE, Label, Picture, Rejection, sum_up
+from blip_core.records import (
+    ANSWER_SCORE,
+    DESCRIPTION_SCORE,
+    LABEL_SCORE,
+    Label,
+    Picture,
+    Rejection,
+    sum_up,
+)
 from blip_core.texts import exact
 
 STAGE = "labels"
 ENOUGH_TO_JUDGE = 20  # rows; below, a labeller that fails may merely have had bad luck
 MIN_LABELLED_SHARE = 0.05
-SCORES = {"description": DESCRIPTION_SCORE, "answer": ANSWER_SCORE}
+SCORES = {
+    DESCRIPTION_SCORE: ("description",),
+    ANSWER_SCORE: ("answer",),
+    LABEL_SCORE: ("description", "answer"),
+}
+"""The parts of a label whose tokens each score is a mean over."""
 _NO_OPTIONS = ("", "", "", "")
 _NOT_REFUSED = Refusal("", "")
 
@@ -131,14 +144,18 @@ def _written(
 
 
 def confidence_in(written: Written, label: ParsedLabel) -> dict[str, float]:
-    """Mean log-probability a token of a label's description and of its right answer's words.
+    """Mean log-probability a token of a label's description, of its right answer's words, and of both.
 
-    They are those of the tokens that were drawn: the same text cut into other tokens has other ones. Under
-    `labeller-description` and `labeller-answer`; what cannot be told is left out.
+    They are those of the tokens that were drawn: the same text cut into other tokens has other ones. What
+    cannot be told is left out.
     """
     places = places_of_label(written.text, label)
-    told = {part: written.confidence(*place) for part, place in places.items()}
-    return {SCORES[part]: value for part, value in told.items() if value is not None}
+    told = {
+        score: written.confidence(*(places[part] for part in parts))
+        for score, parts in SCORES.items()
+        if places.keys() >= set(parts)
+    }
+    return {score: value for score, value in told.items() if value is not None}
 
 
 def _refuse_repeated_questions(rows: Iterable[_LabelRow]) -> None:

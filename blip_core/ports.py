@@ -124,16 +124,19 @@ class Written:
                 "there must be one for each token, or neither"
             )
 
-    def confidence(self, start: int, stop: int) -> float | None:
-        """Mean log-probability of the tokens that wrote these characters; None where it is not told.
+    def confidence(self, *places: tuple[int, int]) -> float | None:
+        """Mean log-probability of the tokens that wrote some characters; None where it is not told.
 
         A token that reaches beyond them counts: where words part is not where tokens do.
+
+        Args:
+            places: begin and end of each run of characters.
         """
         bounds = pairwise((*self.starts, len(self.text)))
         within = [
             chance
             for (begin, end), chance in zip(bounds, self.log_probabilities, strict=True)
-            if begin < stop and (end > start or begin >= start)
+            if any(begin < stop and (end > start or begin >= start) for start, stop in places)
         ]
         return sum(within) / len(within) if within else None
 

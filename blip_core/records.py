@@ -44,6 +44,8 @@ DESCRIPTION_SCORE = "labeller-description"
 """Name of the score that says how sure a labeller was of its description: mean log-probability a token."""
 ANSWER_SCORE = "labeller-answer"
 """The same of the words of the right answer."""
+LABEL_SCORE = "labeller-label"
+"""The same of both together, each token as one: its product over tokens is the label's likelihood."""
 
 _NAMED = ("scores", "attributes")  # maps, which rest as lists, because `datasets` reads no maps
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -99,8 +101,8 @@ class Label(Row):
     """What a labeller said of a picture.
 
     Options are shuffled, and `answer` is the letter after shuffling; without options it is the answer's text.
-    `scores` are how sure the labeller was, where it tells: `DESCRIPTION_SCORE` and `ANSWER_SCORE`, mean
-    log-probabilities a token.
+    `scores` are how sure the labeller was, where it tells: `DESCRIPTION_SCORE`, `ANSWER_SCORE` and
+    `LABEL_SCORE`, mean log-probabilities a token.
     """
 
     LATER: ClassVar[frozenset[str]] = frozenset({"scores"})

@@ -9,7 +9,7 @@ from blip_core.annotating.step import Context, Facts, Step, Worked
 from blip_core.errors import EmptyDataset, NotANumber, StageFailure
 from blip_core.kinds import kind_of
 from blip_core.recipes import Section
-from blip_core.records import ANSWER_SCORE, DESCRIPTION_SCORE, Example, Rejection, sum_up
+from blip_core.records import ANSWER_SCORE, DESCRIPTION_SCORE, LABEL_SCORE, Example, Rejection, sum_up
 
 
 def prepare(step: Step[Any], rows: Sequence[Example], settings: Section, context: Context) -> Facts:
@@ -47,6 +47,7 @@ def _still_scored(row: Example, before: Example | None) -> Example:
         DESCRIPTION_SCORE: before is not None and described(row) == described(before),
         ANSWER_SCORE: before is not None and row.target == before.target,
     }
+    same[LABEL_SCORE] = all(same.values())
     left = {name: score for name, score in row.scores.items() if same.get(name, True)}
     return row if len(left) == len(row.scores) else replace(row, scores=left)
 

@@ -19,12 +19,11 @@ knows which rows they are, but how many there are can be estimated in three ways
 import math
 from collections.abc import Mapping, Sequence
 
-from blip_core.curation.confidence import confidence_of
 from blip_core.curation.second_judge import AGREEMENT
 from blip_core.curation.stuck_answers import stuck_texts
 from blip_core.errors import DoubtfulDataset
 from blip_core.recipes.curation import Alarm, StuckAnswers
-from blip_core.records import Example
+from blip_core.records import ANSWER_SCORE, DESCRIPTION_SCORE, Example
 from blip_core.texts import loose
 
 CONFIDENCE, JUDGE, STUCK = "confidence", "judge", "stuck-answers"
@@ -41,13 +40,19 @@ def estimate_wrong(
         settings: say how good the judge is, where that is known.
     """
     estimates = {STUCK: stuck_share(rows)} if any(row.answer for row in rows) else {}
-    told = [told for row in rows if (told := confidence_of(row, "both")) is not None]
+    told = [chance for row in rows if (chance := _probability(row)) is not None]
     if told:
-        estimates[CONFIDENCE] = 1.0 - sum(map(math.exp, told)) / len(told)
+        estimates[CONFIDENCE] = 1.0 - sum(told) / len(told)
     agreement = measured.get("second_judge", {}).get(AGREEMENT)
     if agreement is not None and settings.judge_accuracy:
         estimates[JUDGE] = wrong_though_agreed(agreement, settings.judge_accuracy, _mean_options(rows))
     return dict(sorted(estimates.items()))
+
+
+def _probability(row: Example) -> float | None:
+    """Of a label to its labeller, see above; None where it does not tell."""
+    told = [row.scores[name] for name in (DESCRIPTION_SCORE, ANSWER_SCORE) if name in row.scores]
+    return math.exp(sum(told)) if told else None
 
 
 def stuck_share(rows: Sequence[Example]) -> float:

@@ -13,19 +13,21 @@ from blip_core.curation.gate import Gate, Weighed, part, refuse
 from blip_core.curation.strata import MIN_STRATUM, Bounds
 from blip_core.errors import StageFailure
 from blip_core.recipes.curation import Confidence
-from blip_core.records import ANSWER_SCORE, DESCRIPTION_SCORE, Example, Rejection
+from blip_core.records import ANSWER_SCORE, DESCRIPTION_SCORE, LABEL_SCORE, Example, Rejection
 
-_PARTS = {
+_SCORES = {
     "description": (DESCRIPTION_SCORE,),
     "answer": (ANSWER_SCORE,),
-    "both": (DESCRIPTION_SCORE, ANSWER_SCORE),
+    "both": (LABEL_SCORE, DESCRIPTION_SCORE, ANSWER_SCORE),
 }
 
 
 def confidence_of(row: Example, score: str) -> float | None:
-    """How sure a row's labeller was: the sum of what is told of `score`'s parts; None where nothing is."""
-    told = [row.scores[name] for name in _PARTS[score] if name in row.scores]
-    return sum(told) if told else None
+    """How sure a row's labeller was, a token; None where it is not told.
+
+    Of a label that has one part only, that part's is that of both.
+    """
+    return next((row.scores[name] for name in _SCORES[score] if name in row.scores), None)
 
 
 def mean_confidence(rows: Sequence[Example]) -> dict[str, float]:

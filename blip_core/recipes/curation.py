@@ -115,7 +115,7 @@ class Confidence(Section):
 
     enabled: bool = False
     """Whether the gate is on."""
-    score: Literal["both", "description", "answer"] = "description"
+    score: Literal["both", "description", "answer"] = "both"
     """Of which text: mean log-probability a token of the description, the right answer's words, or both."""
     refused_share: float = Field(default=0.1, gt=0.0, le=0.5)
     """Share of each stratum that is refused: its least sure rows."""

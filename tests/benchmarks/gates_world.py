@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 from PIL import Image
 
 from blip_core.kinds import kind_of
-from blip_core.kinds.label_text import ParsedLabel, Refusal
+from blip_core.kinds.label_text import ParsedLabel, Place, Refusal, places_of_label
 from blip_core.labelling import STAGE, confidence_in, label_pictures
 from blip_core.painting import encode_png
 from blip_core.pocket.language import answer_by_scene, read_scene
@@ -16,7 +17,7 @@ from blip_core.ports import Confident, Written, row_seed
 from blip_core.recipes import Recipe
 from blip_core.records import LETTERS, Example, Picture
 from tasks.build_dataset import to_examples
-from tests.benchmarks.gates_rescoring import Rescorer
+from tests.benchmarks.gates_rescoring import Rescorer, pieces
 
 WRONG_ANSWER, SWAPPED_LABEL, SWAPPED_DESCRIPTION = "wrong answer", "swapped label", "swapped description"
 FAULTS = (WRONG_ANSWER, SWAPPED_LABEL, SWAPPED_DESCRIPTION)
@@ -110,7 +111,7 @@ def labelled(
 def with_faults(rows: Sequence[Known], each: int, rescorer: Rescorer, seed: int) -> list[Known]:
     """The same rows, in so many of which each fault is planted.
 
-    A label that was written of another picture is scored anew under this one, token by token as it was drawn.
+    What the labeller did not write of this picture is scored anew under it, token by token as it was drawn.
     """
     rng = np.random.default_rng(seed)
     order = [int(place) for place in rng.permutation(len(rows))[: len(FAULTS) * each]]
@@ -119,7 +120,7 @@ def with_faults(rows: Sequence[Known], each: int, rescorer: Rescorer, seed: int)
     swapped: dict[int, Known] = {}
     for place, fault in planted.items():
         if fault == WRONG_ANSWER:
-            changed[place] = _answered_wrongly(rows[place], rng)
+            swapped[place] = _answered_wrongly(rows[place], rng)
         else:
             swapped[place] = _swapped(rows[place], _donor(rows, place, rng), fault)
     scored = rescorer.scored(
@@ -131,10 +132,47 @@ def with_faults(rows: Sequence[Known], each: int, rescorer: Rescorer, seed: int)
 
 
 def _answered_wrongly(known: Known, rng: np.random.Generator) -> Known:
+    """As if the labeller had called another option right: the two have changed places in its text."""
     others = [letter for letter in LETTERS if letter != known.row.answer]
     letter = others[int(rng.integers(len(others)))]
-    row = replace(known.row, answer=letter, target=known.row.options[LETTERS.index(letter)])
-    return replace(known, row=_scored(row, known.written), fault=WRONG_ANSWER)
+    wrong = known.row.options[LETTERS.index(letter)]
+    row = replace(known.row, answer=letter, target=wrong)
+    right_at, wrong_at = (_place_of(known, text) for text in (known.row.target, wrong))
+    return replace(known, row=row, written=_exchanged(known.written, right_at, wrong_at), fault=WRONG_ANSWER)
+
+
+def _place_of(known: Known, option: str) -> Place:
+    """Where an option stands in the text that offers it."""
+    row = replace(known.row, target=option)
+    return places_of_label(known.written.text, _read(row, known.written))["answer"]
+
+
+def _exchanged(written: Written, one: Place, other: Place) -> Written:
+    """A text in which the tokens of two places have changed places; they are scored anew."""
+    first, second = sorted(
+        (_tokens_of(written, one), _tokens_of(written, other)), key=lambda span: span.start
+    )
+    cut = pieces(written)
+    parts = [
+        *cut[: first.start],
+        *cut[second.start : second.stop],
+        *cut[first.stop : second.start],
+        *cut[first.start : first.stop],
+        *cut[second.stop :],
+    ]
+    starts = [0, *accumulate(map(len, parts))][: len(parts)]
+    return Written("".join(parts), tuple(starts), (0.0,) * len(parts))
+
+
+def _tokens_of(written: Written, place: Place) -> range:
+    start, stop = place
+    ends = [*written.starts[1:], len(written.text)]
+    within = [
+        at
+        for at, (begin, end) in enumerate(zip(written.starts, ends, strict=True))
+        if begin < stop and end > start
+    ]
+    return range(within[0], within[-1] + 1)
 
 
 def _donor(rows: Sequence[Known], place: int, rng: np.random.Generator) -> Known:

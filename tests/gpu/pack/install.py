@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PACK, INTO = Path("build/gpu-pack"), Path("build/gpu-env")
-_TRACKING = ("blip_core.tracking",)  # MLflow is left out
+_LEFT_OUT = ("blip_core.tracking", "blip_core.gathering")  # no MLflow and no web there
 _IMPORT = """
 import importlib, sys
 failed = []
@@ -65,7 +65,7 @@ def check(into: Path) -> None:
     """
     files = (path.with_suffix("") for path in sorted(Path("blip_core").rglob("*.py")))
     dotted = (".".join(path.parts).removesuffix(".__init__") for path in files)
-    names = [name for name in dotted if not name.startswith(_TRACKING) and not name.endswith(".__main__")]
+    names = [name for name in dotted if not name.startswith(_LEFT_OUT) and not name.endswith(".__main__")]
     path = os.pathsep.join([str(into), str(Path.cwd())])
     command = [sys.executable, "-c", _IMPORT, *names]
     done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, check=False)

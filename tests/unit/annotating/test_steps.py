@@ -19,7 +19,7 @@ from blip_core.backends.scripted import (
 from blip_core.errors import NotANumber, ReviewAwaited, TableError
 from blip_core.ports import Span
 from blip_core.recipes.annotations import Attributes, check_annotations
-from blip_core.records import ANSWER_SCORE, DESCRIPTION_SCORE
+from blip_core.records import ANSWER_SCORE, DESCRIPTION_SCORE, LABEL_SCORE
 from tests.unit.annotating.conftest import Opened, caption
 
 COLOURS = {"name": "colour", "words": ["red", "blue", "green"]}
@@ -440,7 +440,7 @@ def test_a_template_may_take_what_the_source_tells_and_nothing_that_nobody_finds
 
 
 def test_a_text_that_a_step_changed_is_no_text_that_the_labeller_was_sure_of(work):
-    scores = {DESCRIPTION_SCORE: -1.0, ANSWER_SCORE: -2.0, "other": 3.0}
+    scores = {DESCRIPTION_SCORE: -1.0, ANSWER_SCORE: -2.0, LABEL_SCORE: -1.5, "other": 3.0}
     step = {"step": "attributes", "banks": [COLOURS], "quantile": 1.0, "undefined": "plain"}
     kept, changed = (
         work(
@@ -452,5 +452,5 @@ def test_a_text_that_a_step_changed_is_no_text_that_the_labeller_was_sure_of(wor
         for writes in ({}, {"writes": "{target} with {colour} color"})
     )
     assert scores.items() <= kept.scores.items()
-    assert not {DESCRIPTION_SCORE, ANSWER_SCORE} & set(changed.scores)
+    assert not {DESCRIPTION_SCORE, ANSWER_SCORE, LABEL_SCORE} & set(changed.scores)
     assert changed.scores["other"] == 3.0

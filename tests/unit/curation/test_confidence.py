@@ -11,14 +11,15 @@ from blip_core.curation.confidence import check_confidence
 from blip_core.curation.strata import FIRST_GROUPS, kind_asked, things_shown
 from blip_core.errors import StageFailure
 from blip_core.recipes.curation import Confidence
-from blip_core.records import ANSWER_SCORE, DESCRIPTION_SCORE
+from blip_core.records import ANSWER_SCORE, DESCRIPTION_SCORE, LABEL_SCORE
 from tests.unit.examples import example
 
 ONE, THREE = "a frog at noon", "a frog, two buses and a kite at noon"
 
 
 def sure(number, description=-0.5, answer=-0.5, **changes):
-    scores = {DESCRIPTION_SCORE: description, ANSWER_SCORE: answer}
+    both = (description + answer) / 2
+    scores = {DESCRIPTION_SCORE: description, ANSWER_SCORE: answer, LABEL_SCORE: both}
     return example(number, scores=scores, question="What is it?", **changes)
 
 
@@ -76,10 +77,16 @@ def test_what_comes_later_changes_no_verdict_on_what_came_before():
 
 @pytest.mark.parametrize(
     ("score", "bound", "kept"),
-    [("both", -1.0, 1), ("both", -0.9, 0), ("answer", -0.3, 1), ("description", -0.6, 0)],
+    [("both", -0.5, 1), ("both", -0.4, 0), ("answer", -0.3, 1), ("description", -0.6, 0)],
 )
 def test_a_bound_of_ones_own_is_the_same_for_all(score, bound, kept):
     assert len(refused([sure(0, -0.7, -0.3)], score=score, bound=bound)[1]) == kept
+
+
+@pytest.mark.parametrize("part", [DESCRIPTION_SCORE, ANSWER_SCORE, LABEL_SCORE])
+def test_a_label_of_one_part_is_held_against_the_bound_by_that_part(part):
+    rows = [example(0, scores={part: -0.4}), example(1, scores={part: -0.6})]
+    assert [row.id for row in refused(rows, bound=-0.5)[0]] == [rows[1].id]
 
 
 def test_rows_of_which_nothing_is_told_pass():
@@ -130,5 +137,5 @@ def test_a_question_is_of_a_kind_by_its_first_words(question, kind, expected):
 
 def test_bounds_are_told():
     _, _, measured = refused([sure(n, -0.5 - n / 100) for n in range(20)])
-    assert math.isclose(measured["bound of all"], -0.67)
+    assert math.isclose(measured["bound of all"], -0.585)
     assert "bound of 1 / nature / what is" in measured

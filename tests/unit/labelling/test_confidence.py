@@ -14,7 +14,7 @@ from blip_core.labelling import confidence_in, label_pictures
 from blip_core.painting import encode_png
 from blip_core.ports import Written
 from blip_core.recipes.labels import Labels
-from blip_core.records import ANSWER_SCORE, DESCRIPTION_SCORE, Picture
+from blip_core.records import ANSWER_SCORE, DESCRIPTION_SCORE, LABEL_SCORE, Picture
 
 MCQ, VQA, CAPTION = map(kind_of, ("mcq", "vqa", "caption"))
 PLAIN = "Description: A dog.\n\nQuestion: What?\nA. cat\nB. dog\nC. bus\nD. cup\n\nAnswer: B"
@@ -65,7 +65,7 @@ def test_a_token_that_begins_or_ends_elsewhere_counts_for_what_it_writes():
     cut = "Description:| A| dog|.\n\nQuestion:| What|?\nA.| cat|\nB.| d|og|\nC.| bus|\nD.| cup|\n\nAnswer:| B"
     told = confidence_in(written(PLAIN, certain=[" A", ".\n", " d"], cut=cut), MCQ.parse_label(PLAIN))
     # Of the description all three are certain, " dog" as it holds " d"; of the answer " d" is, "og" not.
-    assert told == {DESCRIPTION_SCORE: -1.0, ANSWER_SCORE: -2.0}
+    assert told == {DESCRIPTION_SCORE: -1.0, ANSWER_SCORE: -2.0, LABEL_SCORE: pytest.approx(-1.4)}
 
 
 def test_a_token_of_several_that_write_one_character_counts():
@@ -103,7 +103,7 @@ def test_a_label_keeps_the_confidence_of_the_attempt_that_it_was_read_from():
     picture = Picture("n-00000-p0", "n-00000", "n", "A dog.", 0, png, "", 8, 8)
     settings = Labels(prompt="<image> Label this.", retries=1, batch_size=2)
     (label,), _ = label_pictures(Confident("Hm.", PLAIN), [picture], settings, seed=0)
-    assert label.scores == {DESCRIPTION_SCORE: -2.0, ANSWER_SCORE: -2.0}
+    assert label.scores == dict.fromkeys((DESCRIPTION_SCORE, ANSWER_SCORE, LABEL_SCORE), -2.0)
 
 
 @pytest.mark.parametrize(
