@@ -77,8 +77,11 @@ def _lines_of_parts(text: str) -> dict[str, list[Place]] | Refusal:
     if len(text) > MAX_TEXT_CHARS:
         return Refusal("too-long", f"{len(text)} characters")
     found: dict[str, list[Place]] = {}
-    current, start = "", 0
+    current, below = "", 0
     for line, whole in zip(text.splitlines(), text.splitlines(keepends=True), strict=True):
+        start, below = below, below + len(whole)
+        if not line.strip():
+            continue
         if found.get("answer"):
             break
         name, rest = _part_start(line, found)
@@ -87,10 +90,9 @@ def _lines_of_parts(text: str) -> dict[str, list[Place]] | Refusal:
         if name:
             current = name
             found[name] = []
-        end = start + len(line)
         if current and rest.strip():
+            end = start + len(line)
             found[current].append((end - len(rest), end))
-        start += len(whole)
     return found
 
 

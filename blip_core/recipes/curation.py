@@ -130,8 +130,8 @@ class Alarm(Section):
 
     enabled: bool = False
     """Whether it stops; what it estimates stands in the dataset's metadata and on its card all the same."""
-    max_wrong_share: float = Field(default=0.2, gt=0.0, lt=1.0)
-    """Largest estimated share of wrong answers. Pocket rows with 10 % are told as 17 %, with 18 % as 27 %."""
+    max_wrong_share: float = Field(default=0.25, gt=0.0, lt=1.0)
+    """Largest estimated share of wrong answers. Pocket rows with 10 % are told as 20 %, with 18 % as 33 %."""
     by: Literal["largest", "confidence", "judge", "stuck-answers"] = "largest"
     """Which estimate counts: the largest there is, or that of one source."""
     judge_accuracy: float = Field(default=0.0, ge=0.0, le=1.0)

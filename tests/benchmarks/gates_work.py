@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from blip_core import curation
+from blip_core.painting import encode_png
 from blip_core.pocket.world import OBJECT_NAMES
 from blip_core.recipes import Recipe, load_recipe
 from blip_core.records import LABEL_SCHEMA, PICTURE_SCHEMA, Example, Label, Picture
@@ -30,7 +31,6 @@ _OF_OTHER_ROWS = ("attribute_coverage", "single_answers")
 _KIB = 1024
 _SHIFTS_PX = (0, 13, 26, 38, 51)
 _SIGN_WORDS = 6
-_COMPRESSION = 1  # quick; files are a little larger
 
 
 def recipe() -> Recipe:
@@ -67,7 +67,7 @@ def _rows(count: int) -> Iterator[Example]:
             id=f"{name}-p0-q0",
             picture_id=f"{name}-p0",
             group=name,
-            image=_png(pixels),
+            image=encode_png(Image.fromarray(pixels)),
             scene=f"{row.scene} {sign}",
             description=f"{row.description} {sign}",
         )
@@ -78,12 +78,6 @@ def _views(image: bytes) -> Iterator[np.ndarray]:
     for shift, turns, is_mirrored in product(_SHIFTS_PX, range(4), (False, True)):
         turned = np.rot90(np.roll(pixels, shift, axis=1), turns)
         yield np.fliplr(turned) if is_mirrored else turned
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=_COMPRESSION)
-    return buffer.getvalue()
 
 
 def _picture(row: Example) -> Picture:

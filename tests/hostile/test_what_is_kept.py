@@ -76,7 +76,7 @@ def test_scenes_of_any_text_come_back_from_parquet(kind: str, tmp_path: Path):
     settings = RECIPE.scenes.model_copy(update={"count": 1})
     texts = [f"1. A dog near {NASTY[kind]} runs.\n2. {NASTY[kind]}"]
 
-    scenes, _ = write_scenes(ScriptedWriter(texts), settings, seed=0)
+    scenes, _ = write_scenes(ScriptedWriter(cycle(texts)), settings, seed=0)
 
     assert write_and_read(tmp_path / "scenes.parquet", scenes, SCENE_SCHEMA, Scene) == scenes
 
