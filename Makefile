@@ -170,6 +170,10 @@ campaign-growth: $(READY) ## pairs of growers race for one dataset, and growth i
 	@GROWTH_RACES=$(GROWTH_RACES) GROWTH_KILLS=$(GROWTH_KILLS) KILL_SEED=$(SEED) \
 	  $(BIN)/pytest -o python_files='campaign_*.py' -o timeout=3600 tests/campaigns/kill/campaign_growth.py $(ARGS)
 
+.PHONY: campaign-gates
+campaign-gates: $(READY) ## what a gate wins back where a fifth of the answers are wrong (SEEDS=): an hour
+	@SEEDS=$(SEEDS) $(BIN)/pytest -s -o python_files='campaign_*.py' -o timeout=14400 tests/campaigns/gates $(ARGS)
+
 .PHONY: campaign-rows
 campaign-rows: $(READY) ## answer 100,000 rows with the smallest model and watch its memory (ROWS=): some minutes
 	@ROWS=$(ROWS) $(BIN)/pytest -o python_files='campaign_*.py' -o timeout=7200 tests/campaigns/inference $(ARGS)

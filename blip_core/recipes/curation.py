@@ -331,8 +331,7 @@ class Decontamination(Section):
     max_distance_bits: int = Field(default=4, ge=0, le=PERCEPTUAL_HASH_BITS)
     """Two pictures are alike when at most this many of the hash's 64 bits differ."""
     ngram_words: int = Field(default=13, ge=3, le=100)
-    """Words in a row, of question, context and options, that no row may share with a judging one. Shorter
-    questions are everybody's and are compared by their pictures alone. 13 after Brown et al. (2020), C."""
+    """Words in a row that no row may share with a judging one, 13 after Brown et al. (2020), appendix C."""
 
 
 class StuckAnswers(Section):

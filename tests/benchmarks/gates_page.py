@@ -47,10 +47,17 @@ def page(results: Mapping[str, Any]) -> str:
             + ", ".join(f"{share} {value:.1%}" for share, value in results["stuck"].items())
             + ". It needs 15 rows in which the text is offered.",
             "",
-            "## The gates themselves, calibrated on the first rows, on X, a fifth refused",
+            "## The gates themselves, calibrated on the first rows",
             "",
             *table(
-                ("gate", "kept", "recall", "good rows lost", "refused, by groups in the picture"),
+                (
+                    "gate",
+                    "kept",
+                    "planted faults refused",
+                    "bad rows",
+                    "good rows lost",
+                    "by groups in the picture",
+                ),
                 _shipped(results),
             ),
             "",
@@ -104,6 +111,7 @@ def _shipped(results: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         (
             f"confidence by both, {name}",
             found["kept"],
+            found.get("planted", NONE),
             found["recall"],
             found["loss"],
             ", ".join(f"{groups}: {share:.0%}" for groups, share in found["refused_by_groups"].items()),
@@ -111,4 +119,5 @@ def _shipped(results: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         for name, found in results["as_shipped"].items()
     ]
     judge = results["second_judge_as_shipped"]
-    return [*rows, ("second judge by likelihood, in strata", NONE, judge["recall"], judge["loss"], NONE)]
+    figures = judge["planted"], judge["recall"], judge["loss"]
+    return [*rows, ("second judge by likelihood, in strata, a fifth of X", NONE, *figures, NONE)]

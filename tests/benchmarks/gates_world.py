@@ -138,7 +138,7 @@ def _answered_wrongly(known: Known, rng: np.random.Generator) -> Known:
     wrong = known.row.options[LETTERS.index(letter)]
     row = replace(known.row, answer=letter, target=wrong)
     right_at, wrong_at = (_place_of(known, text) for text in (known.row.target, wrong))
-    return replace(known, row=row, written=_exchanged(known.written, right_at, wrong_at), fault=WRONG_ANSWER)
+    return replace(known, row=row, written=exchanged(known.written, right_at, wrong_at), fault=WRONG_ANSWER)
 
 
 def _place_of(known: Known, option: str) -> Place:
@@ -147,7 +147,7 @@ def _place_of(known: Known, option: str) -> Place:
     return places_of_label(known.written.text, _read(row, known.written))["answer"]
 
 
-def _exchanged(written: Written, one: Place, other: Place) -> Written:
+def exchanged(written: Written, one: Place, other: Place) -> Written:
     """A text in which the tokens of two places have changed places; they are scored anew."""
     first, second = sorted(
         (_tokens_of(written, one), _tokens_of(written, other)), key=lambda span: span.start
@@ -190,11 +190,11 @@ def _swapped(known: Known, donor: Known, fault: str) -> Known:
         names = ("question", "a", "b", "c", "d", "answer", "target")
         texts |= {name: getattr(donor.row, name) for name in names}
     else:
-        written = _described_as(known.written, donor.written)
+        written = described_as(known.written, donor.written)
     return replace(known, row=replace(known.row, **texts), written=written, fault=fault)
 
 
-def _described_as(own: Written, other: Written) -> Written:
+def described_as(own: Written, other: Written) -> Written:
     """A label with the description of another one; both are cut where a token begins."""
     end, cut = _end_of_description(own), _end_of_description(other)
     head = [at for at in other.starts if at < cut]

@@ -1,4 +1,4 @@
-"""Publishes one artefact in a process of its own, which dies where it is told to: ROOT KEY POINT."""
+"""Publishes one artefact in a process of its own, which dies where it is told to: ROOT POINT."""
 
 import os
 import signal
@@ -18,9 +18,10 @@ def build(folder: Path, reach: Callable[[str], None] = lambda _: None) -> dict[s
 
 
 def die_at(point: str) -> None:
-    if point == sys.argv[3]:
+    if point == sys.argv[2]:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    Store(Path(sys.argv[1]), reach=die_at).publish(sys.argv[2], "rows", lambda folder: build(folder, die_at))
+    store = Store(Path(sys.argv[1]), reach=die_at)
+    store.publish(store.key("rows", {}), "rows", lambda folder: build(folder, die_at))

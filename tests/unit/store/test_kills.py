@@ -14,8 +14,8 @@ CHILD = Path(__file__).with_name("publishing_child.py")
 REPOSITORY = Path(__file__).parents[3]
 
 
-def publish_in_child(root: Path, key: str, dies_at: str) -> int:
-    command = [sys.executable, str(CHILD), str(root), key, dies_at]
+def publish_in_child(root: Path, dies_at: str) -> int:
+    command = [sys.executable, str(CHILD), str(root), dies_at]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     return subprocess.run(command, env=environment, check=False).returncode
 
@@ -37,7 +37,7 @@ def test_a_kill_leaves_nothing_half_visible_and_the_next_run_ends_with_the_same_
     store = Store(tmp_path)
     key = store.key("rows", {})
 
-    assert publish_in_child(tmp_path, key, point) == -signal.SIGKILL
+    assert publish_in_child(tmp_path, point) == -signal.SIGKILL
 
     complete = point == POINTS[-1]
     assert store.has(key) is complete
@@ -51,7 +51,7 @@ def test_a_kill_leaves_nothing_half_visible_and_the_next_run_ends_with_the_same_
 @pytest.mark.parametrize("point", ["build", "publish.moved"])
 def test_a_writer_of_another_key_sweeps_what_a_killed_one_left(point: str, tmp_path: Path):
     store = Store(tmp_path)
-    publish_in_child(tmp_path, store.key("rows", {"seed": 1}), point)
+    publish_in_child(tmp_path, point)
 
     store.publish(store.key("rows", {"seed": 2}), "rows", lambda _: {})
 
