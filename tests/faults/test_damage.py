@@ -12,6 +12,8 @@ from tests.faults.conftest import Undisturbed
 from tests.faults.forge import Forge
 from tests.faults.stages import DIGESTS, WORK
 
+pytestmark = pytest.mark.slow
+
 Damage = Callable[[Path], None]
 
 

@@ -81,6 +81,8 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from blip_core.store import Store
+
+pytestmark = pytest.mark.slow
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 write = lambda folder: (folder / "rows").write_bytes(bytes(2000)) and {}
 Store(Path(sys.argv[1])).publish("large", "rows", write)

@@ -3,8 +3,12 @@
 import random
 from pathlib import Path
 
+import pytest
+
 from tests.faults.forge import Forge
 from tests.faults.growing import grow_alone, grow_killed, race
+
+pytestmark = pytest.mark.slow
 
 RACES = 2
 KILLS = 2

@@ -127,6 +127,7 @@ def test_without_a_yes_nothing_is_uploaded(adapter, stand_in, monkeypatch, tmp_p
     assert stand_in.asked == []
 
 
+@pytest.mark.slow
 def test_the_command_uploads_with_a_yes(adapter, stand_in, tmp_path):
     environment = dict(os.environ) | {
         "HF_ENDPOINT": stand_in.url,

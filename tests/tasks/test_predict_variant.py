@@ -101,6 +101,7 @@ def test_a_shard_holds_whole_batches(batch_size, rows):
     assert whole_batches(batch_size) == rows
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_over_two_thousand_rows(loads, inference_settings):
     settings = inference_settings.model_copy(update={"batch_size": 64, "describe_prompt": ""})
     rows = MemoryOverRows(stream_rows(MANY_ROWS, PICTURE_PX), every=500)

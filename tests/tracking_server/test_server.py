@@ -69,6 +69,8 @@ DYING = """
 import os, signal, sys
 from pathlib import Path
 from blip_core.tracking import MlflowTracker
+
+pytestmark = pytest.mark.slow
 run = MlflowTracker(sys.argv[1], Path(sys.argv[2])).start("killed", "killed", {})
 child = run.child("finetune")
 for step in range(8):

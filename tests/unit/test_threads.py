@@ -14,6 +14,8 @@ from blip_core.recipes import load_recipe
 from blip_core.records import Scene
 from blip_core.store import Store
 
+pytestmark = pytest.mark.slow
+
 SCENES = [
     Scene(f"pets-{line:05d}", "pets", f"A dog and {line} balls on the beach.", 0, line) for line in range(3)
 ]

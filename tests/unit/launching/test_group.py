@@ -18,6 +18,8 @@ ASKER = f"""
 import os
 from blip_core.launching import run_together
 
+pytestmark = pytest.mark.slow
+
 def tell(said):
     print(*said["others"], said["launcher"], flush=True)
 

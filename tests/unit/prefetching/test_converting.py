@@ -13,6 +13,8 @@ from blip_core.prefetching import converting
 from blip_core.prefetching.conversion_process import convert_file
 from blip_core.prefetching.converting import check_index, convert, has_whole_set
 
+pytestmark = pytest.mark.slow
+
 
 class Command:
     """What a hostile checkpoint would have run."""
