@@ -114,6 +114,8 @@ class AltTextSettings(Section):
     """Key of the picture's name below the folder."""
     text_key: str = "alt"
     """Key of the text."""
+    kept: tuple[str, ...] = Field(default=("address", "licence"), strict=False)
+    """Keys of what is kept beside a row as its attributes, where it is a text: where a picture comes from."""
 
 
 LAYOUTS: Mapping[str, type[Section]] = {

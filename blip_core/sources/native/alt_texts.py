@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from blip_core.recipes.native import AltTextSettings
+from blip_core.sources.cells import MAX_ID_CHARACTERS
 from blip_core.sources.native.files import read_text_file
 from blip_core.sources.native.layout import Layout, NativeRow, Unusable
 
@@ -32,7 +33,13 @@ def _row(name: str, line: str, settings: AltTextSettings) -> NativeRow | Unusabl
         return Unusable(name, "missing-picture", f"it names no picture under {settings.picture_key!r}")
     if not isinstance(text, str):
         return Unusable(picture, "missing-text", f"it has no text under {settings.text_key!r}")
-    return NativeRow(id=picture, picture=picture, captions=(text,))
+    kept = {key: content[key] for key in settings.kept if _is_kept(content.get(key))}
+    return NativeRow(id=picture, picture=picture, captions=(text,), attributes=kept)
+
+
+def _is_kept(value: object) -> bool:
+    """Whether a row can bear it: what is no text, or a strange or long one, refuses no picture."""
+    return isinstance(value, str) and value.isprintable() and 0 < len(value.strip()) <= MAX_ID_CHARACTERS
 
 
 ALT_TEXTS = Layout(

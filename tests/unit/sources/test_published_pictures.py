@@ -402,6 +402,26 @@ def test_a_line_of_alt_texts_that_cannot_be_used_is_refused(tmp_path, line, reas
     assert found[0] in (reason, "unreadable-picture")
 
 
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ({"address": "https://x.example/a.jpg", "licence": ""}, {"address": "https://x.example/a.jpg"}),
+        (
+            {"licence": "https://cc.example/by/4.0/", "page": "https://x.example/"},
+            {"licence": "https://cc.example/by/4.0/"},
+        ),
+        ({"address": 3, "licence": None}, {}),
+        ({"address": "https://x.example/" + "a" * 500, "licence": "a\u202eb"}, {}),
+    ],
+)
+def test_where_a_gathered_picture_comes_from_stays_with_its_row(tmp_path, told, kept):
+    alt_texts(tmp_path)
+    line = json.dumps({"file": "0.jpg", "alt": "a dish", **told})
+    (tmp_path / "alt-texts.jsonl").write_text(line + "\n")
+    (row,) = read_native(native("alt-texts", tmp_path), "caption")[0]
+    assert row.attributes == kept
+
+
 def test_what_a_set_tells_of_a_picture_stays_with_its_row(tmp_path):
     zappos(tmp_path)
     rows, _ = read_native(native("ut-zappos", tmp_path, undefined="plain"), "caption")
