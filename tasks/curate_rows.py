@@ -11,7 +11,7 @@ from blip_core.records import Example, Rejection
 from blip_core.store import ArtifactRef, read_rows
 from blip_core.wiring import gate_identities, gate_models, workplace
 from tasks.collect_rows import FILE
-from tasks.curated import write_curated
+from tasks.curated import cut_by, write_curated
 from tasks.rows import REJECTIONS
 from tasks.stage import metadata_of, path_of, stage, watcher
 
@@ -23,6 +23,7 @@ def key(recipe: Recipe, rows: ArtifactRef, pictures: ArtifactRef | None = None) 
         "least": recipe.finetune.batch_size,
         "rows": rows.digest,
         **gate_identities(recipe),
+        **cut_by(recipe),
     }
     return workplace().store.key("dataset", inputs)
 

@@ -9,6 +9,7 @@ from blip_core.curation import Curated, check_alarm, estimate_wrong
 from blip_core.curation.confidence import mean_confidence
 from blip_core.curation.figures import in_words
 from blip_core.dataset import assign_splits, write_dataset
+from blip_core.dataset.drawing import cut_training
 from blip_core.dataset.origin import UsedCheckpoint, checkpoints_of
 from blip_core.recipes import Recipe
 from blip_core.records import Rejection
@@ -16,6 +17,11 @@ from blip_core.store.lineage import Lineage
 from blip_core.wiring import workplace
 
 NOTHING: Mapping[str, str] = {}
+
+
+def cut_by(recipe: Recipe) -> dict[str, int]:
+    """What decides beside a recipe's sections which training rows are left; empty where all are."""
+    return {"cut_seed": recipe.seed} if recipe.dataset.train_rows else {}
 
 
 def write_curated(
@@ -40,12 +46,15 @@ def write_curated(
     check_alarm(wrong, recipe.curation.alarm, recipe.label)
     shares = recipe.dataset.validation_share, recipe.dataset.test_share
     splits = assign_splits(curated.kept, *shares, curated.near, recipe.dataset.fold)
-    rejections = [*refused, *curated.rejections]
-    confidence = mean_confidence(curated.kept)
+    kept, surplus = curated.kept, list[Rejection]()
+    if recipe.dataset.train_rows:
+        kept, surplus = cut_training(kept, splits, recipe.dataset.train_rows, recipe.seed)
+    rejections = [*refused, *curated.rejections, *surplus]
+    confidence = mean_confidence(kept)
     measured = {**({"labeller": confidence} if confidence else {}), **curated.measured}
     counts = write_dataset(
         folder,
-        curated.kept,
+        kept,
         rejections,
         splits,
         recipe,

@@ -11,7 +11,7 @@ from blip_core.recipes import Recipe
 from blip_core.records import Example, Rejection
 from blip_core.store import ArtifactRef
 from blip_core.wiring import gate_identities, gate_models, workplace
-from tasks.curated import write_curated
+from tasks.curated import cut_by, write_curated
 from tasks.stage import stage, watcher
 
 LICENCE = "None is stated. The rows come from a table that was handed in; ask whoever made it."
@@ -33,6 +33,7 @@ def key(recipe: Recipe) -> str:
         "table": digest_of_texts(recipe),
         "shuffle_seed": shuffle_seed(recipe),
         **gate_identities(recipe),
+        **cut_by(recipe),
     }
     return workplace().store.key("dataset", inputs)
 

@@ -48,6 +48,20 @@ def _plugged(tables: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Gate[Any
             yield gate, settings
 
 
+def check_judges(name: str, task: str) -> None:
+    """Make sure that a gate, of this package or an installed one, says something of rows of a kind.
+
+    Raises:
+        RecipeError: It passes them all by, or cannot be loaded.
+    """
+    gate = _shipped(name) if name in Curation.model_fields else plugged_gate(name)
+    if gate.kinds and task not in gate.kinds:
+        raise RecipeError(
+            f"{gate} judges rows of the task {' or '.join(sorted(gate.kinds))}, and this recipe's is {task}: "
+            "all of its rows would pass"
+        )
+
+
 def plugged_gate(name: str) -> Gate[Any]:
     """The gate of that name of an installed package, which names itself when it fails.
 

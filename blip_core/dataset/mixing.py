@@ -1,6 +1,5 @@
 """Mixes datasets: rows of several sets in given shares, each in the split that it had."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +7,7 @@ from fractions import Fraction
 from typing import NamedTuple, Protocol
 
 from blip_core.curation.near_duplicates import says
+from blip_core.dataset.drawing import drawn as drawn_rows
 from blip_core.errors import EmptyDataset
 from blip_core.records import Example, Rejection, Split
 
@@ -81,7 +81,7 @@ def mix(sets: Sets, weights: Mapping[str, float], seed: int, looks: Looks | None
         rows = {name: parted[name][split] for name in sorted(sets)}
         counts = _counts(split, {name: len(found) for name, found in rows.items()}, weights)
         for name, found in rows.items():
-            chosen = sorted(found, key=lambda row: _draw(row.id, seed))[: counts[name]]
+            chosen = drawn_rows(found, counts[name], seed)
             examples += chosen
             splits |= dict.fromkeys((row.id for row in chosen), split)
             drawn[name][split] = len(chosen)
@@ -116,10 +116,6 @@ def _counts(split: Split, available: Mapping[str, int], weights: Mapping[str, fl
         )
     held = {name: rows for name, rows in available.items() if rows}
     return dict.fromkeys(available, 0) | (shares(held, weights) if held else {})
-
-
-def _draw(row_id: str, seed: int) -> bytes:
-    return hashlib.sha256(f"{seed} {row_id}".encode()).digest()
 
 
 class _Taken(NamedTuple):

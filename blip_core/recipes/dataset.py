@@ -1,5 +1,6 @@
 """How examples are split and stored."""
 
+import operator
 import re
 from typing import Self
 
@@ -19,6 +20,8 @@ class Dataset(Section):
     """Share of groups that is never trained on."""
     hold_out: str = Field(default="", exclude_if=lambda fold: not fold)
     """Fold that is never trained on, in place of test_share: `1/2` is the first of two; all others are."""
+    train_rows: int = Field(default=0, ge=0, le=100_000_000, exclude_if=operator.not_)
+    """Most training rows that are kept, drawn by a hash of their ids and the seed; 0 keeps all."""
     rows_per_group: int = Field(default=100, ge=1, le=100_000)
     """Rows in one Parquet row group."""
     rows_per_shard: int = Field(default=1000, ge=1, le=1_000_000)

@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from blip_core.errors import FoundryError
+from flows.cli.commands.ablate import ablate
 from flows.cli.commands.adapters import adapters
 from flows.cli.commands.cache import group as cache
 from flows.cli.commands.compare import compare
@@ -62,7 +63,7 @@ def program(
     """What stands before a command; the help of the program is the one that `app` was given."""
 
 
-for work in (run, dataset, finetune, compare, predict, merge, push, export):
+for work in (run, dataset, finetune, compare, ablate, predict, merge, push, export):
     app.command(rich_help_panel="Work")(work)
 app.add_typer(review, name="review", rich_help_panel="Work")
 app.add_typer(datasets, name="datasets", rich_help_panel="Look")

@@ -71,6 +71,8 @@ def check_grows(recipe: Recipe, target: Target) -> None:
         reason = f"source.kind is {recipe.source.kind}: pictures come from outside, and are there or are not"
     elif recipe.annotations:
         reason = "its annotation steps look at all rows at once, so that earlier rows would change"
+    elif recipe.dataset.train_rows:
+        reason = "dataset.train_rows draws among all rows, so that earlier ones would go"
     if reason:
         raise RecipeError(
             f"{recipe.name} cannot be extended: {reason}; leave out rows, more, balance, hours and requests, "

@@ -57,3 +57,19 @@ def test_too_many_wrong_answers_keep_a_dataset_from_being_written(tmp_path, answ
     with pytest.raises(DoubtfulDataset, match=rf"allows {bound:.1%}"):
         written(tmp_path / "x", rows(answer), *on)
     assert list((tmp_path / "x").iterdir()) == []
+
+
+@pytest.mark.parametrize(("most", "left"), [(5, 5), (1, 1), (1000, 35)])
+def test_a_cut_leaves_so_many_training_rows_and_lists_the_others(tmp_path, most, left):
+    whole = written(tmp_path / "whole", rows())["splits"]
+    told = written(tmp_path / "cut", rows(), f"dataset.train_rows={most}")
+    assert told["splits"] == {**whole, "train": left}
+    assert told["rejected"].get("surplus", 0) == whole["train"] - left
+    assert len(read_split(tmp_path / "cut", "train")) == left
+
+
+def test_a_cut_of_another_seed_leaves_other_rows(tmp_path):
+    for seed in (0, 1):
+        written(tmp_path / str(seed), rows(), "dataset.train_rows=10", f"seed={seed}")
+    first, second = (read_split(tmp_path / str(seed), "train") for seed in (0, 1))
+    assert [row.id for row in first] != [row.id for row in second]

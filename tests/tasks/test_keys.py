@@ -56,6 +56,8 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
         ("pictures.steps=7", {"pictures"}),
         ("labels.batch_size=3", {"labels"}),
         ("curation.letter_balance.max_share=0.5", {"dataset"}),
+        ("dataset.train_rows=5", {"dataset"}),
+        ("dataset.train_rows=0", set()),
         ("finetune.learning_rate=0.01", {"finetune"}),
         ("inference.batch_size=3", {"baseline", "finetuned"}),
         ("evaluation.limit=5", {"baseline", "finetuned"}),
@@ -66,6 +68,11 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
 )
 def test_a_field_changes_the_keys_of_its_own_stages(override, stages):
     assert changed(keys(), keys(override)) == stages
+
+
+def test_which_training_rows_are_left_is_drawn_by_the_seed():
+    cut = "dataset.train_rows=5"
+    assert "dataset" in changed(keys(cut), keys(cut, "seed=1"))
 
 
 @pytest.mark.parametrize("threads", [1, 3, 64])

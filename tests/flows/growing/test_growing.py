@@ -135,6 +135,13 @@ def test_what_cannot_grow_is_refused(home, name):
         grow(load_recipe(name), Target(rows=5), make)
 
 
+@pytest.mark.parametrize("most", [1, 40, 10_000])
+def test_rows_that_are_drawn_among_all_cannot_grow(home, most):
+    cut = load_recipe("gallery-vqa", "pocket", [f"dataset.train_rows={most}"])
+    with pytest.raises(RecipeError, match=r"cannot be extended: dataset\.train_rows"):
+        grow(cut, Target(rows=5), make)
+
+
 def test_a_store_forgets_no_version_whose_file_was_replaced_halfway(recipe):
     grown(recipe, rows=20)
     line = line_of(recipe)
