@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,13 @@ from tasks.curated import write_curated
 from tests.pocket_rows import pocket_row
 
 _PICTURES, _LABELS = "pictures.parquet", "labels.parquet"
-# Judges attributes and free answers, which grown four-option rows have not.
-_OF_OTHER_ROWS = ("attribute_coverage", "single_answers")
+# They judge attributes, free answers and a labeller's confidence, which these four-option rows have not.
+_OF_OTHER_ROWS = ("attribute_coverage", "single_answers", "confidence")
 _KIB = 1024
-_SHIFTS_PX = (0, 13, 26, 38, 51)
+_VIEWS = tuple(
+    product((0, 13, 26, 38, 51), range(4), (False, True))
+)  # shift in pixels, quarter turns, mirrored
+_FEWEST_PICTURES = 40  # of fewer, one answer would be right in most rows
 _SIGN_WORDS = 6
 
 
@@ -56,9 +60,11 @@ def write_rows_of(folder: Path, count: int) -> None:
 
 def _rows(count: int) -> Iterator[Example]:
     """Composed pictures, each turned, mirrored and shifted in many ways, under texts of their own."""
-    composed = (pocket_row(number) for number in range(count))
-    views = ((row, pixels) for row in composed for pixels in _views(row.image))
-    for number, (row, pixels) in zip(range(count), views, strict=False):
+    pictures = max(ceil(count / len(_VIEWS)), min(count, _FEWEST_PICTURES))
+    composed = [pocket_row(number) for number in range(pictures)]
+    for number in range(count):
+        row = composed[number % pictures]
+        pixels = _seen(row.image, *_VIEWS[number // pictures])
         drawn = np.random.default_rng(number).choice(OBJECT_NAMES, _SIGN_WORDS)
         sign = f"A sign says {' '.join(drawn)}."
         name = f"{row.category}-{number:06d}"
@@ -73,11 +79,10 @@ def _rows(count: int) -> Iterator[Example]:
         )
 
 
-def _views(image: bytes) -> Iterator[np.ndarray]:
+def _seen(image: bytes, shift_px: int, turns: int, is_mirrored: bool) -> np.ndarray:
     pixels = np.asarray(Image.open(io.BytesIO(image)))
-    for shift, turns, is_mirrored in product(_SHIFTS_PX, range(4), (False, True)):
-        turned = np.rot90(np.roll(pixels, shift, axis=1), turns)
-        yield np.fliplr(turned) if is_mirrored else turned
+    turned = np.rot90(np.roll(pixels, shift_px, axis=1), turns)
+    return np.fliplr(turned) if is_mirrored else turned
 
 
 def _picture(row: Example) -> Picture:
