@@ -187,18 +187,19 @@ def _quarantined(store: Store) -> list[Prunable]:
     ]
 
 
-def prune(store: Store, found: Iterable[Prunable]) -> int:
-    """Remove what `prunable` gave; gives the bytes that are free again.
+def prune(store: Store, wanted: Wanted, now: datetime) -> list[Prunable]:
+    """Remove what `prunable` gives, and give what is gone.
+
+    It is looked for while no run can begin: what one has come to refer to meanwhile stays.
 
     Raises:
         StoreError: A run is under way.
     """
-    freed = 0
     with store.unused():
+        found = prunable(store, wanted, now)
         for one in found:
             if one.kind == "quarantine":
                 store.forget_damaged(one.path)
             else:
                 store.remove(one.key)
-            freed += one.bytes
-    return freed
+    return found

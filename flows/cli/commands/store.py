@@ -86,9 +86,7 @@ def prune(
     if keep < 1 or older_than < 0:
         raise RecipeError("--keep takes a number from 1, and --older-than one from 0")
     wanted = pruning.Wanted(chosen, timedelta(days=older_than), keep, size_of(down_to) if down_to else None)
-    found = pruning.prunable(store, wanted, now())
-    if apply:
-        pruning.prune(store, found)
+    found = (pruning.prune if apply else pruning.prunable)(store, wanted, now())
     if as_json:
         told = [prunable_entry(one) for one in found]
         print_json({"store": str(store.root), "removed": apply, "artifacts": told})

@@ -95,8 +95,7 @@ def test_looking_changes_nothing_and_removing_leaves_the_rest_whole(store):
     before = store.artifacts()
     found = prunable(store, ALL, NOW)
     assert store.artifacts() == before
-    freed = prune(store, found)
-    assert freed == sum(one.bytes for one in found)
+    assert prune(store, ALL, NOW) == found
     gone = {one.key for one in found}
     assert store.artifacts() == [one for one in before if one.key not in gone]
     assert all(store.find(one.key) for one in store.artifacts())
@@ -108,9 +107,16 @@ def test_while_something_is_under_way_nothing_is_removed(store, using):
     held = store.claimed("one-line", "taken") if using == "claimed" else getattr(store, using)("one")
     found = prunable(store, ALL, NOW)
     with held, pytest.raises(StoreError, match="a run is under way"):
-        prune(store, found)
+        prune(store, ALL, NOW)
     assert keys(store) == [one.key for one in found]
-    assert prune(store, found) > 0
+    assert prune(store, ALL, NOW) == found
+
+
+def test_what_is_referred_to_since_it_was_looked_at_stays(store):
+    looked_at = keys(store)
+    make(store, "new-adapter", age_days=0, lost="features-lost")
+    assert "features-lost" in looked_at
+    assert "features-lost" not in [one.key for one in prune(store, ALL, NOW)]
 
 
 def test_damaged_work_goes_and_is_counted(store):
@@ -118,6 +124,5 @@ def test_damaged_work_goes_and_is_counted(store):
     (found.path / "rows").write_bytes(b"," * 1000)
     assert store.find("features-lost") is None
     assert {one.kind for one in usage(store)} >= {"quarantine", "dataset", "adapter"}
-    (one,) = prunable(store, Wanted(("quarantine",), timedelta(days=-9999)), NOW)
-    prune(store, [one])
+    (one,) = prune(store, Wanted(("quarantine",), timedelta(days=-9999)), NOW)
     assert not one.path.exists()
