@@ -16,6 +16,8 @@ from tests.faults.conftest import Undisturbed
 from tests.faults.forge import Forge
 from tests.faults.stages import DIGESTS, WORK
 
+pytestmark = pytest.mark.slow
+
 SMALL = "256k"
 LARGE = "64m"
 
@@ -81,8 +83,6 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from blip_core.store import Store
-
-pytestmark = pytest.mark.slow
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 write = lambda folder: (folder / "rows").write_bytes(bytes(2000)) and {}
 Store(Path(sys.argv[1])).publish("large", "rows", write)

@@ -27,6 +27,8 @@ from blip_core.tracking import (
 )
 from blip_core.tracking.registry import folder_digest
 
+pytestmark = pytest.mark.slow
+
 START_SECONDS = 120
 
 
@@ -69,8 +71,6 @@ DYING = """
 import os, signal, sys
 from pathlib import Path
 from blip_core.tracking import MlflowTracker
-
-pytestmark = pytest.mark.slow
 run = MlflowTracker(sys.argv[1], Path(sys.argv[2])).start("killed", "killed", {})
 child = run.child("finetune")
 for step in range(8):

@@ -12,13 +12,13 @@ import pytest
 from blip_core.errors import FoundryError, StageFailure, TrainingFailure
 from blip_core.launching import run_together
 
+pytestmark = pytest.mark.slow
+
 DOINGS = "tests.unit.launching.doings"
 SECONDS_TO_GO = 60.0
 ASKER = f"""
 import os
 from blip_core.launching import run_together
-
-pytestmark = pytest.mark.slow
 
 def tell(said):
     print(*said["others"], said["launcher"], flush=True)
