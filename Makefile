@@ -8,7 +8,7 @@ RECIPE ?= gallery-vqa
 PROFILE ?= pocket
 ARGS ?=
 TESTS ?= tests
-WORKERS ?= $(if $(filter tests,$(TESTS)),2,0)
+WORKERS ?= $(if $(filter tests,$(TESTS)),3,0)
 # `make test` leaves the whole runs to `make test-runs`, but works every test of a path that is named.
 SPARED := $(if $(filter tests,$(TESTS)),-m "not slow and not browser and not smollm")
 # Tests start many processes: each would compile the house anew where the environment forbids to keep what it compiled.
@@ -67,6 +67,7 @@ test: $(READY) ## the tests, but for whole runs (TESTS=path, WORKERS=, ARGS=)
 	@$(KEEP_BYTECODE) $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(SPARED) $(TESTS) $(ARGS)
 
 .PHONY: test-runs
+test-runs: WORKERS := 2
 test-runs: $(READY) ## the tests that work whole runs, on servers, killed or in processes of their own (WORKERS=, ARGS=)
 	@$(KEEP_BYTECODE) $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m slow $(TESTS) $(ARGS)
 

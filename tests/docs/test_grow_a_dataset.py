@@ -15,6 +15,8 @@ from flows.growing.growing import grow, line_of
 from tests.docs.documents import ROOT, commands
 from tests.flows.growing.small import DOUBLED, doubled, make, small
 
+pytestmark = pytest.mark.slow
+
 PAGE = ROOT / "docs/how-to/grow-a-dataset.md"
 WORDS = list(dict.fromkeys(one.words for one in commands(PAGE) if "--json" not in one.words))
 SMALLER = 100

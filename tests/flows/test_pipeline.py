@@ -11,6 +11,7 @@ from tests.flows.conftest import stand_in_doubles
 from tests.flows.pages import artifacts_of, log_of, mlflow_run, newest_run, sending_logs
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.usefixtures("prefect_server", "use_doubles"),
     pytest.mark.filterwarnings("default"),  # Prefect's and MLflow's own servers warn
 ]

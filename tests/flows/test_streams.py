@@ -10,6 +10,8 @@ import pytest
 from flows.cli import streams
 from tests.unit.examples import png, world_pixels
 
+pytestmark = pytest.mark.slow
+
 FOUNDRY = [sys.executable, "-m", "flows.cli.app"]
 ASCII_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
