@@ -30,7 +30,7 @@ class Rescorer:
         tokenizer = self._processor.tokenizer
         self._prompt = prompt
         # A text would be cut into other tokens than those that were drawn: each is found by what it reads.
-        self._token = {tokenizer.decode([index]): index for index in range(len(tokenizer))}
+        self._token = {tokenizer.decode([number]): number for number in range(len(tokenizer))}
 
     @torch.inference_mode()
     def scored(self, pictures: Sequence[Image.Image], texts: Sequence[Written]) -> list[Written]:

@@ -74,8 +74,8 @@ def chances_by_place(
         the tokens cannot be placed.
     """
     return {
-        place: _from(tokens[index], offset)
-        for place, index, offset in _placed(tokens, thought, content, start, end)
+        place: _from(tokens[number], offset)
+        for place, number, offset in _placed(tokens, thought, content, start, end)
     }
 
 
@@ -87,14 +87,14 @@ def written(tokens: Sequence[Token], thought: str, content: str, start: int, end
     """
     answer = content[start:end]
     starts: dict[int, int] = {}
-    for place, index, offset in _placed(tokens, thought, content, start, end):
-        starts.setdefault(index, max(place - offset, 0))
+    for place, number, offset in _placed(tokens, thought, content, start, end):
+        starts.setdefault(number, max(place - offset, 0))
     if not starts:
         return Written(answer)
-    for index in range(min(starts), len(tokens)):
-        if index not in starts:
-            starts[index] = starts[index - 1] + len(tokens[index - 1].text)
-    told = [(at, tokens[index].log_probability) for index, at in sorted(starts.items()) if at < len(answer)]
+    for number in range(min(starts), len(tokens)):
+        if number not in starts:
+            starts[number] = starts[number - 1] + len(tokens[number - 1].text)
+    told = [(at, tokens[number].log_probability) for number, at in sorted(starts.items()) if at < len(answer)]
     chances = [chance for _, chance in told if chance is not None]
     if len(chances) < len(told):
         return Written(answer)
@@ -104,7 +104,7 @@ def written(tokens: Sequence[Token], thought: str, content: str, start: int, end
 def _placed(
     tokens: Sequence[Token], thought: str, content: str, start: int, end: int
 ) -> list[tuple[int, int, int]]:
-    """Place in the answer, index of the token and offset in it of each character that can be compared."""
+    """Place in the answer, number of the token and offset in it of each character that can be compared."""
     said, places = _comparable([content[start:end]])
     written, origins = _comparable([token.text for token in tokens])
     if not said or not written.endswith(said):
@@ -120,9 +120,9 @@ def _may_precede(before: str, known: str) -> bool:
     return not before or (bool(known) and before.endswith(known))
 
 
-def _ends_thinking(tokens: Sequence[Token], index: int, offset: int) -> bool:
+def _ends_thinking(tokens: Sequence[Token], number: int, offset: int) -> bool:
     """Whether a mark that ends thinking stands directly before a character of a token."""
-    before = "".join(token.text for token in tokens[:index]) + tokens[index].text[:offset]
+    before = "".join(token.text for token in tokens[:number]) + tokens[number].text[:offset]
     return (
         CLOSING.search("".join(char for char in before if _is_plain(char) or char in _TRIANGLES)) is not None
     )
@@ -137,11 +137,11 @@ def _comparable(pieces: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
     chars: list[str] = []
     origins: list[tuple[int, int]] = []
     at = 0
-    for index, piece in enumerate(pieces):
+    for number, piece in enumerate(pieces):
         for place, char in enumerate(piece):
             if kept[at + place] and _is_plain(char):
                 chars.append(char)
-                origins.append((index, place))
+                origins.append((number, place))
         at += len(piece)
     return "".join(chars), origins
 
