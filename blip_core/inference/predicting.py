@@ -1,10 +1,7 @@
 """Two stages over many rows: describe the picture, then choose a letter or write."""
 
-import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -13,7 +10,6 @@ from blip_core.inference.answers import NO_CHANCES, Answers, gather_answers
 from blip_core.inference.batching import (
     Counter,
     Progress,
-    length_batches,
     no_progress,
     windows,
     work_in_batches,
@@ -30,19 +26,18 @@ from blip_core.inference.prompting import (
     ways_of_asking,
 )
 from blip_core.inference.ranking import letter_scores, text_scores
-from blip_core.inference.reading import Reader, min_length_share, read_prompts
+from blip_core.inference.reading import Reader
+from blip_core.inference.work import Work
 from blip_core.kinds import kind_of
-from blip_core.modeling.features import VisionStates, picture_key, prompt_embeddings, question_part
+from blip_core.modeling.features import VisionStates, picture_key
 from blip_core.modeling.finite import finite_rows, refuse_rows
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.multiplying import quick_linears
-from blip_core.modeling.text import Prompt, pad_instructions, pad_prompts, target_ids, tokenise_prompts
-from blip_core.ports import Weight
+from blip_core.modeling.text import Prompt, tokenise_prompts
 from blip_core.recipes.inference import Inference
-from blip_core.records import LETTERS, OPTION_LETTERS, Example, Mode, Prediction, most_offered
+from blip_core.records import LETTERS, Example, Prediction, most_offered
 
 ANSWER_TOKENS = 8  # enough for "B) the Eiffel Tower" to show its letter, or the lack of one
-SMALLEST_CHANCE = 1e-12  # of a letter whose logarithm is told: float32 rounds less to 0
 WINDOW_ROWS = 512  # rows whose pictures and prompts are in memory together: the more, the fewer pads
 
 
@@ -119,7 +114,7 @@ def answer_windows(
     counter = counter or Counter(0, no_progress)
     for rows in windows(examples, WINDOW_ROWS):
         started = time.perf_counter()
-        work = _Work(bundle, settings, counts, counter, encoder.features_of(rows))
+        work = Work(bundle, settings, counts, counter, encoder.features_of(rows))
         answers = _answer_rows(work, rows, variant)
         counts.rows, counts.seconds = len(rows), time.perf_counter() - started
         answers.counts.include(counts)
@@ -148,119 +143,10 @@ def describe(
 ) -> list[str]:
     """Stage one: descriptions, one an example; empty where the settings have no prompt for them."""
     counter = counter or Counter(len(examples), no_progress)
-    return _describe(_Work(bundle, settings, InferenceCounts(), counter, features), examples)[0]
+    return _describe(Work(bundle, settings, InferenceCounts(), counter, features), examples)[0]
 
 
-def weigh_labels(
-    bundle: Blip2Bundle,
-    examples: Sequence[Example],
-    settings: Inference,
-    mode: Mode = "both",
-    *,
-    states: VisionStates | None = None,
-) -> list[Weight]:
-    """How likely a model finds what labels say: their right answers, and their descriptions.
-
-    Stage two reads the label's own description, not the model's, in one way of asking. The description is
-    weighed as an answer to stage one, see `text_scores`, where the mode is `both` and there is a prompt of
-    stage one.
-
-    Args:
-        bundle: the model.
-        examples: rows of any kind.
-        settings: prompts and batch size.
-        mode: what stage two sees.
-        states: where outputs of the vision tower are kept, if anywhere.
-
-    Raises:
-        NotANumber: A likelihood is none; the message names its row.
-    """
-    bundle.model.eval()
-    counts = InferenceCounts()
-    encoder = PictureEncoder(bundle, settings.batch_size, counts, states)
-    weights: list[Weight] = []
-    for rows in windows(examples, WINDOW_ROWS):
-        work = _Work(bundle, settings, counts, Counter(0, no_progress), encoder.features_of(rows))
-        weights += _weigh(work, rows, mode)
-    return weights
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What all passes over some rows share.
-
-    Attributes:
-        bundle: the model.
-        settings: how it answers.
-        counts: what was done.
-        counter: told of every pass over a row.
-        features: what all questions about the rows' pictures share, see `picture_part`.
-    """
-
-    bundle: Blip2Bundle
-    settings: Inference
-    counts: InferenceCounts
-    counter: Counter
-    features: Features
-    _candidates: dict[str, list[int]] = field(default_factory=dict)
-
-    @cached_property
-    def ranks_texts(self) -> bool:
-        return self.settings.ranking == "texts"
-
-    def features_of(self, example: Example) -> Tensor:
-        return self.features[picture_key(example.image)]
-
-    def candidate(self, text: str) -> list[int]:
-        """Token ids of an option's text, with the end token."""
-        if text not in self._candidates:
-            self._candidates[text] = target_ids(self.bundle, text)
-        return self._candidates[text]
-
-    def batches(self, prompts: Sequence[Prompt], at_once: int | None = None) -> list[list[int]]:
-        """Indices of prompts that are worked on together; so many at once, or as the settings say."""
-        lengths = [len(prompt.ids) for prompt in prompts]
-        return length_batches(lengths, at_once or self.settings.batch_size, min_length_share(self.bundle))
-
-    def read(self, prompts: Sequence[Prompt], pictures: Sequence[Tensor], room: int) -> Reader:
-        """Read prompts, those with image tokens about the pictures in their order."""
-        padded = pad_prompts(self.bundle, [prompt.ids for prompt in prompts])
-        tokens = int(padded.attention_mask.sum())
-        rows = padded.to(self.bundle.device)
-        if pictures:
-            asked = pad_instructions(self.bundle, [prompt.instruction for prompt in prompts])
-            seen = question_part(self.bundle, torch.stack(list(pictures)), asked)
-            embeddings = prompt_embeddings(self.bundle, rows, seen)
-        else:
-            embeddings = self.bundle.blip2.get_input_embeddings()(rows.input_ids)
-        reader = read_prompts(self.bundle, embeddings, rows.attention_mask, room)
-        self.counts.include(
-            InferenceCounts(
-                prompts=len(prompts),
-                tokens=tokens,
-                padded_tokens=reader.places - tokens,
-                prefills=1,
-            )
-        )
-        return reader
-
-    def write(self, prompts: Sequence[Prompt], pictures: Sequence[Tensor], names: Sequence[str]) -> list[str]:
-        """Read prompts about pictures and write a text after each, as long as the settings allow."""
-        settings = self.settings
-        reader = self.read(prompts, pictures, settings.max_new_tokens)
-        return write_texts(
-            self.bundle,
-            reader,
-            settings.max_new_tokens,
-            settings.beams,
-            self.counts,
-            names,
-            settings.min_new_tokens,
-            settings.length_penalty,
-        )
-
-
-def _answer_rows(work: _Work, rows: Sequence[Example], variant: str) -> Answers:
+def _answer_rows(work: Work, rows: Sequence[Example], variant: str) -> Answers:
     settings = work.settings
     descriptions, cut = _describe(work, rows)
     questions = [
@@ -269,7 +155,7 @@ def _answer_rows(work: _Work, rows: Sequence[Example], variant: str) -> Answers:
         for question in stage_two(work.bundle, rows, descriptions, settings, mode, rotation)
     ]
     lettered = [place for place, question in enumerate(questions) if options_of(question.asked)]
-    ranked, written = _answer_questions(work, [questions[place] for place in lettered])
+    ranked, written = answer_questions(work, [questions[place] for place in lettered])
     chances: list[Sequence[float]] = [NO_CHANCES] * len(questions)
     for place, row in zip(lettered, ranked, strict=True):
         chances[place] = row
@@ -281,7 +167,7 @@ def _answer_rows(work: _Work, rows: Sequence[Example], variant: str) -> Answers:
 
 
 @torch.inference_mode()
-def _describe(work: _Work, rows: Sequence[Example]) -> tuple[list[str], list[bool]]:
+def _describe(work: Work, rows: Sequence[Example]) -> tuple[list[str], list[bool]]:
     """Descriptions, and whether the prompt of each was cut."""
     settings = work.settings
     if not settings.describe_prompt:
@@ -316,7 +202,7 @@ def _alike(rows: Sequence[Example], prompts: Sequence[Prompt]) -> list[list[int]
 
 
 @torch.inference_mode()
-def _answer_questions(work: _Work, questions: Sequence[Question]) -> tuple[list[list[float]], dict[int, str]]:
+def answer_questions(work: Work, questions: Sequence[Question]) -> tuple[list[list[float]], dict[int, str]]:
     """Probabilities for every question as it is asked, and free answers by row."""
     chances: list[list[float]] = [[] for _ in questions]
     written: dict[int, str] = {}
@@ -342,7 +228,7 @@ def _answer_questions(work: _Work, questions: Sequence[Question]) -> tuple[list[
 
 
 @torch.inference_mode()
-def _write_freely(work: _Work, questions: Sequence[Question]) -> dict[int, str]:
+def _write_freely(work: Work, questions: Sequence[Question]) -> dict[int, str]:
     """Texts that answer rows without options, by row."""
     texts: dict[int, str] = {}
 
@@ -360,7 +246,7 @@ def _write_freely(work: _Work, questions: Sequence[Question]) -> dict[int, str]:
 
 
 @torch.inference_mode()
-def _choose(work: _Work, questions: Sequence[Question]) -> dict[int, str]:
+def _choose(work: Work, questions: Sequence[Question]) -> dict[int, str]:
     """The likeliest of the closed answers to rows without options, by row; see `text_scores`."""
     texts: dict[int, str] = {}
     answers = work.settings.closed_answers
@@ -385,67 +271,7 @@ def _choose(work: _Work, questions: Sequence[Question]) -> dict[int, str]:
     return texts
 
 
-def _weigh(work: _Work, rows: Sequence[Example], mode: Mode) -> list[Weight]:
-    answers = _weigh_answers(work, rows, mode)
-    described = _weigh_descriptions(work, rows) if mode == "both" else {}
-    return [Weight(*answers[place], described.get(place)) for place in range(len(rows))]
-
-
-def _weigh_descriptions(work: _Work, rows: Sequence[Example]) -> dict[int, float]:
-    """By row, where there is a prompt of stage one and the row has a description."""
-    if not work.settings.describe_prompt:
-        return {}
-    places = [place for place, row in enumerate(rows) if row.description.strip()]
-    told = [rows[place] for place in places]
-    prompts = tokenise_prompts(work.bundle, [describe_prompt(work.settings, row) for row in told])
-    found = _likelihoods(work, told, prompts, [row.description for row in told])
-    return dict(zip(places, found, strict=True))
-
-
-def _weigh_answers(work: _Work, rows: Sequence[Example], mode: Mode) -> dict[int, tuple[float, bool | None]]:
-    """By row, and whether no other option is likelier."""
-    asked = stage_two(work.bundle, rows, [row.description for row in rows], work.settings, mode, 0)
-    lettered = [question for question in asked if options_of(question.asked)]
-    chances, _ = _answer_questions(work, lettered)
-    weights: dict[int, tuple[float, bool | None]] = {}
-    for question, row in zip(lettered, chances, strict=True):
-        letters = OPTION_LETTERS[: question.asked.offered]
-        own = row[letters.index(question.asked.answer)] if question.asked.answer in letters else 0.0
-        is_right = own > 0.0 and own == max(row) and row.count(own) == 1
-        weights[question.row] = math.log(max(own, SMALLEST_CHANCE)), is_right
-    free = [question for question in asked if not options_of(question.asked)]
-    found = _likelihoods(
-        work,
-        [question.asked for question in free],
-        [question.prompt for question in free],
-        [question.asked.target for question in free],
-    )
-    return weights | {question.row: (chance, None) for question, chance in zip(free, found, strict=True)}
-
-
-@torch.inference_mode()
-def _likelihoods(
-    work: _Work, rows: Sequence[Example], prompts: Sequence[Prompt], texts: Sequence[str]
-) -> list[float]:
-    """Mean log-probability of a text's tokens after each prompt about its picture; see `text_scores`."""
-    scores = [0.0] * len(rows)
-
-    def score(batch: Sequence[int]) -> None:
-        candidates = [[work.candidate(texts[place])] for place in batch]
-        room = max(len(own) for (own,) in candidates)
-        pictures = [work.features_of(rows[place]) for place in batch]
-        reader = work.read([prompts[place] for place in batch], pictures, room)
-        found = text_scores(work.bundle, reader, candidates, work.counts)
-        refuse_rows(finite_rows(found), [rows[place].id for place in batch], LANGUAGE_MODEL)
-        for place, (value,) in zip(batch, found.tolist(), strict=True):
-            scores[place] = value
-
-    with quick_linears(work.bundle.model):
-        work_in_batches(work.batches(prompts), score, work.counts)
-    return scores
-
-
-def _candidates(work: _Work, asked: Sequence[Question]) -> list[list[list[int]]]:
+def _candidates(work: Work, asked: Sequence[Question]) -> list[list[list[int]]]:
     if not work.ranks_texts:
         return []
     offered = [question.asked.options[: question.asked.offered] for question in asked]
@@ -453,14 +279,14 @@ def _candidates(work: _Work, asked: Sequence[Question]) -> list[list[list[int]]]
 
 
 def _scores(
-    work: _Work, reader: Reader, candidates: Sequence[Sequence[Sequence[int]]], most_offered: int
+    work: Work, reader: Reader, candidates: Sequence[Sequence[Sequence[int]]], most_offered: int
 ) -> Tensor:
     if candidates:
         return text_scores(work.bundle, reader, candidates, work.counts)
     return letter_scores(work.bundle, reader, max(most_offered, len(LETTERS)))
 
 
-def _write_answers(work: _Work, reader: Reader, asked: Sequence[Question]) -> dict[int, str]:
+def _write_answers(work: Work, reader: Reader, asked: Sequence[Question]) -> dict[int, str]:
     """Free answers to the rows as they stand, by row; what was read for ranking is not read again."""
     main = [place for place, question in enumerate(asked) if question.is_main]
     if not work.settings.free_generation or not main:

@@ -73,7 +73,7 @@ class _VariantJudge:
 
     def weigh(self, rows: Sequence[Example], mode: Mode = "both") -> list[Weight]:
         """Tell how likely it finds what labels say; see `Weighing`."""
-        from blip_core.inference.predicting import weigh_labels
+        from blip_core.inference.weighing import weigh_labels
 
         model = self._open()
         return weigh_labels(model.bundle, rows, self._settings, mode, states=model.states)

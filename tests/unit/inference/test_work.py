@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from blip_core.inference import answer, generating, predict_row_by_row, predicting
+from blip_core.inference import answer, generating, predict_row_by_row, predicting, work
 from blip_core.inference.batching import MIN_LENGTH_SHARE
 from blip_core.modeling import load_blip2
 from blip_core.modeling.features import VisionCache
@@ -170,14 +170,14 @@ def test_where_memory_holds_two_rows_the_answers_are_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     expected = answer(bundle, make_examples(ROWS), inference_settings, "x")
-    read_prompts = predicting.read_prompts
+    read_prompts = work.read_prompts
 
     def read_two(bundle: Blip2Bundle, embeddings: torch.Tensor, *rest: Any) -> Any:
         if len(embeddings) > 2:
             raise torch.OutOfMemoryError("there is none left")
         return read_prompts(bundle, embeddings, *rest)
 
-    monkeypatch.setattr(predicting, "read_prompts", read_two)
+    monkeypatch.setattr(work, "read_prompts", read_two)
     told: list[tuple[int, int]] = []
     answers = answer(
         bundle, make_examples(ROWS), inference_settings, "x", lambda done, total: told.append((done, total))
