@@ -14,7 +14,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]
     OfflineModeIsEnabled,
 )
 
-from blip_core.errors import CheckpointError, HubAway, UserMistake
+from blip_core.errors import HubAway, UserMistake
 
 Kind = Literal["model", "dataset"]
 
@@ -93,4 +93,4 @@ def _explained(endpoint: str, repository: str) -> Iterator[None]:
     except (HTTPError, OSError) as error:
         raise HubAway(f"{endpoint} does not answer ({error or type(error).__name__})") from error
     except ValueError as error:
-        raise CheckpointError(f"{endpoint} does not take the card: {error}") from error
+        raise UserMistake(f"{endpoint} does not take the card: {error}") from error

@@ -104,7 +104,7 @@ def in_own_shards(
 
 
 def digest_of_rows(rows: Iterable[Row]) -> str:
-    """Digest of what rows say: sha256 of their canonical JSON, in hex; bytes are told by their digest."""
+    """Digest of what rows say: sha256 of their JSON, in hex; pictures tell their bytes by `sha256`."""
     said = [
         {name: value for name, value in row.to_row().items() if not isinstance(value, bytes)} for row in rows
     ]

@@ -17,7 +17,8 @@ def in_words(
         measured: by gate and figure, see `Curated.measured`.
         wrong: estimated share of wrong answers by source, see `estimate_wrong`.
     """
-    lines = [(f"wrong answers, estimated by {source}", _percent(share)) for source, share in wrong.items()]
+    maybe = "labels that may be wrong, estimated by"
+    lines = [(f"{maybe} {source}", _percent(share)) for source, share in wrong.items()]
     for gate, figures in measured.items():
         for name, value in figures.items():
             if name.startswith(BOUND) or name.endswith((_LOW, _HIGH)):

@@ -9,6 +9,7 @@ from blip_core.curation import GateCount
 from blip_core.dataset.card_sections import balance_section, checkpoints_section, gates_section
 from blip_core.dataset.markdown import markdown_table
 from blip_core.dataset.origin import UsedCheckpoint
+from blip_core.dataset.reading import DATA
 from blip_core.kinds import kind_of
 from blip_core.recipes import Recipe
 from blip_core.records import Example, Rejection, Split
@@ -65,19 +66,22 @@ def _licence(recipe: Recipe) -> str:
 
 
 def _front_matter(recipe: Recipe, rows: Mapping[Split, int]) -> str:
-    """YAML; texts are quoted as JSON, which YAML reads.
-
-    Empty splits are not named: `datasets` fails to load a split without rows, and all others with it.
-    """
-    files = "".join(
-        f"  - split: {split}\n    path: data/{split}-*.parquet\n" for split, count in rows.items() if count
-    )
+    """YAML; texts are quoted as JSON, which YAML reads."""
+    files = "".join(f"  - split: {one['split']}\n    path: {one['path']}\n" for one in data_files(rows))
     size = size_category(sum(rows.values()))
     return (
         f"---\npretty_name: {strict_json.dumps(recipe.title)}\nlicense: other\n"
         f"task_categories:\n- {kind_of(recipe.task).hub_category}\nsize_categories:\n- {size}\n"
         f"{_tags(recipe)}configs:\n- config_name: default\n  data_files:\n{files}---\n"
     )
+
+
+def data_files(rows: Mapping[Split, int]) -> list[dict[str, str]]:
+    """Where the hub's libraries find each split.
+
+    Empty ones are not named: `datasets` fails to load a split without rows, and all others with it.
+    """
+    return [{"split": split, "path": f"{DATA}/{split}-*.parquet"} for split, count in rows.items() if count]
 
 
 def size_category(rows: int) -> str:

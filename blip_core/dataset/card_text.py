@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from blip_core.dataset.card import CARD, size_category
-from blip_core.dataset.reading import DATA
+from blip_core.dataset.card import CARD, data_files, size_category
 from blip_core.errors import UserMistake
 from blip_core.records import Split
 
@@ -32,12 +31,9 @@ class CardText:
 
     def counted(self, splits: Mapping[Split, int]) -> Self:
         """The card with the front matter of a dataset of that many rows; a split without any is not named."""
-        files = [
-            {"split": split, "path": f"{DATA}/{split}-*.parquet"} for split, count in splits.items() if count
-        ]
         told = {
             "size_categories": [size_category(sum(splits.values()))],
-            "configs": [{"config_name": "default", "data_files": files}],
+            "configs": [{"config_name": "default", "data_files": data_files(splits)}],
         }
         return replace(self, front={**self.front, **told})
 

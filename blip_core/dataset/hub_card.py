@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from blip_core import strict_json
-from blip_core.dataset.card import size_category
+from blip_core.dataset.card import data_files, size_category
 from blip_core.dataset.card_sections import balance_section, checkpoints_section
 from blip_core.dataset.card_text import CardText, read_card
 from blip_core.dataset.finding import iter_texts
@@ -144,8 +144,7 @@ def _front_matter(front: Mapping[str, Any], folder: Path, sizes: Mapping[Split, 
     data = DatasetCardData(**{name: value for name, value in front.items() if name not in _DECLARED})
     data["size_categories"] = [size_category(sum(named.values()))]
     DatasetInfosDict({"default": info}).to_dataset_card_data(data)
-    places = [{"split": split, "path": f"{DATA}/{split}-*.parquet"} for split in named]
-    MetadataConfigs({"default": {"data_files": places}}).to_dataset_card_data(data)
+    MetadataConfigs({"default": {"data_files": data_files(named)}}).to_dataset_card_data(data)
     return str(data.to_yaml())
 
 
@@ -177,7 +176,7 @@ def _checkpoints(origin: Origin) -> str:
     if not origin.checkpoints:
         return "None is recorded: rows and pictures came from outside, or the store that made them is gone.\n"
     told = checkpoints_section(origin.checkpoints)
-    return f"{told}\nLicences are those of the model cards; read the ones that bind you.\n"
+    return f"{told}\nLicences are told as blip-foundry knows them; those of the model cards bind you.\n"
 
 
 def _settings(origin: Origin) -> str:

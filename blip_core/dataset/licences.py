@@ -1,4 +1,4 @@
-"""Licences of the checkpoints that shipped profiles name, as their model cards stated them in 2025."""
+"""Licences of the checkpoints that shipped profiles name, as they are known here; no card was looked up."""
 
 from collections.abc import Mapping
 

@@ -7,6 +7,7 @@ from blip_core.kinds import kind_of
 from blip_core.records import WITH_OPTIONS
 
 _SHOWN_REASONS = 3
+_SURPLUS = "surplus"  # beyond what was asked for: nothing is wrong with it
 
 Told = Mapping[str, Any]
 
@@ -134,7 +135,7 @@ def _compare(told: Told) -> str:
 def _refused(told: Told) -> str:
     refused = told.get("refused", 0)
     if isinstance(refused, Mapping):
-        reasons = reasons_words(refused)
+        reasons = reasons_words({reason: count for reason, count in refused.items() if reason != _SURPLUS})
         return f"; refused {reasons}" if reasons else ""
     return f"; {refused:,} refused" if refused else ""
 

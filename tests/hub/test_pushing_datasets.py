@@ -14,7 +14,7 @@ from blip_core.dataset import write_dataset
 from blip_core.dataset.hub_card import check_card, hub_card
 from blip_core.dataset.origin import Origin, UsedCheckpoint, without_machine
 from blip_core.dataset.pushing import plan_upload, viewer_fault
-from blip_core.errors import CheckpointError, EmptyDataset, UserMistake
+from blip_core.errors import EmptyDataset, UserMistake
 from blip_core.recipes import load_recipe
 from blip_core.uploading import push
 from tests.commands import foundry
@@ -140,7 +140,7 @@ def test_a_card_that_the_hub_refuses_is_told_with_its_reason(stand_in, tmp_path)
     folder = dataset(tmp_path / "set")
     stand_in.refuses_card = '"license" must be one of the list'
     upload = plan_upload(folder, hub_card(folder, ORIGIN), tmp_path / "scratch", NAME, is_private=False)
-    with pytest.raises(CheckpointError, match=r"(?s)does not take the card: .*must be one of the list"):
+    with pytest.raises(UserMistake, match=r"(?s)does not take the card: .*must be one of the list"):
         push(upload, stand_in.url)
     assert stand_in.sent[NAME] == {}
 

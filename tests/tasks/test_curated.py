@@ -34,7 +34,7 @@ def test_a_dataset_tells_what_was_measured_and_how_many_answers_are_likely_wrong
         0.905, abs=1e-3
     )
     card = (tmp_path / "x" / "README.md").read_text()
-    assert "| wrong answers, estimated by confidence | 18.1 % |" in card
+    assert "| labels that may be wrong, estimated by confidence | 18.1 % |" in card
     assert "| blind accuracy (blind) | 30.0 %, 95 % in \\[25.0 %, 36.0 %\\] |" in card
     assert "| probability of a token of right answers (labeller) | 90.5 % |" in card
     assert "bound of" not in card

@@ -6,27 +6,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from blip_core.recipes import DEFAULT_PROFILE, load_recipe
+from blip_core.recipes import DEFAULT_PROFILE
 from blip_core.recipes.ablation import ablate as ablated
 from blip_core.recipes.ablation import gate_section
-from flows.cli.commands.options import AsJson, Overrides, ProfileName, RecipeName
-from flows.cli.commands.run import MOST_SEEDS
+from flows.cli.commands.options import AsJson, Overrides, ProfileName, RecipeName, Seeds, load_seeds
 
 _SEEDS = 3
 
 GateName = Annotated[
     str,
     typer.Option("--gate", metavar="NAME", help="The gate, by the name of its section below `curation`."),
-]
-Seeds = Annotated[
-    int,
-    typer.Option(
-        "--seeds",
-        metavar="N",
-        min=1,
-        max=MOST_SEEDS,
-        help="How many seeds are run: the recipe's own and those after it.",
-    ),
 ]
 Against = Annotated[
     Literal["equal", "all"],
@@ -56,12 +45,9 @@ def ablate(
     from blip_core.curation import check_judges
 
     section = gate_section(gate)
-    changed = overrides or []
-    first = load_recipe(recipe, profile, changed)
-    check_judges(section, first.task)
-    ablated(first, section)
-    plans = [first]
-    plans += [load_recipe(recipe, profile, [*changed, f"seed={first.seed + i}"]) for i in range(1, seeds)]
+    plans = load_seeds(recipe, profile, overrides or [], seeds)
+    check_judges(section, plans[0].task)
+    ablated(plans[0], section)
     from flows.cli.ablating import Ablation
     from flows.cli.seeded import run_seeds
 

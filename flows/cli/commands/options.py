@@ -2,13 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Annotated, TextIO
 
 import typer
 
-from blip_core.recipes import Recipe, field_names, profile_names, recipe_names
+from blip_core.recipes import Recipe, field_names, load_recipe, profile_names, recipe_names
 
 
 def complete_recipe(incomplete: str) -> list[str]:
@@ -66,6 +66,18 @@ AdapterDigest = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, without doing it.")]
+MOST_SEEDS = 100
+
+Seeds = Annotated[
+    int,
+    typer.Option(
+        "--seeds",
+        metavar="N",
+        min=1,
+        max=MOST_SEEDS,
+        help="Run N seeds, the recipe's own and those after it, and pool their findings.",
+    ),
+]
 
 
 @contextmanager
@@ -81,3 +93,10 @@ def only_json() -> Iterator[TextIO]:
         sys.stdout.flush()
         os.dup2(kept, 1)
         os.close(kept)
+
+
+def load_seeds(recipe: str, profile: str, overrides: Sequence[str], seeds: int) -> list[Recipe]:
+    """The recipe as each seed has it: its own and those after it."""
+    first = load_recipe(recipe, profile, overrides)
+    others = (f"seed={first.seed + further}" for further in range(1, seeds))
+    return [first, *(load_recipe(recipe, profile, [*overrides, seed]) for seed in others)]

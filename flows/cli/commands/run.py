@@ -2,25 +2,18 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from blip_core.recipes import DEFAULT_PROFILE, load_recipe
-from flows.cli.commands.options import AsJson, DryRun, Overrides, ProfileName, RecipeName
-
-MOST_SEEDS = 100
-
-Seeds = Annotated[
-    int,
-    typer.Option(
-        "--seeds",
-        metavar="N",
-        min=1,
-        max=MOST_SEEDS,
-        help="Run N seeds, the recipe's own and those after it, and pool their findings.",
-    ),
-]
+from blip_core.recipes import DEFAULT_PROFILE
+from flows.cli.commands.options import (
+    AsJson,
+    DryRun,
+    Overrides,
+    ProfileName,
+    RecipeName,
+    Seeds,
+    load_seeds,
+)
 
 
 def run(
@@ -36,9 +29,7 @@ def run(
     Example: foundry run gallery-vqa --set scenes.count=100
     """
     changed = overrides or []
-    first = load_recipe(recipe, profile, changed)
-    plans = [first]
-    plans += [load_recipe(recipe, profile, [*changed, f"seed={first.seed + i}"]) for i in range(1, seeds)]
+    plans = load_seeds(recipe, profile, changed, seeds)
     from flows.cli.dry_run import show_plan, show_plans
     from flows.cli.running import run_flow
     from flows.cli.seeded import run_seeds
@@ -50,6 +41,6 @@ def run(
         return partial(pipeline, recipe, profile, overrides=seeded)
 
     if dry_run:
-        show_plans(plans, as_json) if seeds > 1 else show_plan(first, as_json, "run")
+        show_plans(plans, as_json) if seeds > 1 else show_plan(plans[0], as_json, "run")
         return
-    run_seeds(plans, load, as_json) if seeds > 1 else run_flow(first, load, as_json)
+    run_seeds(plans, load, as_json) if seeds > 1 else run_flow(plans[0], load, as_json)

@@ -11,6 +11,12 @@ from blip_core.reporting import stage_words
             {"rows": 400, "asked": 400, "refused": {"duplicate": 12, "too-short": 3}},
             "400 scenes of 400 asked; refused 12 duplicate, 3 too-short",
         ),
+        (
+            "scenes",
+            {"rows": 400, "asked": 400, "refused": {"surplus": 60, "duplicate": 1}},
+            "400 scenes of 400 asked; refused 1 duplicate",
+        ),
+        ("scenes", {"rows": 400, "asked": 400, "refused": {"surplus": 60}}, "400 scenes of 400 asked"),
         ("pictures", {"rows": 398, "asked": 400, "refused": 2}, "398 pictures of 400 asked; 2 refused"),
         (
             "pictures",
