@@ -10,7 +10,7 @@ from blip_core.recipes import Recipe
 from blip_core.recipes.columns import AnswersRead
 from blip_core.reporting.submission import check_out
 from blip_core.store import ArtifactRef
-from blip_core.wiring import as_answering, asked_as, kind_for, table_of
+from blip_core.wiring import as_answering, asked_as, kind_for, table_of, workplace
 from flows.failures import show_failure
 from flows.forms import DEFAULT_PROFILE, DEFAULT_RECIPE, ProfileChoice, RecipeChoice, resolve
 from flows.phases import Phases
@@ -96,4 +96,4 @@ def own_adapter(recipe: Recipe, phase: str) -> ArtifactRef:
     """
     with only_planned():
         planned = Phases(recipe).tune(phase)
-    return planned if planned.path else newest_adapter(recipe, phase)
+    return planned if workplace().store.has(planned.key) else newest_adapter(recipe, phase)

@@ -190,7 +190,7 @@ class Stage:
         key = self.key(**inputs)
         found = workplace().store.find(key)
         planned.append(PlannedStage(self._title(inputs), found is not None, key))
-        return found.ref() if found else ArtifactRef(path="", key=key, digest=_UNKNOWN_DIGEST, rows=0)
+        return found.ref() if found else ArtifactRef(key=key, digest=_UNKNOWN_DIGEST, rows=0)
 
 
 def in_phase(stage: str, phase: str) -> str:

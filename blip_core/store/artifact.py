@@ -5,18 +5,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
+
+_NAMED_BEFORE = "path"
 
 
 class ArtifactRef(BaseModel):
-    """A reference to an artefact: all that travels between tasks."""
+    """A reference to an artefact: all that travels between tasks, the same on every machine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: str
     key: str
     digest: str
     rows: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_folder(cls, values: Any) -> Any:
+        """References that earlier versions kept name a folder of their machine, too."""
+        if not isinstance(values, Mapping):
+            return values
+        return {name: value for name, value in values.items() if name != _NAMED_BEFORE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +49,4 @@ class Artifact:
     metadata: Mapping[str, Any]
 
     def ref(self) -> ArtifactRef:
-        return ArtifactRef(path=str(self.path), key=self.key, digest=self.digest, rows=self.rows)
+        return ArtifactRef(key=self.key, digest=self.digest, rows=self.rows)

@@ -111,9 +111,7 @@ def _from_registry(recipe: Recipe, variant: Variant, work: bool) -> ResolvedVari
     _check_base(variant, held)
     if held is None and work:
         held = _fetch(found)
-    ref = ArtifactRef(
-        path=str(held.path) if held else "", key=held.key if held else "", digest=found.digest, rows=0
-    )
+    ref = ArtifactRef(key=held.key if held else "", digest=found.digest, rows=0)
     return ResolvedVariant(variant=variant, adapter=ref, registered=found.uri)
 
 

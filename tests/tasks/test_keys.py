@@ -15,8 +15,8 @@ from tasks import (
     write_scenes,
 )
 
-UPSTREAM = ArtifactRef(path="/somewhere", key="key", digest="one", rows=1)
-OTHER = ArtifactRef(path="/somewhere", key="key", digest="two", rows=1)
+UPSTREAM = ArtifactRef(key="key", digest="one", rows=1)
+OTHER = ArtifactRef(key="key", digest="two", rows=1)
 
 
 @pytest.fixture(autouse=True)

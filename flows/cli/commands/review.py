@@ -96,12 +96,13 @@ def apply(
     Example: foundry review apply review-e1752ef7aa01-Ada.jsonl review-e1752ef7aa01-Ben.jsonl
     """
     from flows.rows.reviewing import publish_review, read_review
+    from tasks.stage import path_of
 
     found, reviewed = read_review(files, dataset, disputed)
     told = _counts(reviewed)
     if not dry_run:
         made, done = publish_review(found, reviewed, disputed)
-        told |= {"digest": made.digest, "path": made.path, "rows": made.rows, **done}
+        told |= {"digest": made.digest, "path": str(path_of(made)), "rows": made.rows, **done}
     if as_json:
         with only_json() as output:
             output.write(strict_json.dumps(told) + "\n")

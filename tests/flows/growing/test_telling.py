@@ -25,7 +25,7 @@ def growth(recipe, rows=200, drift=0.0, p=1.0, is_new=True, **lost):
     after = Version("dataset-2", "b" * 64, BEFORE.digest, 192, rows, "2027-01-10T03:00:00+00:00")
     gone = {"removed": (), "changed": (), "moved": (), **lost}
     difference = Difference(90, rows, ("x",), drifts=(Drift("letters", EVEN, ODD, drift, p),), **gone)
-    ref = ArtifactRef(path="", key="dataset-2", digest="b" * 64, rows=rows)
+    ref = ArtifactRef(key="dataset-2", digest="b" * 64, rows=rows)
     if not is_new:
         return Growth(recipe, ref, BEFORE, BEFORE, None, "the 2 hours are over", is_new=False)
     return Growth(recipe, ref, after, BEFORE, difference, "", is_new=True)

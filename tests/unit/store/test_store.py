@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from blip_core.errors import PlaceError, StoreError
-from blip_core.store import Store
+from blip_core.store import ArtifactRef, Store
 from blip_core.store.faults import POINTS
 
 
@@ -72,11 +72,17 @@ def test_a_reference_is_plain_json(store: Store):
     artifact = store.publish(store.key("a", {}), "a", write_two_rows)
 
     assert artifact.ref().model_dump(mode="json") == {
-        "path": str(artifact.path),
         "key": artifact.key,
         "digest": artifact.digest,
         "rows": 2,
     }
+
+
+def test_a_reference_that_an_earlier_version_kept_is_read(store: Store):
+    artifact = store.publish(store.key("a", {}), "a", write_two_rows)
+    kept = {"path": "/elsewhere/a", **artifact.ref().model_dump(mode="json")}
+
+    assert ArtifactRef.model_validate(kept) == artifact.ref()
 
 
 def test_artifacts_are_listed_by_kind(store: Store):
