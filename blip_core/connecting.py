@@ -1,9 +1,10 @@
-"""HTTP clients that find their way: past every proxy to this machine, through it to others."""
+"""HTTP clients that find their way past every proxy to this machine, and addresses that tell no password."""
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
 from blip_core.errors import PlaceError
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 CONNECT_TIMEOUT_S = 10.0
+
+_USER = r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<user>[^\s/?#'\"<>@:]*)"
+_NO_PORT = r":(?!\d+(?:[/?#\s]|\Z))"
+# A password whose signs ought to be escaped and are not ends at the last @.
+_LOGIN = re.compile(rf"{_USER}(?:{_NO_PORT}(?:(?!://)[^\s'\"<>])*)?@", re.IGNORECASE)
+_WHOLE = re.compile(rf"{_USER}{_NO_PORT}.*@(?=[^\s@]*\Z)", re.IGNORECASE | re.DOTALL)  # with spaces in it
+_SECRET = re.compile(
+    r"(?P<name>[?&;\s][a-z_]*(?:password|passwd|passphrase|pwd|token|secret|access_key|api_key))=[^&;\s'\"<>]+",
+    re.IGNORECASE,
+)
 
 
 def http_client(
@@ -100,3 +111,27 @@ def _address(host: str) -> IPAddress | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def without_password(text: str) -> str:
+    """An address, or a text with addresses in it, as it may be shown, logged and stored.
+
+    Of an address on the web the whole login goes, since a name alone may be a key; of any other, such as a
+    database's, the name stays.
+    """
+    return _SECRET.sub(r"\g<name>=***", _LOGIN.sub(_nameless, _WHOLE.sub(_nameless, text)))
+
+
+def _nameless(found: re.Match[str]) -> str:
+    scheme, user = found["scheme"], found["user"]
+    keeps_user = bool(user) and not scheme.lower().startswith("http")
+    return f"{scheme}://{user}@" if keeps_user else f"{scheme}://"
+
+
+def login_of(address: str) -> tuple[str, str]:
+    """Name and password that an address on the web holds; both empty without."""
+    try:
+        parts = urlsplit(address)
+        return unquote(parts.username or ""), unquote(parts.password or "")
+    except ValueError:  # no address
+        return "", ""

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
+from blip_core.connecting import without_password
 from blip_core.errors import FoundryError
 from blip_core.wiring import prepare_environment, use_prefect_api, workplace
 from blip_core.wiring.servers import prefect_api
@@ -140,7 +141,7 @@ def deploy(path: Path) -> None:
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(path)]
     said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if said.returncode:
-        raise FoundryError(f"`prefect deploy` failed:\n{said.stdout}")
+        raise FoundryError(f"`prefect deploy` failed:\n{without_password(said.stdout)}")
 
 
 def main() -> None:
@@ -157,7 +158,7 @@ def main() -> None:
     except FoundryError as error:
         sys.stderr.write(f"deploy: {error}\n")
         sys.exit(error.exit_code)
-    sys.stdout.write(f"Deployed to {api.removesuffix('/api')}/deployments\n")
+    sys.stdout.write(f"Deployed to {without_password(api).removesuffix('/api')}/deployments\n")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from prefect.client.schemas.actions import ArtifactCreate
 from prefect.client.schemas.objects import FlowRun
 from prefect.logging.loggers import flow_run_logger
 
+from blip_core.connecting import without_password
 from blip_core.errors import FoundryError
 
 KEY = "failure"
@@ -33,17 +34,20 @@ def show_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> 
 
 def failure_sentence(error: object) -> str:
     """What went wrong: an error raised on purpose in its own words, any other with its kind."""
-    if isinstance(error, FoundryError):
-        return str(error)
-    return f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
+    if isinstance(error, FoundryError) or not isinstance(error, BaseException):
+        return without_password(str(error))
+    return without_password(f"{type(error).__name__}: {error}")
 
 
-def without_needless_trace(record: logging.LogRecord) -> bool:
-    """Take the trace from a record whose error was raised on purpose: its sentence says what to do."""
+def fit_to_be_seen(record: logging.LogRecord) -> bool:
+    """Take the trace from a record whose error was raised on purpose, and passwords from addresses."""
+    record.msg, record.args = without_password(record.getMessage()), None
     if record.exc_info and isinstance(record.exc_info[1], FoundryError):
         record.exc_info = None
+    elif record.exc_info:
+        record.exc_text = without_password(logging.Formatter().formatException(record.exc_info))
     return True
 
 
 for _name in _RUN_LOGGERS:  # of Prefect's, which log each error once a task, subflow and flow
-    logging.getLogger(_name).addFilter(without_needless_trace)
+    logging.getLogger(_name).addFilter(fit_to_be_seen)

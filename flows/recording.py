@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from prefect.runtime import flow_run
 
+from blip_core.connecting import without_password
 from blip_core.recipes import Recipe
 from blip_core.reporting.curves import training_metrics
 from blip_core.reporting.screens import NoScreen, Screen
@@ -217,7 +218,7 @@ def _tracked(recipe: Recipe, flow: str) -> Iterator[Recorder]:
     above = _ABOVE.get(None)
     run = above.child(titled, tags) if above else tracker.start(recipe.experiment, titled, tags)
     recorder = Recorder(recipe, run, _SCREEN.get(NoScreen()), run_page(), place)
-    recorder.tracking_uri = tracker.uri
+    recorder.tracking_uri = without_password(tracker.uri)  # it is shown and stored, never asked
     recorder.page.say(f"{name}: recipe {recipe.digest()[:SHOWN_CHARS]}, working in {place.home}")
     try:
         with watched_by(recorder):

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from blip_core import strict_json
+from blip_core.connecting import without_password
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ def read_cursor(journal: Path, uri: str) -> Cursor:
 
     So does one that cannot be read, for instance after a power cut: sending twice adds nothing.
     """
+    uri = without_password(uri)  # another password makes no other place
     try:
         cursor = Cursor(**strict_json.loads(cursor_path(journal).read_text()))
     except FileNotFoundError:
@@ -69,4 +71,4 @@ def note_delivered(journal: Path, uri: str) -> None:
 
 
 def _roll(folder: Path, uri: str) -> Path:
-    return folder / f"delivered-{hashlib.sha256(uri.encode()).hexdigest()[:_URI_CHARS]}.txt"
+    return folder / f"delivered-{hashlib.sha256(without_password(uri).encode()).hexdigest()[:_URI_CHARS]}.txt"

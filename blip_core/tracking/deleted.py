@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+from blip_core.connecting import without_password
 from blip_core.errors import TrackingError
 from blip_core.tracking.journal import journals, read_start
 from blip_core.tracking.sqlite import sqlite_path
@@ -52,5 +53,5 @@ def _on_server(uri: str) -> dict[str, str]:
         found = MlflowClient(uri).search_experiments(ViewType.DELETED_ONLY)
     except (MlflowException, OSError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise TrackingError(f"MLflow at {uri} cannot be asked: {reason}") from error
+        raise TrackingError(without_password(f"MLflow at {uri} cannot be asked: {reason}")) from error
     return {one.name: str(one.experiment_id) for one in found}

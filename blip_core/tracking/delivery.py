@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from blip_core.connecting import without_password
 from blip_core.errors import TrackingError
 from blip_core.tracking.cursor import Cursor, note_delivered, read_cursor, write_cursor
 from blip_core.tracking.journal import Entry, files_folder, read_journal, read_start
@@ -49,6 +50,7 @@ class Destination:
 
     def __init__(self, uri: str, artifact_root: Path | None = None) -> None:
         self.uri = uri
+        self.name = without_password(uri)  # by which journals know it; another password makes no other place
         self.lock = threading.RLock()
         self._artifact_root = artifact_root
         self._experiments: dict[str, str] = {}
@@ -74,7 +76,7 @@ class Destination:
             logger.warning(
                 "MLflow at %s does not answer as it should (%s); the run goes on, its journal keeps what "
                 "MLflow misses.",
-                self.uri,
+                self.name,
                 _first_line(error),
             )
         self._away_until = time.monotonic() + AWAY_SECONDS
@@ -85,7 +87,7 @@ class Destination:
 
     def mark_back(self) -> None:
         if self._away_until:
-            logger.info("MLflow at %s answers again.", self.uri)
+            logger.info("MLflow at %s answers again.", self.name)
         self._away_until = 0.0
 
     def experiment(self, name: str) -> str:
@@ -150,7 +152,7 @@ class Delivery:
     def __init__(self, destination: Destination, journal: Path) -> None:
         self._destination = destination
         self._journal = journal
-        self._cursor = read_cursor(journal, destination.uri)
+        self._cursor = read_cursor(journal, destination.name)
         self._pending: list[Entry] = []
         self._sent_at = 0.0
         self._versions: dict[int, str] = {}
@@ -200,7 +202,7 @@ class Delivery:
         entries = read_journal(self._journal)
         self._pending = entries[self._cursor.delivered :]
         if not self._pending and entries and entries[-1].kind == "finish":
-            note_delivered(self._journal, self._destination.uri)
+            note_delivered(self._journal, self._destination.name)
         return len(self._pending)
 
     def flush(self) -> bool:
@@ -233,7 +235,7 @@ class Delivery:
             for entry in chunk:
                 self._drop_file(entry)
             if chunk[-1].kind == "finish":
-                note_delivered(self._journal, self._destination.uri)
+                note_delivered(self._journal, self._destination.name)
 
     def _send_chunk(self, chunk: Sequence[Entry]) -> None:
         from mlflow.exceptions import MlflowException
@@ -290,7 +292,7 @@ class Delivery:
             "files that it had sent."
         )
         self._destination.forget_experiments()
-        self._cursor = Cursor(self._destination.uri)
+        self._cursor = Cursor(self._destination.name)
         self._pending = read_journal(self._journal)
 
     def _ensure_run(self) -> None:
@@ -406,4 +408,4 @@ def _is_refusal(error: "MlflowException") -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return without_password((str(error).strip().splitlines() or [type(error).__name__])[0])[:200]

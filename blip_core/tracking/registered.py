@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from blip_core.connecting import without_password
 from blip_core.errors import TrackingError, UnknownArtifact
 from blip_core.tracking.registry import DIGEST_TAG, FILES_TAG, folder_digest
 
@@ -102,8 +103,7 @@ class Registry:
         try:
             yield MlflowClient(self._uri, registry_uri=self._uri)
         except (MlflowException, OSError) as error:
-            login = _login(self._uri)
-            where, reason = self._uri.replace(login, ""), _first_line(error).replace(login, "")
+            where, reason = without_password(self._uri), without_password(_first_line(error))
             raise TrackingError(
                 f"the registry of MLflow at {where} does not give the adapter ({reason}); start MLflow, or "
                 "name the adapter by its digest or folder"
@@ -166,13 +166,6 @@ def _check_files(adapter: RegisteredAdapter, folder: Path) -> None:
             f"the files of {adapter.uri} are not those that were registered (digest {got[:12]} and not "
             f"{(adapter.files_digest or adapter.digest)[:12]}); tune the adapter again, or name another"
         )
-
-
-def _login(uri: str) -> str:
-    """User and password of an address, with the sign behind them; empty without."""
-    host = uri.partition("://")[2].partition("/")[0]
-    login, sign, _ = host.rpartition("@")
-    return login + sign
 
 
 def _first_line(error: Exception) -> str:

@@ -65,7 +65,7 @@ def catch_up(destination: Destination, journal_dir: Path) -> Replayed:
     done = []
     try:
         with FileLock(journal_dir / _LOCK, timeout=0):
-            for path in journals(journal_dir, except_runs=delivered_runs(journal_dir, destination.uri)):
+            for path in journals(journal_dir, except_runs=delivered_runs(journal_dir, destination.name)):
                 if destination.is_away or time.monotonic() > deadline:
                     break
                 done.append(_replay_or_put_aside(path, destination))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from blip_core.tracking import quiet_environment, sqlite_address
+from blip_core.wiring.logins import part_logins
 from blip_core.wiring.places import Workplace
 from blip_core.wiring.proxies import proxy_environment
 
@@ -28,6 +29,7 @@ def prepare_environment(place: Workplace) -> None:
     Raises:
         PlaceError: The environment names a proxy that cannot be used.
     """
+    part_logins()
     os.environ.update({**proxy_environment(os.environ), **_PINNED})
     os.environ.pop("OMP_THREAD_LIMIT", None)
     for name, value in {**_library_environment(place), **_account(place, os.environ)}.items():
@@ -107,6 +109,7 @@ def hub_cache() -> Path:
 
 def prefect_api_url() -> str:
     """Address of the Prefect server that the environment names; empty, the embedded one is meant."""
+    part_logins()
     return os.environ.get("PREFECT_API_URL", "")
 
 

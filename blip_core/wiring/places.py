@@ -10,6 +10,7 @@ from blip_core.errors import PlaceError
 from blip_core.prefetching import LOCK_NAME
 from blip_core.store import Store
 from blip_core.tracking import MlflowTracker, Registry, artifact_root, prepare_store
+from blip_core.wiring.logins import part_logins
 
 DEFAULT_HOME = "~/.blip-foundry"
 _UNSPEAKABLE = ("Cc", "Cs")  # control characters, and bytes that are no text in this file system's encoding
@@ -85,6 +86,7 @@ def workplace() -> Workplace:
     Raises:
         PlaceError: There is no home, or it cannot be written.
     """
+    part_logins()
     home = _folder(os.environ.get("FOUNDRY_HOME") or DEFAULT_HOME, "FOUNDRY_HOME")
     _make_writable(home)
     models = _folder(os.environ.get("FOUNDRY_MODELS") or str(home / "models"), "FOUNDRY_MODELS")

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 from blip_core import strict_json
+from blip_core.connecting import without_password
 from blip_core.errors import PlaceError
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def prefect_api(place: "Workplace") -> str:
     if named and answers(f"{named}/health"):
         return named
     if named:
-        raise PlaceError(f"PREFECT_API_URL={named} does not answer; start that server, or unset the variable")
+        shown = without_password(named)
+        raise PlaceError(f"PREFECT_API_URL={shown} does not answer; start that server, or unset the variable")
     served = running_servers(place).get("prefect")
     if not served:
         raise PlaceError("no Prefect server is up; start `foundry ui`, or name one in PREFECT_API_URL")

@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from blip_core.connecting import without_password
 from blip_core.errors import FoundryError
 from flows.cli.commands.ablate import ablate
 from flows.cli.commands.adapters import adapters
@@ -100,7 +101,7 @@ def speak(program: Callable[[], object]) -> None:
 
 
 def refuse(text: str, exit_code: int) -> NoReturn:
-    sys.stderr.write(f"foundry: {text}\n")  # click would write UTF-8 to an ASCII console
+    sys.stderr.write(f"foundry: {without_password(text)}\n")  # click would write UTF-8 to an ASCII console
     sys.exit(exit_code)
 
 

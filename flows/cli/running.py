@@ -8,6 +8,7 @@ from typing import Any, TextIO
 from rich.console import Console
 
 from blip_core import strict_json
+from blip_core.connecting import without_password
 from blip_core.recipes import Recipe
 from blip_core.reporting import (
     Places,
@@ -105,7 +106,7 @@ def prepare_run(console: Console) -> EmbeddedServer | None:
     place = workplace()
     prepare_environment(place)
     server = choose_server(place, console)
-    where = server or "starting a server for this run, which takes some seconds"
+    where = without_password(server) or "starting a server for this run, which takes some seconds"
     console.print(f"Prefect: {where}", style="dim", highlight=False, soft_wrap=True)
     embedded = None if server else EmbeddedServer(place)
     use_prefect_api(embedded.api if embedded else server)
@@ -143,6 +144,7 @@ def choose_server(place: Workplace, console: Console) -> str:
     if named and answers(f"{named.rstrip('/')}/health"):
         return named
     if named:
-        console.print(f"PREFECT_API_URL={named} does not answer and is not used.", soft_wrap=True)
+        shown = without_password(named)
+        console.print(f"PREFECT_API_URL={shown} does not answer and is not used.", soft_wrap=True)
     served = running_servers(place).get("prefect", "")
     return f"{served}/api" if served else ""

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from blip_core.errors import RecipeError
-from flows.failures import failure_sentence, without_needless_trace
+from flows.failures import failure_sentence, fit_to_be_seen
 from flows.results.run_page import LONG_SECONDS, LatestPosts, RunPage, run_page
 
 PATIENCE_SECONDS = 60.0
@@ -128,8 +128,8 @@ def record_of(error):
 
 def test_the_trace_of_a_mistake_that_a_person_can_mend_is_left_out_and_no_other():
     mistake, bug = record_of(RecipeError("scenes.count is -1")), record_of(ZeroDivisionError())
-    assert without_needless_trace(mistake)
-    assert without_needless_trace(bug)
+    assert fit_to_be_seen(mistake)
+    assert fit_to_be_seen(bug)
     assert mistake.exc_info is None
     assert bug.exc_info is not None
 

@@ -2,12 +2,13 @@
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blip_core.connecting import goes_direct, http_client, is_this_machine
+from blip_core.connecting import goes_direct, http_client, is_this_machine, login_of, without_password
 from blip_core.errors import PlaceError
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -120,3 +121,42 @@ def test_a_proxy_that_cannot_be_used_is_told_with_the_mend(proxy, monkeypatch):
 def test_a_proxy_that_cannot_be_used_does_not_matter_to_who_goes_past_it(listener, monkeypatch):
     monkeypatch.setenv("all_proxy", "ftp://127.0.0.1:1")
     assert get(f"{listener.url}/health") == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://ann:s3cret@host:5000/api", "http://host:5000/api"),
+        ("https://t0ken@host", "https://host"),
+        ("postgresql+asyncpg://ann:s3cret@db:5432/prefect", "postgresql+asyncpg://ann@db:5432/prefect"),
+        ("postgresql://ann@db/prefect", "postgresql://ann@db/prefect"),
+        ("postgresql://:s3cret@db/prefect", "postgresql://db/prefect"),
+        ("postgresql://ann:s3/c@r:e t@db/prefect", "postgresql://ann@db/prefect"),
+        ("http://ann:s3/cr?e#t@host/api", "http://host/api"),
+        (
+            "postgresql:///prefect?host=/run/pg&password=s3cret",
+            "postgresql:///prefect?host=/run/pg&password=***",
+        ),
+        ("s3://key:s3cret@bucket/a?secret_access_key=s3cret", "s3://key@bucket/a?secret_access_key=***"),
+        ("http://127.0.0.1:5000/#/models/a@b", "http://127.0.0.1:5000/#/models/a@b"),
+        ("models:/gallery@champion", "models:/gallery@champion"),
+        ("sqlite:////home/ann@work/mlflow.db", "sqlite:////home/ann@work/mlflow.db"),
+        ("", ""),
+    ],
+)
+def test_an_address_is_shown_without_its_password(address, shown):
+    assert without_password(address) == shown
+    assert without_password(shown) == shown
+
+
+def test_each_address_in_a_text_loses_its_password():
+    text = "tried http://a:s3cret@one/x, then 'postgresql://b:s3cret@two/y' "
+    shown = "tried http://one/x, then 'postgresql://b@two/y' "
+    assert without_password(text) == shown
+
+
+@given(st.text(min_size=4), st.sampled_from(["http", "postgresql+psycopg", "s3"]))
+def test_no_escaped_password_is_ever_shown(password, scheme):
+    address = f"{scheme}://ann:x{quote(password, safe='')}@host/path"
+    assert without_password(address) in {f"{scheme}://ann@host/path", f"{scheme}://host/path"}
+    assert login_of(address) == ("ann", f"x{password}")

@@ -575,3 +575,15 @@ def test_temporary_files_lie_below_the_home_where_the_usual_folder_has_no_room(
 def test_temporary_files_stay_where_there_is_room(home, usual_folder):
     wiring.prepare_environment(wiring.workplace())
     assert Path(tempfile.gettempdir()) == usual_folder
+
+
+def test_logins_in_addresses_of_servers_go_to_the_variables_made_for_them(monkeypatch, tmp_path):
+    monkeypatch.setenv("FOUNDRY_HOME", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ann:c%40nary@mlflow:5000")
+    monkeypatch.setenv("PREFECT_API_URL", "http://bob:canary@prefect:4200/api")
+
+    assert wiring.workplace().tracking_uri == "http://mlflow:5000"
+    assert wiring.prefect_api_url() == "http://prefect:4200/api"
+    assert os.environ["MLFLOW_TRACKING_URI"] == "http://mlflow:5000"
+    assert (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"]) == ("ann", "c@nary")
+    assert os.environ["PREFECT_API_AUTH_STRING"] == "bob:canary"

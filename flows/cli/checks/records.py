@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
+from blip_core.connecting import without_password
 from blip_core.errors import CorruptArtifact, TrackingError
 from blip_core.store.lineage import size_bytes
 from blip_core.store.manifest import MANIFEST, Manifest
@@ -135,7 +136,7 @@ def mlflow(case: Case) -> Iterator[Finding]:
             yield from _deleted(case)
         return
     if uri and not sqlite_path(uri):
-        yield Finding("MLflow", "ok", f"{uri} (not looked into)")
+        yield Finding("MLflow", "ok", f"{without_password(uri)} (not looked into)")
         return
     database = sqlite_path(uri) or case.place.mlflow / DATABASE
     if not database.exists():
@@ -163,15 +164,16 @@ def _deleted(case: Case) -> Iterator[Finding]:
                 "MLflow",
                 "warning",
                 f"the experiment {name} was deleted there; runs are recorded in {name}-2, or the next number",
-                f"restore it with MLFLOW_TRACKING_URI={shlex.quote(uri)} {command}",
+                f"restore it with MLFLOW_TRACKING_URI={shlex.quote(without_password(uri))} {command}",
             )
 
 
 def _mlflow_server(uri: str) -> Finding:
+    shown = without_password(uri)
     if answers(f"{uri.rstrip('/')}/health"):
-        return Finding("MLflow", "ok", f"{uri} answers")
+        return Finding("MLflow", "ok", f"{shown} answers")
     remedy = "start it, or unset MLFLOW_TRACKING_URI; runs go on meanwhile, and what it missed is sent later"
-    return Finding("MLflow", "warning", f"{uri} does not answer", remedy)
+    return Finding("MLflow", "warning", f"{shown} does not answer", remedy)
 
 
 def _database_damage(database: Path) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from blip_core.connecting import without_password
 from blip_core.errors import FoundryError, PlaceError
 from blip_core.prefetching import served_models
 from blip_core.recipes import ServerVariant
@@ -30,12 +31,13 @@ def models(case: Case) -> Iterator[Finding]:
 def prefect(case: Case) -> Iterator[Finding]:
     """Which Prefect server a run would use."""
     named = prefect_api_url()
+    shown = without_password(named)
     if named and answers(f"{named.rstrip('/')}/health"):
-        yield Finding("Prefect", "ok", f"{named} answers")
+        yield Finding("Prefect", "ok", f"{shown} answers")
         return
     if named:
         remedy = "start it, or unset PREFECT_API_URL; until then runs use another server"
-        yield Finding("Prefect", "warning", f"{named} does not answer", remedy)
+        yield Finding("Prefect", "warning", f"{shown} does not answer", remedy)
         return
     served = running_servers(case.place).get("prefect")
     yield Finding(
