@@ -585,5 +585,6 @@ def test_logins_in_addresses_of_servers_go_to_the_variables_made_for_them(monkey
     assert wiring.workplace().tracking_uri == "http://mlflow:5000"
     assert wiring.prefect_api_url() == "http://prefect:4200/api"
     assert os.environ["MLFLOW_TRACKING_URI"] == "http://mlflow:5000"
-    assert (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"]) == ("ann", "c@nary")
+    assert os.environ["MLFLOW_TRACKING_USERNAME"] == "ann"
+    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "c@nary"  # noqa: S105
     assert os.environ["PREFECT_API_AUTH_STRING"] == "bob:canary"
