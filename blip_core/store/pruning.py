@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -172,18 +172,9 @@ def _of(artifact: Artifact, why: str) -> Prunable:
 
 
 def _quarantined(store: Store) -> list[Prunable]:
-    folder = store.root / "quarantine"
-    paths = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     return [
-        Prunable(
-            path.name,
-            "quarantine",
-            path,
-            sum(one.stat().st_size for one in path.rglob("*") if one.is_file() and not one.is_symlink()),
-            datetime.fromtimestamp(path.stat().st_mtime, UTC),
-            "it was damaged and made anew",
-        )
-        for path in paths
+        Prunable(one.name, "quarantine", one.path, one.bytes, one.at, "it was damaged and made anew")
+        for one in store.quarantined()
     ]
 
 
@@ -199,7 +190,7 @@ def prune(store: Store, wanted: Wanted, now: datetime) -> list[Prunable]:
         found = prunable(store, wanted, now)
         for one in found:
             if one.kind == "quarantine":
-                store.forget_damaged(one.path)
+                store.forget_damaged(one.key)
             else:
                 store.remove(one.key)
     return found

@@ -1,57 +1,60 @@
-"""The artefact store: a folder in which finished work rests under the key of what it was made from.
-
-- `artifacts/KEY/...`: finished work with its `manifest.json`, which is written last
-- `staging/KEY.RANDOM/`: work in the making; whatever a killed writer leaves is swept by the next
-- `locks/KEY.lock`: held while KEY is made; the kernel lets go when its holder dies
-- `quarantine/KEY.NUMBER/`: damaged work, moved aside to be looked at
-"""
+"""The artefact store: finished work rests under the key of what it was made from, in a place for bytes."""
 
 import logging
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from blip_core.errors import CorruptArtifact, StoreError
 from blip_core.store.artifact import Artifact
-from blip_core.store.durable import explained, explained_if_full, sync, sync_tree
+from blip_core.store.durable import explained, explained_if_full
 from blip_core.store.faults import Reach, pass_by
 from blip_core.store.keys import CODE_VERSIONS, FIRST_VERSION, KEY_INPUTS, content_key, told_at_length
-from blip_core.store.manifest import MANIFEST, Manifest
+from blip_core.store.manifest import Manifest
+from blip_core.store.places import Damaged, Place, Taken
+from blip_core.store.places.folder import FolderPlace
+from blip_core.store.places.locks import RUN
 
 Build = Callable[[Path], Mapping[str, Any]]
 
 _KEY = re.compile(r"[0-9a-z][0-9a-z-]{0,127}")
-_PRUNING, _RUN = "pruning", "run-"
+_PRUNING = "pruning"
 _SHARD = "-shard"
 _REMEMBERED = 200  # keys: more than a run has stages
-_READABLE = 0o755  # mkdtemp hides its folder; an artefact is for all who may read the store
 _LOG = logging.getLogger(__name__)
 
 
 class Store:
     """Finished work by key.
 
-    Nothing is made on disk before something is published, so a store that cannot be written can be read.
-
     Args:
-        root: folder of the store.
+        place: where its bytes are; a path is a folder of this machine.
         code_versions: stages whose code changed what they make, and their version.
         reach: called at each fault point of publishing, see `faults.POINTS`.
     """
 
     def __init__(
-        self, root: Path, code_versions: Mapping[str, int] = CODE_VERSIONS, reach: Reach = pass_by
+        self,
+        place: Path | Place,
+        code_versions: Mapping[str, int] = CODE_VERSIONS,
+        reach: Reach = pass_by,
     ) -> None:
-        self.root = root.expanduser().absolute()
+        self.place: Place = FolderPlace(place) if isinstance(place, Path) else place
         self._code_versions = code_versions
         self._reach = reach
         self._inputs: dict[str, dict[str, Any]] = {}  # of keys that were asked for last
+
+    @property
+    def root(self) -> Path:
+        """Folder of this machine in which artefacts are made and read."""
+        return self.place.root
+
+    @property
+    def address(self) -> str:
+        """Where finished work rests, as people name it."""
+        return self.place.address
 
     def key(self, stage: str, inputs: Mapping[str, Any]) -> str:
         """Name and digest of what a stage makes from these inputs at its present code version.
@@ -76,10 +79,10 @@ class Store:
     def find(self, key: str) -> Artifact | None:
         """Give an artefact after comparing every file with its digest; None where there is none.
 
-        A damaged artefact is moved to `quarantine/` and logged, so that it is made anew.
+        A damaged artefact is moved to quarantine and logged, so that it is made anew.
         """
         try:
-            return self._load(key)
+            return self.place.load(_checked(key))
         except CorruptArtifact:
             return self._find_again_or_quarantine(key)
 
@@ -96,32 +99,25 @@ class Store:
                 JSON must be able to write; `rows` counts the rows.
 
         Raises:
-            PlaceError: The store's folder cannot be written.
+            PlaceError: The store cannot be written.
             StoreError: The disk is full, or `build` left something that cannot be published.
         """
         found = self.find(key)
         if found is not None:
             return found
-        with self._locked(key):
+        with self.place.locked(key):
             self._reach("publish.locked")
-            self._sweep(key)
+            self.place.sweep(key)
             found = self._load_or_quarantine(key)  # another writer may have finished while we waited
             return found or self._make(key, kind, build)
 
     def peek(self, key: str) -> Artifact | None:
         """Give an artefact as `has` judges it; whoever reads its files asks `find` first."""
-        folder = self._folder(key)
-        try:
-            manifest = Manifest.read(folder)
-        except (FileNotFoundError, NotADirectoryError, CorruptArtifact):
-            return None
-        return manifest.artifact(folder) if manifest.sizes_agree(folder) else None
+        return self.place.peek(_checked(key))
 
     def keys(self, beginning: str) -> list[str]:
         """Keys that begin so and have a manifest, whole or damaged, in order; reads none."""
-        folder = self.root / "artifacts"
-        paths = sorted(folder.glob(f"{beginning}*")) if folder.is_dir() else []
-        return [path.name for path in paths if (path / MANIFEST).exists()]
+        return self.place.keys(beginning)
 
     @contextmanager
     def alone(self, name: str) -> Iterator[None]:
@@ -131,9 +127,9 @@ class Store:
             name: a key that is never published: publishing takes the lock of its own.
 
         Raises:
-            PlaceError: The store's folder cannot be written.
+            PlaceError: The store cannot be written.
         """
-        with self._locked(name):
+        with self.place.locked(name):
             yield
 
     @contextmanager
@@ -144,8 +140,8 @@ class Store:
             name: of the run, unlike that of any other.
         """
         with ExitStack() as stack:
-            with self._locked(_PRUNING):
-                stack.enter_context(self._locked(f"{_RUN}{name}"))
+            with self.place.locked(_PRUNING):
+                stack.enter_context(self.place.locked(f"{RUN}{name}"))
             yield
 
     @contextmanager
@@ -155,40 +151,14 @@ class Store:
         Raises:
             StoreError: A run is under way, or something is being made.
         """
-        with self._locked(_PRUNING):
-            for path in sorted((self.root / "locks").glob("*.lock")):
-                if path.stem == _PRUNING:
-                    continue
-                if not self._is_free(path.stem):
+        with self.place.locked(_PRUNING):
+            for name in self.place.held():
+                if name != _PRUNING:
                     raise StoreError(
-                        f"a run is under way in {self.root} ({path.stem} is held): it may refer to anything; "
+                        f"a run is under way in {self.address} ({name} is held): it may refer to anything; "
                         "wait until it has ended, and nothing is removed until then"
                     )
-                if path.stem.startswith(_RUN):
-                    path.unlink(missing_ok=True)  # of a run that has ended
             yield
-
-    def remove(self, key: str) -> None:
-        """Remove an artefact: its manifest first, so that it is whole or not there."""
-        folder = self._folder(key)
-        with explained(self.root), self._locked(key):
-            (folder / MANIFEST).unlink(missing_ok=True)
-            sync(folder.parent)
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def forget_damaged(self, folder: Path) -> None:
-        """Remove a folder of damaged work from quarantine."""
-        with explained(self.root):
-            shutil.rmtree(self.root / "quarantine" / folder.name, ignore_errors=True)
-
-    def _is_free(self, name: str) -> bool:
-        lock = self._lock(name)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return False
-        lock.release()
-        return True
 
     @contextmanager
     def claimed(self, name: str, taken: str) -> Iterator[None]:
@@ -199,26 +169,31 @@ class Store:
             taken: what the second is told.
 
         Raises:
-            PlaceError: The store's folder cannot be written.
+            PlaceError: The store cannot be written.
             StoreError: Somebody else is inside.
         """
-        lock = self._lock(name)
-        with explained(self.root):
+        with ExitStack() as stack:
             try:
-                lock.acquire(timeout=0)
-            except Timeout:
+                stack.enter_context(self.place.locked(name, wait=False))
+            except Taken:
                 raise StoreError(taken) from None
-        try:
             yield
-        finally:
-            lock.release()
+
+    def remove(self, key: str) -> None:
+        """Remove an artefact: its manifest first, so that it is whole or not there."""
+        self.place.remove(_checked(key))
+
+    def quarantined(self) -> list[Damaged]:
+        """Damaged work that was put aside."""
+        return self.place.quarantined()
+
+    def forget_damaged(self, name: str) -> None:
+        """Remove damaged work from quarantine."""
+        self.place.forget_damaged(name)
 
     def artifacts(self, kind: str | None = None) -> list[Artifact]:
         """All complete artefacts, or those of one kind, by key; their files are not read."""
-        folder = self.root / "artifacts"
-        paths = sorted(folder.iterdir()) if folder.is_dir() else []
-        found = [artifact for path in paths if (artifact := self.peek(path.name)) is not None]
-        return [artifact for artifact in found if kind in (None, artifact.kind)]
+        return [artifact for artifact in self.place.artifacts() if kind in (None, artifact.kind)]
 
     def _remember(self, key: str, inputs: dict[str, Any]) -> None:
         self._inputs.pop(key, None)
@@ -226,26 +201,9 @@ class Store:
         if len(self._inputs) > _REMEMBERED:
             del self._inputs[next(iter(self._inputs))]
 
-    def _folder(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
-            raise ValueError(f"{key!r} is no key")
-        return self.root / "artifacts" / key
-
-    def _load(self, key: str) -> Artifact | None:
-        folder = self._folder(key)
-        try:
-            manifest = Manifest.read(folder)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        if manifest.key != key:
-            raise CorruptArtifact(f"{folder} holds the manifest of {manifest.key}")
-        manifest.check(folder)
-        return manifest.artifact(folder)
-
     def _make(self, key: str, kind: str, build: Build) -> Artifact:
-        folder = self._folder(key)
         inputs = None if kind.endswith(_SHARD) else self.inputs_of(key)  # before its shards' take their place
-        with self._staging(key) as staged:
+        with self.place.staging(key) as staged:
             self._reach("publish.staged")
             with explained_if_full(self.root):
                 metadata = build(staged)
@@ -254,111 +212,28 @@ class Store:
             self._reach("publish.built")
             with explained(self.root):
                 manifest = Manifest.of(staged, key, kind, metadata)
-                text = manifest.to_json()  # before anything moves: metadata may not be JSON
-                sync_tree(staged)
-                self._reach("publish.synced")
-                self._move_in(staged, folder, text)
-        return manifest.artifact(folder)
-
-    def _move_in(self, staged: Path, folder: Path, manifest: str) -> None:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        staged.rename(folder)
-        sync(folder.parent)
-        self._reach("publish.moved")
-        unfinished = folder / f".{MANIFEST}"
-        unfinished.write_text(manifest, encoding="utf-8")
-        sync(unfinished)
-        self._reach("publish.before-manifest")
-        unfinished.rename(folder / MANIFEST)
-        sync(folder)
-        self._reach("publish.manifest")
-
-    @contextmanager
-    def _staging(self, key: str) -> Iterator[Path]:
-        with explained(self.root):
-            parent = self.root / "staging"
-            parent.mkdir(parents=True, exist_ok=True)
-            staged = Path(tempfile.mkdtemp(prefix=f"{key}.", dir=parent))
-            staged.chmod(_READABLE)
-        try:
-            yield staged
-        finally:
-            shutil.rmtree(staged, ignore_errors=True)  # gone already where it was moved in
-
-    @contextmanager
-    def _locked(self, key: str) -> Iterator[None]:
-        lock = self._lock(key)
-        with explained(self.root):
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                _LOG.info("another writer is making %s; waiting for it", key)
-                lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
-
-    def _lock(self, key: str) -> FileLock:
-        with explained(self.root):
-            (self.root / "locks").mkdir(parents=True, exist_ok=True)
-        # A lock that is a mere file would outlive a killed holder; the kernel's does not.
-        return FileLock(self.root / "locks" / f"{key}.lock", fallback_to_soft=False, preserve_lock_file=True)
-
-    def _sweep(self, key: str) -> None:
-        """Remove what killed writers left: of `key`, whose lock we hold, and of keys nobody is making."""
-        with explained(self.root):
-            for left in self._unfinished():
-                owner = left.name.partition(".")[0]
-                if owner == key:
-                    shutil.rmtree(left)
-                else:
-                    self._remove_if_abandoned(left, owner)
-
-    def _unfinished(self) -> list[Path]:
-        """Folders in the making, and those that were moved in but have no manifest yet."""
-        staging, artifacts = self.root / "staging", self.root / "artifacts"
-        staged = sorted(staging.iterdir()) if staging.is_dir() else []
-        moved = sorted(artifacts.iterdir()) if artifacts.is_dir() else []
-        return staged + [path for path in moved if not (path / MANIFEST).exists()]
-
-    def _remove_if_abandoned(self, left: Path, owner: str) -> None:
-        lock = self._lock(owner)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return
-        try:
-            if not (left / MANIFEST).exists():  # it may have been finished before we had the lock
-                shutil.rmtree(left, ignore_errors=True)  # another sweeper may be at it, too
-        finally:
-            lock.release()
+            manifest.to_json()  # before anything moves: metadata may not be JSON
+            return self.place.put(staged, manifest, self._reach)
 
     def _find_again_or_quarantine(self, key: str) -> Artifact | None:
         """Judge again under the lock: meanwhile somebody may have replaced what was damaged."""
-        lock = self._lock(key)
-        with explained(self.root):
+        with ExitStack() as stack:
             try:
-                lock.acquire(timeout=0)
-            except Timeout:
+                stack.enter_context(self.place.locked(key, wait=False))
+            except Taken:
                 return None  # somebody is making it anew
-        try:
             return self._load_or_quarantine(key)
-        finally:
-            lock.release()
 
     def _load_or_quarantine(self, key: str) -> Artifact | None:
         try:
-            return self._load(key)
+            return self.place.load(key)
         except CorruptArtifact as damage:
-            self._quarantine(key, damage)
+            aside = self.place.set_aside(key)
+            _LOG.warning("%s; the damaged artefact lies in %s and is made anew", damage, aside)
             return None
 
-    def _quarantine(self, key: str, damage: CorruptArtifact) -> None:
-        with explained(self.root):
-            place = self.root / "quarantine"
-            place.mkdir(parents=True, exist_ok=True)
-            number = sum(1 for _ in place.glob(f"{key}.*"))
-            aside = place / f"{key}.{number}"
-            self._folder(key).rename(aside)
-        _LOG.warning("%s; the damaged artefact lies in %s and is made anew", damage, aside)
+
+def _checked(key: str) -> str:
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"{key!r} is no key")
+    return key

@@ -4,16 +4,15 @@ The file is a pointer, not the work: it names artefacts by key, and where it is 
 shards in the store and begins a new line with the same bytes.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from blip_core import strict_json
 from blip_core.errors import StoreError
-from blip_core.store.durable import explained, sync
+from blip_core.store.places import Taken
 from blip_core.store.store import Store
 
 FOLDER = "lines"
@@ -53,7 +52,17 @@ class Line:
         self.key = key
         self.name = name
         self._store = store
-        self.path = store.root / FOLDER / f"{key}.json"
+        self._note = f"{FOLDER}/{key}.json"
+
+    @property
+    def path(self) -> Path:
+        """Its file, where the store is a folder."""
+        return self._store.root / self._note
+
+    @property
+    def where(self) -> str:
+        """Its file, as people name it."""
+        return f"{self._store.address}/{self._note}"
 
     def versions(self) -> tuple[Version, ...]:
         """All versions there were, also those that the store no longer holds.
@@ -61,7 +70,8 @@ class Line:
         Raises:
             StoreError: The file is damaged.
         """
-        return read_line(self.path)[1] if self.path.exists() else ()
+        content = self._store.place.read_note(self._note)
+        return () if content is None else read_line(content, self.where)[1]
 
     def last(self) -> Version | None:
         """The version that the next one extends."""
@@ -87,21 +97,21 @@ class Line:
         Raises:
             StoreError: The last one is not its parent: somebody else was quicker.
         """
-        before = self.versions()
+        read = self._store.place.read_note(self._note)
+        before = () if read is None else read_line(read, self.where)[1]
         last = before[-1].digest if before else ""
         if version.parent != last:
-            raise StoreError(
-                f"{self.name} was extended by another run meanwhile: its last version is "
-                f"{last or 'none'}, not {version.parent or 'none'}; run again, and that one is extended"
-            )
+            raise self._overtaken(f": its last version is {last or 'none'}, not {version.parent or 'none'}")
         content = {"line": self.key, "name": self.name, "versions": list(map(asdict, [*before, version]))}
-        with explained(self._store.root):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-            unfinished.write_text(strict_json.dumps(content, indent=1), encoding="utf-8")
-            sync(unfinished)
-            unfinished.rename(self.path)
-            sync(self.path.parent)
+        try:
+            self._store.place.write_note(self._note, strict_json.dumps(content, indent=1).encode(), read)
+        except Taken:
+            raise self._overtaken("") from None
+
+    def _overtaken(self, how: str) -> StoreError:
+        return StoreError(
+            f"{self.name} was extended by another run meanwhile{how}; run again, and that one is extended"
+        )
 
 
 def lines_of(store: Store) -> dict[str, tuple[Version, ...]]:
@@ -110,9 +120,13 @@ def lines_of(store: Store) -> dict[str, tuple[Version, ...]]:
     Raises:
         StoreError: A file is damaged.
     """
-    folder = store.root / FOLDER
-    paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    return {f"{path.stem} {name}": found for path in paths for name, found in [read_line(path)]}
+    lines = {}
+    for note in store.place.notes(FOLDER):
+        content = store.place.read_note(note)
+        if content is not None:
+            name, versions = read_line(content, f"{store.address}/{note}")
+            lines[f"{PurePosixPath(note).stem} {name}"] = versions
+    return lines
 
 
 def version_of(store: Store, digest: str) -> Version | None:
@@ -121,17 +135,21 @@ def version_of(store: Store, digest: str) -> Version | None:
     return next((one for one in found if one.digest == digest), None)
 
 
-def read_line(path: Path) -> tuple[str, tuple[Version, ...]]:
+def read_line(content: bytes, where: str) -> tuple[str, tuple[Version, ...]]:
     """Name and versions that a file of a line tells.
+
+    Args:
+        content: of the file.
+        where: it is, for people.
 
     Raises:
         StoreError: It is no such file.
     """
     try:
-        content: Any = strict_json.loads(path.read_text(encoding="utf-8"))
-        return str(content["name"]), tuple(Version(**one) for one in content["versions"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        told: Any = strict_json.loads(content.decode("utf-8"))
+        return str(told["name"]), tuple(Version(**one) for one in told["versions"])
+    except (ValueError, TypeError, KeyError) as error:
         raise StoreError(
-            f"{path} does not tell the versions of a dataset ({error!r}); move it away, and the next growth "
+            f"{where} does not tell the versions of a dataset ({error!r}); move it away, and the next growth "
             "begins a new line from what the store holds"
         ) from error

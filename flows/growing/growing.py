@@ -178,7 +178,7 @@ class _Growing:
         if ref.digest != version.digest:
             raise StoreError(
                 f"version {version.digest} of {self._line.name} was pruned, and what is made in its place is "
-                f"{ref.digest}: earlier rows would change. Move {self._line.path} away to begin a new line"
+                f"{ref.digest}: earlier rows would change. Move {self._line.where} away to begin a new line"
             )
         return ref
 
