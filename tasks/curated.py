@@ -13,6 +13,7 @@ from blip_core.dataset.drawing import cut_training
 from blip_core.dataset.origin import UsedCheckpoint, checkpoints_of
 from blip_core.recipes import Recipe
 from blip_core.records import Rejection
+from blip_core.reviewing.bringing_back import SPLITTING
 from blip_core.store.lineage import Lineage
 from blip_core.wiring import workplace
 
@@ -69,6 +70,10 @@ def write_curated(
         "gates": [asdict(gate) for gate in curated.gates],
         **({"measured": measured} if measured else {}),
         "wrong_answers": {"estimated": wrong, "allowed": recipe.curation.alarm.max_wrong_share},
+        SPLITTING: {
+            "dataset": recipe.dataset.model_dump(mode="json"),
+            "near_duplicates": recipe.curation.near_duplicates.model_dump(mode="json"),
+        },
         "recipe": recipe.name,
         "settings": recipe.model_dump(mode="json", include={"name", "profile", "seed", "source"}),
     }

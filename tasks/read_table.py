@@ -3,18 +3,37 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from blip_core import curation, sources
 from blip_core.errors import RecipeError, TableError
+from blip_core.kinds import Kind
 from blip_core.recipes import Recipe
+from blip_core.recipes.source import Source
 from blip_core.records import Example, Rejection
 from blip_core.store import ArtifactRef
 from blip_core.wiring import gate_identities, gate_models, workplace
 from tasks.curated import cut_by, write_curated
 from tasks.stage import stage, watcher
 
+TEXTS = "texts"  # of a dataset's metadata: what its source brought
 LICENCE = "None is stated. The rows come from a table that was handed in; ask whoever made it."
+
+
+class Texts(Protocol):
+    """What decides which texts a source brings: a recipe, or what a dataset remembers of one."""
+
+    @property
+    def source(self) -> Source: ...
+
+    @property
+    def task(self) -> str: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def kind(self) -> Kind: ...
 
 
 class OwnTexts(NamedTuple):
@@ -58,13 +77,14 @@ def read_table(recipe: Recipe) -> ArtifactRef:
             **written,
             "asked": len(examples) + len(read.refused),
             "answers": read.answers,
+            TEXTS: {"task": recipe.task, "digest": digest_of_texts(recipe)},
             "flagged": sources.count_flags(flags, (example.id for example in examples)),
         }
 
     return workplace().store.publish(own_key, "dataset", build).ref()
 
 
-def digest_of_texts(recipe: Recipe) -> str:
+def digest_of_texts(recipe: Texts) -> str:
     """What changes when the texts that a source brings do."""
     if recipe.source.kind == "native":
         return sources.native_digest(recipe.source)
@@ -75,7 +95,7 @@ def digest_of_texts(recipe: Recipe) -> str:
     return sources.table_digest(*_files(recipe))
 
 
-def own_texts(recipe: Recipe, flags: dict[str, str]) -> OwnTexts:
+def own_texts(recipe: Texts, flags: dict[str, str]) -> OwnTexts:
     """The rows of a table, set or pocket world; options in another order where the recipe says so."""
     if recipe.source.kind == "pocket":
         return _compose(recipe)
@@ -84,7 +104,7 @@ def own_texts(recipe: Recipe, flags: dict[str, str]) -> OwnTexts:
     return read if seed is None else read._replace(examples=sources.shuffle_rows(read.examples, seed))
 
 
-def _read_table(recipe: Recipe, flags: dict[str, str]) -> OwnTexts:
+def _read_table(recipe: Texts, flags: dict[str, str]) -> OwnTexts:
     files = _files(recipe)
     reading = sources.answer_reading(files.path, files.columns, files.answers, files.encoding)
     read, refused = sources.read_table(*files, flags=flags)
@@ -97,7 +117,7 @@ def _read_table(recipe: Recipe, flags: dict[str, str]) -> OwnTexts:
     return OwnTexts([replace(row, task=recipe.task) for row in read], refused, reading.to_row(), provenance)
 
 
-def _read_set(recipe: Recipe, flags: dict[str, str]) -> OwnTexts:
+def _read_set(recipe: Texts, flags: dict[str, str]) -> OwnTexts:
     if recipe.source.kind != "native":
         raise RecipeError(f"source.kind is {recipe.source.kind!r}: it is no published set")
     examples, refused = sources.read_native(recipe.source, recipe.task, flags)
@@ -111,7 +131,7 @@ def _read_set(recipe: Recipe, flags: dict[str, str]) -> OwnTexts:
     return OwnTexts(examples, refused, reading.to_row(), provenance)
 
 
-def _compose(recipe: Recipe) -> OwnTexts:
+def _compose(recipe: Texts) -> OwnTexts:
     if recipe.source.kind != "pocket":
         raise RecipeError(f"source.kind is {recipe.source.kind!r}: it is no pocket world")
     # Imported here because its vocabulary brings transformers.
@@ -126,12 +146,12 @@ def _compose(recipe: Recipe) -> OwnTexts:
     return OwnTexts(rows, [], sources.AnswerReading("free texts", {}, len(rows)).to_row(), provenance)
 
 
-def shuffle_seed(recipe: Recipe) -> int | None:
+def shuffle_seed(recipe: Texts) -> int | None:
     source = recipe.source
     return recipe.seed if source.kind == "table" and source.shuffle_options else None
 
 
-def _files(recipe: Recipe) -> sources.TableFiles:
+def _files(recipe: Texts) -> sources.TableFiles:
     if recipe.source.kind != "table":
         raise RecipeError(f"source.kind is {recipe.source.kind!r}: only a table holds questions and answers")
     return sources.files_of_kind(recipe.source, recipe.kind)

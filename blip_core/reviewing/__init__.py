@@ -2,6 +2,7 @@
 
 from blip_core.reviewing.agreement import Agreement, agreements, cohens_kappa
 from blip_core.reviewing.apply import GATE, Applied, Reviewed, apply_review, check_review
+from blip_core.reviewing.bringing_back import Splitting
 from blip_core.reviewing.choosing import Choice, choose
 from blip_core.reviewing.page import ReviewPage, write_page
 from blip_core.reviewing.verdicts import Verdict, verdicts
@@ -13,6 +14,7 @@ __all__ = [
     "Choice",
     "ReviewPage",
     "Reviewed",
+    "Splitting",
     "Verdict",
     "agreements",
     "apply_review",

@@ -1,26 +1,28 @@
-"""Which rows people look at: a sample, those that measures doubt, or those that models disagree on."""
+"""Which rows people look at: a sample, or those that measures doubt, models disagree on or gates refused."""
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Literal
 
 from blip_core.errors import EmptyDataset, UserMistake
-from blip_core.records import Example, Prediction
+from blip_core.records import Example, Prediction, Rejection
 
-Of = Literal["sample", "doubted", "disagreed"]
-OF: tuple[Of, ...] = ("sample", "doubted", "disagreed")
+Of = Literal["sample", "doubted", "disagreed", "refused"]
+OF: tuple[Of, ...] = ("sample", "doubted", "disagreed", "refused")
 MAX_ROWS = 1_000
 """Of one page: with their pictures they stay below 40 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A row to look at, and why, for people; may be empty."""
+    """A row to look at, and why, for people; may be empty. `refused` says why gates refused it."""
 
     id: str
     why: str = ""
+    refused: str = ""
 
 
 def choose(
@@ -30,6 +32,7 @@ def choose(
     by: str = "",
     predictions: Iterable[Prediction] = (),
     seed: int = 0,
+    refused: Iterable[Rejection] = (),
 ) -> list[Choice]:
     """Choose rows, in the order in which they are to be looked at.
 
@@ -37,11 +40,13 @@ def choose(
         texts: gives the rows, pictures or not, anew each time.
         of: `sample` draws by a hash of id and seed, whatever the rows' order; `doubted` takes the lowest
             scores first; `disagreed` takes rows that models answered differently, or all alike against the
-            label, most such models first.
+            label, most such models first; `refused` draws among those that gates refused, of each reason as
+            many.
         count: how many at most.
-        by: name of the score that doubts; empty, where rows have only one.
+        by: name of the score that doubts, empty where rows have only one; or the one reason of refusals.
         predictions: of all models about these rows.
         seed: of the sample.
+        refused: what gates refused.
 
     Raises:
         EmptyDataset: There is no such row.
@@ -51,6 +56,8 @@ def choose(
         found = _sample(texts(), seed)
     elif of == "doubted":
         found = _doubted(texts, by)
+    elif of == "refused":
+        found = _refused(list(refused), by, seed)
     else:
         found = _disagreed(texts(), predictions)
     if not found:
@@ -63,6 +70,7 @@ _NONE = {
     "doubted": "the dataset has none",
     "disagreed": "no two models answered a row of it differently, or against its label; answers come from "
     "`foundry compare` with evaluation.kind=split",
+    "refused": "gates refused none",
 }
 
 
@@ -81,6 +89,17 @@ def _doubted(texts: Callable[[], Iterable[Example]], by: str) -> list[Choice]:
         )
     found = [(row.scores[name], row.id) for row in texts() if name in row.scores]
     return [Choice(row_id, f"{name} {score:.3g}") for score, row_id in sorted(found)]
+
+
+def _refused(refused: Sequence[Rejection], by: str, seed: int) -> list[Choice]:
+    reasons = sorted({one.reason for one in refused})
+    if by and reasons and by not in reasons:
+        raise UserMistake(f"gates refused no row for the reason {by!r}; there is {', '.join(reasons)}")
+    waiting: dict[str, list[Rejection]] = {name: [] for name in reasons if by in ("", name)}
+    for one in sorted(refused, key=lambda one: _drawn(f"{seed} {one.id}")):
+        waiting.get(one.reason, []).append(one)
+    in_turn = (one for turn in zip_longest(*waiting.values()) for one in turn if one is not None)
+    return [Choice(one.id, refused=f"{one.reason}: {one.detail}") for one in in_turn]
 
 
 def _disagreed(rows: Iterable[Example], predictions: Iterable[Prediction]) -> list[Choice]:

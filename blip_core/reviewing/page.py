@@ -76,7 +76,7 @@ def write_page(page: ReviewPage, rows: Iterable[Example], path: Path) -> None:
 
 def _data(page: ReviewPage, rows: Iterable[Example]) -> dict[str, Any]:
     place = {one.id: number for number, one in enumerate(page.chosen)}
-    why = {one.id: one.why for one in page.chosen}
+    chosen = {one.id: one for one in page.chosen}
     pictures: dict[str, str] = {}
     names: dict[str, str] = {}
     found: dict[int, Mapping[str, Any]] = {}
@@ -84,7 +84,7 @@ def _data(page: ReviewPage, rows: Iterable[Example]) -> dict[str, Any]:
         if row.id in place:
             name = names.setdefault(hashlib.sha256(row.image).hexdigest(), f"p{len(names)}")
             pictures.setdefault(name, picture_uri(row.image, PICTURE_BYTES, f"picture of {row.id}"))
-            found[place[row.id]] = _row(row, name, why[row.id])
+            found[place[row.id]] = _row(row, name, chosen[row.id])
     return {
         "digest": page.digest,
         "page": hashlib.sha256("\n".join(place).encode()).hexdigest(),
@@ -94,12 +94,13 @@ def _data(page: ReviewPage, rows: Iterable[Example]) -> dict[str, Any]:
     }
 
 
-def _row(row: Example, picture: str, why: str) -> dict[str, Any]:
+def _row(row: Example, picture: str, chosen: Choice) -> dict[str, Any]:
     kind = kind_of(row.task)
     return {
         "id": row.id,
         "picture": picture,
-        "why": why,
+        "why": chosen.why,
+        "refused": chosen.refused,
         "notes": [row.category, row.kind],
         "asks": kind.asks,
         "hasOptions": kind.has_options,

@@ -4,6 +4,7 @@
 const LETTERS = "ABCDEFGHIJ";
 const DECISIONS = ["keep", "drop", "skip"];
 const WORDS = { keep: "kept", mend: "mended", drop: "dropped", skip: "skipped" };
+const OF_REFUSED = { keep: "brought back", mend: "brought back, mended", drop: "stays out", skip: "skipped" };
 
 const data = JSON.parse(document.getElementById("review-data").textContent);
 const byId = new Map(data.rows.map((row) => [row.id, row]));
@@ -42,13 +43,15 @@ function recall() {
 const row = () => data.rows[state.at];
 const isMended = (one) => ["text", "description", "question", "options", "answer"].some((name) => name in one);
 const outcome = (one) => (isMended(one) ? "mend" : one.decision);
+const words = (of, one) => (of.refused ? OF_REFUSED : WORDS)[outcome(one)];
 
 function decide(decision) {
-  const { id } = row();
+  const of = row();
+  const { id } = of;
   state.steps.push({ id, at: state.at, before: state.decisions[id] ?? null });
   state.decisions[id] = { ...decision, time: new Date().toISOString() };
   go(state.at + 1, true);
-  say(`${id}: ${WORDS[outcome(state.decisions[id])]}`);
+  say(`${id}: ${words(of, state.decisions[id])}`);
 }
 
 function undo() {
@@ -106,8 +109,9 @@ function draw() {
   const shown = { ...row(), ...decided };
   picture(row());
   part.notes.textContent = [row().id, ...row().notes, row().why].filter(Boolean).join(" · ");
-  part.verdict.textContent = decided ? WORDS[outcome(decided)] + (decided.reason ? `: ${decided.reason}` : "") : "";
+  part.verdict.textContent = decided ? words(row(), decided) + (decided.reason ? `: ${decided.reason}` : "") : "";
   part.verdict.classList.toggle("drop", decided?.decision === "drop");
+  quoted(part.refused, row().refused);
   text(part.context, shown.context);
   text(part.question, shown.asks ? shown.question : "");
   part.options.replaceChildren(...shown.options.map((option, number) => optionLine(option, LETTERS[number] === shown.answer)));
@@ -124,19 +128,19 @@ function picture({ id, picture: name }) {
   image.src = data.pictures[name];
 }
 
-function text(where, words) {
-  where.textContent = words;
-  where.hidden = words === "";
+function text(where, said) {
+  where.textContent = said;
+  where.hidden = said === "";
 }
 
-function quoted(where, words) {
-  where.querySelector("bdi").textContent = words;
-  where.hidden = words === "";
+function quoted(where, said) {
+  where.querySelector("bdi").textContent = said;
+  where.hidden = said === "";
 }
 
-function optionLine(words, isRight) {
+function optionLine(said, isRight) {
   const line = element("li", { className: isRight ? "right" : "" });
-  line.append(element("bdi", { textContent: words }), isRight ? " ✓" : "");
+  line.append(element("bdi", { textContent: said }), isRight ? " ✓" : "");
   return line;
 }
 

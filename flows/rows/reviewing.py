@@ -1,6 +1,7 @@
 """Rows that people look at, and the version of a dataset that their decisions make."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,27 +18,31 @@ from blip_core.reviewing import (
     Applied,
     Reviewed,
     ReviewPage,
+    Splitting,
     apply_review,
     check_review,
     choose,
     write_page,
 )
+from blip_core.reviewing.bringing_back import BRIDGES
 from blip_core.reviewing.choosing import Of
 from blip_core.reviewing.verdicts import Disputed
 from blip_core.store import Artifact, ArtifactRef, iter_rows
 from blip_core.store.lineage import Lineage
 from blip_core.wiring import workplace
 from flows.rows.named_dataset import NamedDataset, named_dataset
+from flows.rows.refused import RefusedRows, refused_among
 from tasks.chosen import chosen
 from tasks.collect_rows import FILE
 from tasks.predict_variant import FILE as PREDICTIONS
 
-_VERSION = 1
+_VERSION = 2
 _BETWEEN = ("annotated", "rows")  # kinds of artefacts that a recipe's step `review` is about
 _WORDS = {
     "sample": "a sample",
     "doubted": "those of the lowest score first",
     "disagreed": "those that models answered otherwise",
+    "refused": "some that gates refused; K brings a row back",
 }
 
 
@@ -50,12 +55,14 @@ class Source:
         digest: that decisions about them name.
         files: with the rows, in order.
         artifact: of the store; None for a folder from elsewhere.
+        refused: what gates refused of them; None where no gate saw them yet.
     """
 
     name: str
     digest: str
     files: Sequence[Path]
     artifact: Artifact | None
+    refused: RefusedRows | None = None
 
     def texts(self) -> Iterator[Example]:
         for path in self.files:
@@ -81,12 +88,15 @@ def source_of(name: str) -> Source:
         raise
     files = [path for split in splits_there(found.folder) for path in split_files(found.folder, split)]
     recipe = found.artifact.metadata.get("recipe") if found.artifact else None
-    return Source(str(recipe or found.folder.name), found.digest, files, found.artifact)
+    name_shown = str(recipe or found.folder.name)
+    return Source(name_shown, found.digest, files, found.artifact, RefusedRows(found))
 
 
 def make_page(source: Source, of: Of, count: int, by: str, seed: int, out: Path) -> int:
     """Write the page for some rows; gives how many."""
-    chosen_rows = choose(source.texts, of, count, by, _predictions(source), seed)
+    refused = source.refused if of == "refused" else None
+    why = refused.why.values() if refused else ()
+    chosen_rows = choose(source.texts, of, count, by, _predictions(source), seed, why)
     page = ReviewPage(
         title=f"Review of {source.name} {source.digest[:SHOWN]}",
         digest=source.digest,
@@ -94,7 +104,7 @@ def make_page(source: Source, of: Of, count: int, by: str, seed: int, out: Path)
         why=f"{len(chosen_rows)} rows: {_WORDS[of]}.",
     )
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_page(page, source.rows(), out)
+    write_page(page, refused.rows() if refused else source.rows(), out)
     return len(chosen_rows)
 
 
@@ -110,7 +120,9 @@ def read_review(files: Sequence[Path], dataset: str, disputed: Disputed) -> tupl
     if not decisions:
         raise UserMistake("no file of decisions was named; the page writes one with the key W")
     found = named_dataset(dataset or decisions[0].rows)
-    return found, check_review(found.folder, found.digest, decisions, disputed)
+    decided = {name for one in decisions for name in one.lines}
+    refused = refused_among(found, decided)
+    return found, check_review(found.folder, found.digest, decisions, disputed, refused)
 
 
 def publish_review(
@@ -118,9 +130,13 @@ def publish_review(
 ) -> tuple[ArtifactRef, dict[str, Any]]:
     """Make the new version, which names its parent; gives it and what was done."""
     told: dict[str, Any] = {}
+    splitting = Splitting.of(dataset.artifact.metadata if dataset.artifact else {})
+
+    def made(folder: Path) -> Applied:
+        return apply_review(dataset.folder, reviewed, folder, splitting)
 
     def build(folder: Path) -> dict[str, Any]:
-        told.update(_metadata(dataset, reviewed, apply_review(dataset.folder, reviewed, folder)))
+        told.update(_metadata(dataset, reviewed, made(folder)))
         return told
 
     store = workplace().store
@@ -130,8 +146,8 @@ def publish_review(
         "verdicts": hashlib.sha256(_canonical(reviewed).encode()).hexdigest(),
         "disputed": disputed,
     }
-    made = store.publish(store.key("dataset", inputs), "dataset", build)
-    return made.ref(), dict(made.metadata["review"])
+    version = store.publish(store.key("dataset", inputs), "dataset", build)
+    return version.ref(), dict(version.metadata["review"])
 
 
 def _between(kind: str, name: str) -> Source | None:
@@ -154,13 +170,15 @@ def _predictions(source: Source) -> Iterator[Prediction]:
 
 def _metadata(dataset: NamedDataset, reviewed: Reviewed, done: Applied) -> dict[str, Any]:
     before = dict(dataset.artifact.metadata) if dataset.artifact else {}
+    rejected = Counter(before.get("rejected", {})) + done.dropped - done.returned
+    rejected += Counter({BRIDGES: done.bridges})
     dropped = sum(done.dropped.values())
     gate = {"gate": GATE, "seen": len(reviewed.verdicts), "refused": dropped}
     return {
         **before,
         "rows": done.rows,
         "splits": done.splits,
-        "rejected": {**before.get("rejected", {}), **dict(sorted(done.dropped.items()))},
+        "rejected": dict(sorted(rejected.items())),
         "gates": [*before.get("gates", ()), gate],
         "parent": dataset.digest,
         "review": {
@@ -168,6 +186,7 @@ def _metadata(dataset: NamedDataset, reviewed: Reviewed, done: Applied) -> dict[
             "kept": done.kept,
             "mended": done.mended,
             "dropped": dropped,
+            "back": done.back,
             "agreement": [asdict(one) for one in reviewed.agreement],
         },
         "made_from": {"dataset": dataset.artifact.key} if dataset.artifact else {},

@@ -112,6 +112,33 @@ def test_rows_are_kept_mended_dropped_and_skipped_by_keys_and_the_file_is_what_i
     assert troubles(browser) == []
 
 
+def test_a_row_that_a_gate_refused_says_why_and_is_brought_back_or_left_out_by_keys(
+    browser, open_page, rows, tmp_path, keep
+):
+    refused = [
+        Choice(rows[0].id, refused=f"near-duplicate: {HOSTILE}"),
+        Choice(rows[1].id, refused="letter-surplus: A is right too often"),
+        Choice(rows[2].id),
+    ]
+    path = tmp_path / "refused.html"
+    write_page(ReviewPage("Refused rows", DIGEST, refused, "3 rows"), rows, path)
+    browser.get(path.as_uri())
+    begin(browser)
+    assert text(browser, "refused") == f"refused by a gate: near-duplicate: {HOSTILE}"
+    keep("review-refused")
+    press(browser, "k")
+    assert text(browser, "said") == f"{ID(0)}: brought back"
+    press(browser, "d", "1")
+    assert text(browser, "said") == f"{ID(1)}: stays out"
+    assert browser.execute_script("return document.getElementById('refused').hidden")
+    press(browser, "p")
+    assert text(browser, "verdict") == "stays out: the answer is wrong"
+    press(browser, "w")
+    read = read_decisions(downloaded(open_page))
+    assert {name: one["decision"] for name, one in read.by_id.items()} == {ID(0): "keep", ID(1): "drop"}
+    assert troubles(browser) == []
+
+
 def test_texts_of_the_data_are_shown_and_never_obeyed(browser, open_page, rows):
     begin(browser)
     shown = browser.execute_script("return document.getElementById('question').textContent")

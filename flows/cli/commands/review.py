@@ -26,16 +26,21 @@ Rows = Annotated[
     ),
 ]
 Which = Annotated[
-    Literal["sample", "doubted", "disagreed"],
+    Literal["sample", "doubted", "disagreed", "refused"],
     typer.Option(
         "--of",
-        help="Which rows: a sample, those of the lowest score, or those that models answered otherwise.",
+        help="Which rows: a sample, those of the lowest score, those that models answered otherwise, or "
+        "those that gates refused, which a decision to keep brings back.",
     ),
 ]
 Count = Annotated[int, typer.Option("--count", min=1, max=MAX_ROWS, help="How many rows at most.")]
 By = Annotated[
     str,
-    typer.Option("--by", metavar="SCORE", help="The score that doubts rows; needed where they have several."),
+    typer.Option(
+        "--by",
+        metavar="NAME",
+        help="The score that doubts rows, needed where they have several; of refused rows, one reason.",
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Another seed draws another sample.")]
 PageFile = Annotated[
@@ -144,9 +149,9 @@ def _tell(told: dict[str, Any]) -> None:
     typer.echo(f"{told['decided']} rows decided, {told['disputed']} disputed")
     if "digest" in told:
         typer.echo(
-            f"{told['kept']} kept as they were, {told['mended']} mended, {told['dropped']} dropped; "
-            f"{told['rows']:,} rows are left in {told['digest'][:12]}, made from {told['parent'][:12]}: "
-            f"foundry finetune RECIPE --dataset {told['digest'][:12]}"
+            f"{told['kept']} kept as they were, {told['mended']} mended, {told['dropped']} dropped, "
+            f"{told['back']} brought back; {told['rows']:,} rows are left in {told['digest'][:12]}, made "
+            f"from {told['parent'][:12]}: foundry finetune RECIPE --dataset {told['digest'][:12]}"
         )
 
 

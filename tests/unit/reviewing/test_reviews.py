@@ -5,6 +5,7 @@ import random
 from contextlib import suppress
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from datasets import load_dataset
 from hypothesis import given
@@ -15,17 +16,26 @@ from statsmodels.stats.inter_rater import cohens_kappa as statsmodels_kappa
 from blip_core.annotating.decisions import read_decisions
 from blip_core.dataset import read_split
 from blip_core.errors import EmptyDataset, TableError, UserMistake
-from blip_core.records import SPLITS, Rejection
+from blip_core.recipes.curation import NearDuplicates
+from blip_core.records import REJECTION_SCHEMA, SPLITS, Rejection
 from blip_core.reviewing import (
+    Splitting,
     apply_review,
     check_review,
     choose,
     cohens_kappa,
     verdicts,
 )
-from blip_core.store import read_rows
+from blip_core.store import read_rows, write_rows
+from tests.unit.examples import png
 from tests.unit.judged_rows import judged_rows
 from tests.unit.reviewing.rows import DIGEST, ID, caption, dataset, decisions, questions
+
+
+def grey(level):
+    """Pixels that no other row has."""
+    return np.full((8, 8, 3), level, dtype=np.uint8)
+
 
 MENDED = {"question": "Where is it?\u2028Say so.", "options": ["park", "bus </script>", "sea"], "answer": "C"}
 
@@ -71,6 +81,80 @@ def test_decisions_keep_mend_and_drop_rows_and_all_others_stay_as_they_were(tmp_
     card = (tmp_path / "new" / "README.md").read_text()
     assert f"11 rows, what people left of the dataset `{DIGEST}`" in card
     assert "| mended | 1 |" in card
+
+
+def brought_back(tmp_path, refused, *lines, splitting=None):
+    """The dataset of twelve questions after decisions about rows that gates refused."""
+    folder = dataset(tmp_path / "set", questions())
+    write_rows(
+        folder / "rejects.parquet",
+        [Rejection(row.id, "curation", "near-duplicate", "looks like another") for row in refused],
+        REJECTION_SCHEMA,
+    )
+    files = [read_decisions(decisions(tmp_path / "ada.jsonl", *lines))]
+    reviewed = check_review(folder, DIGEST, files, refused={row.id: row for row in refused})
+    done = apply_review(folder, reviewed, tmp_path / "new", splitting)
+    return {split: read_split(tmp_path / "new", split) for split in SPLITS}, done
+
+
+APART = Splitting(near_duplicates=NearDuplicates(enabled=False))
+
+
+def test_a_refused_row_that_is_kept_comes_back_in_its_place_and_one_that_is_dropped_stays_out(tmp_path):
+    new, mended, out = (replace(questions(n + 1)[n], image=png(grey(n))) for n in (20, 21, 22))
+    splits, done = brought_back(
+        tmp_path,
+        [new, mended, out],
+        {"id": new.id, "decision": "keep"},
+        {"id": mended.id, "decision": "keep", "question": "Who runs?"},
+        {"id": out.id, "decision": "drop"},
+        splitting=APART,
+    )
+    rows = {row.id: row for found in splits.values() for row in found}
+    assert rows[new.id] == new
+    assert (rows[mended.id].question, out.id in rows) == ("Who runs?", False)
+    assert all([row.id for row in found] == sorted(row.id for row in found) for found in splits.values())
+    assert (done.back, done.left_out, done.rows) == (2, 1, 14)
+    left_out = read_rows(tmp_path / "new" / "rejects.parquet", Rejection)
+    assert [one.id for one in left_out] == [out.id]
+    card = (tmp_path / "new" / "README.md").read_text()
+    assert "| refused by gates and brought back | 2 |" in card
+    assert load_dataset(str(tmp_path / "new"), cache_dir=str(tmp_path / "c"))
+
+
+def test_a_refused_row_goes_to_the_split_of_its_scene_and_bridges_none(tmp_path):
+    first, second = questions()[0], questions()[1]  # of train and validation
+    sibling = replace(first, id=f"{first.id}-more")
+    bridge = replace(second, id="zebra", group="zebra", picture_id="zebra", image=png(grey(3)))
+    sibling = replace(sibling, image=png(grey(4)))
+    both = replace(bridge, group=first.group, image=second.image)
+    splits, done = brought_back(
+        tmp_path,
+        [sibling, both],
+        {"id": sibling.id, "decision": "keep"},
+        {"id": both.id, "decision": "keep"},
+        splitting=APART,
+    )
+    assert sibling.id in {row.id for row in splits["train"]}
+    assert done.bridges == 1
+    refused = read_rows(tmp_path / "new" / "rejects.parquet", Rejection)
+    assert [(one.id, one.reason) for one in refused if one.stage == "dataset"] == [
+        ("zebra", "bridges-splits")
+    ]
+
+
+def test_refused_rows_are_drawn_of_each_reason_in_turn_and_by_one_alone():
+    refused = [
+        Rejection(f"r{number}", "curation", "rare" if number == 9 else "common", "so it is")
+        for number in range(10)
+    ]
+    found = choose(list, "refused", 2, refused=refused)
+    assert {one.refused for one in found} == {"rare: so it is", "common: so it is"}
+    assert [one.id for one in choose(list, "refused", 5, "rare", refused=refused)] == ["r9"]
+    with pytest.raises(UserMistake, match="for the reason 'odd'; there is common, rare"):
+        choose(list, "refused", 5, "odd", refused=refused)
+    with pytest.raises(EmptyDataset, match="gates refused none"):
+        choose(list, "refused", 5)
 
 
 def test_a_split_that_a_review_empties_is_named_no_more(tmp_path):
