@@ -10,7 +10,7 @@ ARGS ?=
 TESTS ?= tests
 WORKERS ?= $(if $(filter tests,$(TESTS)),3,0)
 # `make test` leaves the whole runs to `make test-runs`, but works every test of a path that is named.
-SPARED := $(if $(filter tests,$(TESTS)),-m "not slow and not browser and not smollm")
+SPARED := $(if $(filter tests,$(TESTS)),-m "not slow and not browser and not smollm and not s3")
 # Tests start many processes: each would compile the house anew where the environment forbids to keep what it compiled.
 KEEP_BYTECODE := PYTHONDONTWRITEBYTECODE=
 SCREENSHOTS ?= build/screenshots
@@ -135,6 +135,17 @@ test-browser: browser ## start a run from its form in Chromium and follow it to 
 .PHONY: test-served
 test-served: smollm ## scenes from SmolLM2 behind `transformers serve`: a minute or two
 	@$(BIN)/pytest tests/contract/test_transformers_serve.py -m smollm $(ARGS)
+
+S3 := $(VENV)/.s3
+
+$(S3): $(READY)
+	@echo "Installing obstore and moto's server of S3"
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[s3-test]'
+	@touch $@
+
+.PHONY: test-s3
+test-s3: $(S3) ## a store in a bucket, on moto's server (TESTS=, ARGS=): minutes
+	@$(KEEP_BYTECODE) $(BIN)/pytest -m s3 $(if $(filter tests,$(TESTS)),tests/s3,$(TESTS)) $(ARGS)
 
 .PHONY: docs
 docs: $(READY) ## write the reference pages anew, from recipe schema and command line

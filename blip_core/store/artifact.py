@@ -1,7 +1,8 @@
 """What the store holds under a key, and the small reference to it that travels."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +36,35 @@ class Artifact:
     Attributes:
         key: what it was made from, see `Store.key`.
         kind: what it holds, for instance `scenes`.
-        path: its folder; whoever writes there damages it.
+        folder: where it lies on this machine, or would lie once somebody reads it.
         digest: what it contains: sha256 over the names and digests of its files.
         rows: number of rows, as its maker counted them; 0 where it holds none.
         metadata: what its maker said of it.
+        at: when it was finished; None, its manifest's time tells.
+        size: of its files in bytes; None, the files tell.
+        fetch: brings it here, where the store is elsewhere and it was merely listed.
     """
 
     key: str
     kind: str
-    path: Path
+    folder: Path
     digest: str
     rows: int
     metadata: Mapping[str, Any]
+    at: datetime | None = field(default=None, compare=False)
+    size: int | None = field(default=None, compare=False)
+    fetch: Callable[[], None] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def path(self) -> Path:
+        """Its folder on this machine, with all its files; whoever writes there damages it.
+
+        Raises:
+            StoreError: It is not here, and can no longer be fetched.
+        """
+        if self.fetch is not None:
+            self.fetch()
+        return self.folder
 
     def ref(self) -> ArtifactRef:
         return ArtifactRef(key=self.key, digest=self.digest, rows=self.rows)

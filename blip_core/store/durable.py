@@ -52,6 +52,11 @@ def explained(root: Path) -> Iterator[None]:
         raise
 
 
+def is_full(error: OSError) -> bool:
+    """Whether a disk, or a share of it, is full."""
+    return error.errno in _FULL
+
+
 @contextmanager
 def explained_if_full(root: Path) -> Iterator[None]:
     """Translate a full disk alone: whatever else a builder meets is its own to explain.

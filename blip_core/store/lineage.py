@@ -72,11 +72,15 @@ def made_from(artifact: Artifact) -> Mapping[str, str] | None:
 
 def made_at(artifact: Artifact) -> datetime:
     """When it was finished: the time of its manifest, which is written last."""
+    if artifact.at is not None:
+        return artifact.at
     return datetime.fromtimestamp((artifact.path / MANIFEST).stat().st_mtime, UTC)
 
 
 def size_bytes(artifact: Artifact) -> int:
-    """Size of its files on disk."""
+    """Size of its files."""
+    if artifact.size is not None:
+        return artifact.size
     return sum(path.stat().st_size for path in plain_files(artifact.path))
 
 

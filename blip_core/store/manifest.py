@@ -1,8 +1,9 @@
 """Manifests: a JSON file in an artefact's folder that says what must be there. It is written last."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -63,15 +64,32 @@ class Manifest:
         text = (folder / MANIFEST).read_bytes()
         try:
             content = strict_json.loads(text)
+        except ValueError as error:
+            raise CorruptArtifact(f"{folder / MANIFEST} is not a manifest: {error!r}") from error
+        return cls.from_json(content, str(folder / MANIFEST))
+
+    @classmethod
+    def from_json(cls, content: Any, where: str) -> Self:
+        """A manifest from its JSON value.
+
+        Args:
+            content: as it was read.
+            where: it was read, for people.
+
+        Raises:
+            CorruptArtifact: It is no manifest, or one of another version.
+        """
+        try:
+            content = dict(content)
             files = {name: FileRecord(**record) for name, record in content["files"].items()}
             fields = ("key", "kind", "rows", "metadata", "schema_version")
             manifest = cls(files=files, **{name: content[name] for name in fields})
             written = manifest._content()
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise CorruptArtifact(f"{folder / MANIFEST} is not a manifest: {error!r}") from error
+            raise CorruptArtifact(f"{where} is not a manifest: {error!r}") from error
         content.setdefault(_CHECKSUM, written[_CHECKSUM])
         if manifest.schema_version != SCHEMA_VERSION or content != written:
-            raise CorruptArtifact(f"{folder / MANIFEST} does not agree with itself")
+            raise CorruptArtifact(f"{where} does not agree with itself")
         return manifest
 
     def to_json(self) -> str:
@@ -82,8 +100,17 @@ class Manifest:
         text = canonical_json(content).encode("utf-8", "surrogatepass")  # a path may be no proper text
         return content | {_CHECKSUM: hashlib.sha256(text).hexdigest()}
 
-    def artifact(self, folder: Path) -> Artifact:
-        return Artifact(self.key, self.kind, folder, self.digest, self.rows, self.metadata)
+    def artifact(
+        self,
+        folder: Path,
+        at: datetime | None = None,
+        size: int | None = None,
+        fetch: Callable[[], None] | None = None,
+    ) -> Artifact:
+        """What the manifest tells of; see `Artifact` for the rest."""
+        return Artifact(
+            self.key, self.kind, folder, self.digest, self.rows, self.metadata, at=at, size=size, fetch=fetch
+        )
 
     def sizes_agree(self, folder: Path) -> bool:
         """Whether every file is there and as long as it was; reads no file."""

@@ -168,7 +168,9 @@ def _is_between(kind: str) -> bool:
 
 
 def _of(artifact: Artifact, why: str) -> Prunable:
-    return Prunable(artifact.key, artifact.kind, artifact.path, size_bytes(artifact), made_at(artifact), why)
+    return Prunable(
+        artifact.key, artifact.kind, artifact.folder, size_bytes(artifact), made_at(artifact), why
+    )
 
 
 def _quarantined(store: Store) -> list[Prunable]:

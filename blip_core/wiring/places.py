@@ -1,7 +1,8 @@
 """Where a run finds and leaves everything."""
 
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from unicodedata import category
@@ -9,11 +10,14 @@ from unicodedata import category
 from blip_core.errors import PlaceError
 from blip_core.prefetching import LOCK_NAME
 from blip_core.store import Store
+from blip_core.store.places.objects import SCHEME, without_secrets
+from blip_core.store.places.opening import CACHE_GB, open_place
 from blip_core.tracking import MlflowTracker, Registry, artifact_root, prepare_store
 from blip_core.wiring.logins import part_logins
 
 DEFAULT_HOME = "~/.blip-foundry"
 _UNSPEAKABLE = ("Cc", "Cs")  # control characters, and bytes that are no text in this file system's encoding
+_YES = ("1", "true", "yes")  # as obstore reads it
 _ROOM_BELOW = 512  # bytes of the longest path that is made below a home, twice over
 
 
@@ -24,10 +28,20 @@ class Workplace:
     home: Path
     models: Path
     tracking_uri: str
+    store_address: str = ""
+    """Where finished work rests, if not below the home: a folder, or `s3://BUCKET/PREFIX`."""
+    cache_gb: float = CACHE_GB
 
     @property
     def store(self) -> Store:
-        return _store(self.home / "store")
+        if self.store_address.startswith(SCHEME):
+            return _bucket(self.store_address, self.caches, self.cache_gb)
+        return _store(Path(self.store_address) if self.store_address else self.home / "store")
+
+    @property
+    def caches(self) -> Path:
+        """Caches of stores in buckets, one an address."""
+        return self.home / "store-caches"
 
     @property
     def lock(self) -> Path:
@@ -90,7 +104,45 @@ def workplace() -> Workplace:
     home = _folder(os.environ.get("FOUNDRY_HOME") or DEFAULT_HOME, "FOUNDRY_HOME")
     _make_writable(home)
     models = _folder(os.environ.get("FOUNDRY_MODELS") or str(home / "models"), "FOUNDRY_MODELS")
-    return Workplace(home, models, os.environ.get("MLFLOW_TRACKING_URI", ""))
+    tracking_uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    return Workplace(home, models, tracking_uri, _store_address(), _cache_gb())
+
+
+def store_at(address: str, place: Workplace) -> Store:
+    """The store at a folder or an address.
+
+    Raises:
+        PlaceError: It is no address of a store.
+    """
+    return replace(place, store_address=_whole_address(address, "the command")).store
+
+
+def _store_address() -> str:
+    named = os.environ.get("FOUNDRY_STORE", "")
+    return _whole_address(named, "FOUNDRY_STORE") if named else ""
+
+
+def _whole_address(named: str, variable: str) -> str:
+    scheme, found, _ = named.partition("://")
+    if found and f"{scheme}://" != SCHEME:
+        raise PlaceError(
+            f"{without_secrets(named)} is no address of a store. Name a folder or s3://BUCKET/PREFIX "
+            f"in {variable}."
+        )
+    return named if found else str(_folder(named, variable))
+
+
+def _cache_gb() -> float:
+    named = os.environ.get("FOUNDRY_STORE_CACHE_GB", "")
+    try:
+        size = float(named or CACHE_GB)
+    except ValueError:
+        size = math.nan
+    if not 0 < size < math.inf:
+        raise PlaceError(
+            f"FOUNDRY_STORE_CACHE_GB is {named!r}. Give the gigabytes that the cache may take, such as 50."
+        )
+    return size
 
 
 def _folder(named: str, variable: str) -> Path:
@@ -133,3 +185,9 @@ def _make_writable(home: Path) -> None:
 @cache
 def _store(root: Path) -> Store:
     return Store(root)
+
+
+@cache
+def _bucket(address: str, caches: Path, cache_gb: float) -> Store:
+    allow_http = os.environ.get("AWS_ALLOW_HTTP", "").lower() in _YES
+    return Store(open_place(address, caches, cache_gb, allow_http))
