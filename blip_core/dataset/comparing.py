@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -79,13 +79,21 @@ class Difference:
         return not (self.removed or self.changed or self.moved)
 
 
-def compare_datasets(first: Path, second: Path) -> Difference:
+def compare_datasets(first: Path, second: Path, apart_from: Collection[str] = ()) -> Difference:
     """Compare two dataset folders row by row.
+
+    Args:
+        first: one folder.
+        second: the other.
+        apart_from: ids of rows that are not looked at.
 
     Raises:
         TableError: One is no dataset, or cannot be read.
     """
-    before, after = marks_of(first), marks_of(second)
+    before, after = (
+        {name: mark for name, mark in marks_of(folder).items() if name not in apart_from}
+        for folder in (first, second)
+    )
     both = before.keys() & after.keys()
     added = tuple(sorted(after.keys() - before.keys()))
     difference = Difference(

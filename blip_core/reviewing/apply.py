@@ -22,6 +22,7 @@ from blip_core.errors import EmptyDataset, UserMistake
 from blip_core.records import REJECTION_SCHEMA, Example, Rejection, Split
 from blip_core.reviewing.agreement import Agreement, agreements
 from blip_core.reviewing.bringing_back import Returning, Splitting, bring_back
+from blip_core.reviewing.carrying import CARRIED
 from blip_core.reviewing.verdicts import Disputed, Verdict, verdicts
 from blip_core.store import iter_rows, write_rows
 from blip_core.store.rows import ROWS_PER_GROUP
@@ -241,8 +242,9 @@ def _card(dataset: Path, reviewed: Reviewed, done: Applied, folder: Path) -> Car
     title = next(
         (line for line in card.sections[""].splitlines() if line.startswith("# ")), f"# {dataset.name}"
     )
+    when = "by what they decided about earlier versions" if CARRIED in reviewed.files else "after a review"
     intro = (
-        f"{title}\n\n{done.rows:,} rows, what people left of the dataset `{reviewed.digest}` after a review. "
+        f"{title}\n\n{done.rows:,} rows, what people left of the dataset `{reviewed.digest}` {when}. "
         "What gates and measures tell below was found before it.\n"
     )
     sections = {
@@ -268,6 +270,8 @@ def _told(reviewed: Reviewed, done: Applied) -> str:
         *(line for line in of_gates if line[1]),
     ]
     text = markdown_table(("what became of rows", "rows"), lines)
+    if CARRIED in reviewed.files:
+        text = f"Decisions of people about earlier versions were carried over to the same rows:\n\n{text}"
     if reviewed.agreement:
         text += "\n" + markdown_table(
             ("reviewers", "rows both decided", "alike", "Cohen's kappa"), _agreement_lines(reviewed.agreement)

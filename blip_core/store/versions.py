@@ -4,7 +4,7 @@ The file is a pointer, not the work: it names artefacts by key, and where it is 
 shards in the store and begins a new line with the same bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -29,6 +29,7 @@ class Version:
         scenes: that were asked for.
         rows: that passed the gates.
         at: when it was made, in ISO 8601.
+        decisions: of people that it obeys: so many of the first, see `DecidedRows`.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Version:
     scenes: int
     rows: int
     at: str
+    decisions: int = 0
 
 
 class Line:
@@ -133,6 +135,15 @@ def version_of(store: Store, digest: str) -> Version | None:
     """What a line says of a dataset by its digest; None where it is of none."""
     found = (one for versions in lines_of(store).values() for one in versions)
     return next((one for one in found if one.digest == digest), None)
+
+
+def line_holding(store: Store, digests: Collection[str]) -> Line | None:
+    """The line that has a version of one of these digests; None where none has."""
+    for named, versions in lines_of(store).items():
+        key, _, name = named.partition(" ")
+        if any(one.digest in digests for one in versions):
+            return Line(store, key, name)
+    return None
 
 
 def read_line(content: bytes, where: str) -> tuple[str, tuple[Version, ...]]:

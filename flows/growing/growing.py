@@ -12,8 +12,10 @@ from blip_core.errors import BudgetSpent, RecipeError, StoreError
 from blip_core.recipes import Recipe
 from blip_core.scenes import number_of
 from blip_core.store import ArtifactRef
+from blip_core.store.decided import DecidedRows
 from blip_core.store.versions import Line, Version
 from blip_core.wiring import gate_identities, workplace
+from flows.growing.obeying import obeying
 from tasks import label_pictures, paint_pictures, shards, write_scenes
 from tasks.allowance import Allowance, allowing
 from tasks.stage import path_of
@@ -31,7 +33,8 @@ class Growth:
         dataset: the version.
         version: what its line says of it.
         parent: the version before; None where it is the first.
-        difference: from the parent; None where it is the first, or nothing came.
+        difference: from the parent, but for rows that people decided since; None where it is the first, or
+            nothing came.
         stopped: why it ended before its target; empty where it did not.
         is_new: whether there is a new version.
     """
@@ -119,10 +122,11 @@ class _Growing:
         self._make = make
         self._made: dict[int, ArtifactRef] = {}
         self._last = line.last()
+        self._decisions = DecidedRows(workplace().store, line.key).read()
 
     def to(self, target: Target) -> Growth:
         last = self._last
-        start = self._measured(self._steps(last.scenes), self._again(last)) if last else Grown(0, 0, 0.0)
+        start = self._measured(self._steps(last.scenes), self._as_decided(last)) if last else Grown(0, 0, 0.0)
         wanted = target.beyond(start.rows)
         if last and wanted.is_reached(start):
             return self._grown(start, "")
@@ -160,12 +164,19 @@ class _Growing:
         return self._measured(steps) if steps > start.steps else start
 
     def _measured(self, steps: int, made: ArtifactRef | None = None) -> Grown:
-        ref = made or self._make(self._recipe.with_scenes(steps * shards.ROWS_PER_SHARD))
+        scenes = steps * shards.ROWS_PER_SHARD
+        ref = made or obeying(self._make(self._recipe.with_scenes(scenes)), self._decisions)
         self._made[steps] = ref
         rows = [(number_of(row.group), row.answer, row.category) for _, row in rows_of(path_of(ref))]
         by_step = rows_by_step((scene for scene, _, _ in rows), shards.ROWS_PER_SHARD, steps)
         balance = balance_of([letter for _, letter, _ in rows], [category for _, _, category in rows])
         return Grown(steps, len(rows), balance, by_step)
+
+    def _as_decided(self, version: Version) -> ArtifactRef:
+        """A version with all that people have decided by now."""
+        if version.decisions == len(self._decisions):
+            return self._again(version)
+        return obeying(self._make(self._recipe.with_scenes(version.scenes)), self._decisions)
 
     def _again(self, version: Version) -> ArtifactRef:
         """A version; one that was pruned is made again from what is left of it, and has to be the same.
@@ -174,7 +185,8 @@ class _Growing:
             StoreError: It is another.
         """
         found = workplace().store.find(version.key)
-        ref = found.ref() if found else self._make(self._recipe.with_scenes(version.scenes))
+        obeyed = self._decisions[: version.decisions]
+        ref = found.ref() if found else obeying(self._make(self._recipe.with_scenes(version.scenes)), obeyed)
         if ref.digest != version.digest:
             raise StoreError(
                 f"version {version.digest} of {self._line.name} was pruned, and what is made in its place is "
@@ -189,10 +201,16 @@ class _Growing:
             return Growth(recipe, dataset, last, last, None, stopped, is_new=False)
         parent = last.digest if last else ""
         at = now().isoformat(timespec="seconds")
-        version = Version(dataset.key, dataset.digest, parent, scenes, dataset.rows, at)
+        decided = len(self._decisions)
+        version = Version(dataset.key, dataset.digest, parent, scenes, dataset.rows, at, decided)
         self._line.add(version)
-        difference = compare_datasets(path_of(self._again(last)), path_of(dataset)) if last else None
+        difference = self._difference(last, dataset) if last else None
         return Growth(recipe, dataset, version, last, difference, stopped, is_new=True)
+
+    def _difference(self, last: Version, dataset: ArtifactRef) -> Difference:
+        """From the version before, but for rows that people decided since: those change on purpose."""
+        since = {str(one["id"]) for one in self._decisions[last.decisions :]}
+        return compare_datasets(path_of(self._again(last)), path_of(dataset), since)
 
     @staticmethod
     def _steps(scenes: int) -> int:

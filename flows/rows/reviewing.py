@@ -25,10 +25,13 @@ from blip_core.reviewing import (
     write_page,
 )
 from blip_core.reviewing.bringing_back import BRIDGES
+from blip_core.reviewing.carrying import settled
 from blip_core.reviewing.choosing import Of
 from blip_core.reviewing.verdicts import Disputed
 from blip_core.store import Artifact, ArtifactRef, iter_rows
+from blip_core.store.decided import DecidedRows
 from blip_core.store.lineage import Lineage
+from blip_core.store.versions import line_holding
 from blip_core.wiring import workplace
 from flows.rows.named_dataset import NamedDataset, named_dataset
 from flows.rows.refused import RefusedRows, refused_among
@@ -148,6 +151,30 @@ def publish_review(
     }
     version = store.publish(store.key("dataset", inputs), "dataset", build)
     return version.ref(), dict(version.metadata["review"])
+
+
+def keep_decisions(dataset: NamedDataset, reviewed: Reviewed) -> str:
+    """Let later versions obey a review, where the dataset is one that grows; gives the line's name, or nothing.
+
+    Raises:
+        StoreError: A run extends it at this moment.
+    """
+    store = workplace().store
+    line = line_holding(store, _digests(dataset))
+    if line is None:
+        return ""
+    with line.alone():
+        DecidedRows(store, line.key).add(settled(reviewed.verdicts))
+    return line.name
+
+
+def _digests(dataset: NamedDataset) -> set[str]:
+    """Of a dataset and of those that people reviewed before it."""
+    found, one = {dataset.digest}, dataset.artifact
+    while one is not None and "review" in one.metadata:
+        found.add(str(one.metadata.get("parent", "")))
+        one = workplace().store.peek(one.metadata.get("made_from", {}).get("dataset", ""))
+    return found
 
 
 def _between(kind: str, name: str) -> Source | None:

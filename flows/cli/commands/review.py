@@ -100,14 +100,15 @@ def apply(
 
     Example: foundry review apply review-e1752ef7aa01-Ada.jsonl review-e1752ef7aa01-Ben.jsonl
     """
-    from flows.rows.reviewing import publish_review, read_review
+    from flows.rows.reviewing import keep_decisions, publish_review, read_review
     from tasks.stage import path_of
 
     found, reviewed = read_review(files, dataset, disputed)
     told = _counts(reviewed)
     if not dry_run:
+        grows = keep_decisions(found, reviewed)
         made, done = publish_review(found, reviewed, disputed)
-        told |= {"digest": made.digest, "path": str(path_of(made)), "rows": made.rows, **done}
+        told |= {"digest": made.digest, "path": str(path_of(made)), "rows": made.rows, "grows": grows, **done}
     if as_json:
         with only_json() as output:
             output.write(strict_json.dumps(told) + "\n")
@@ -153,6 +154,8 @@ def _tell(told: dict[str, Any]) -> None:
             f"{told['back']} brought back; {told['rows']:,} rows are left in {told['digest'][:12]}, made "
             f"from {told['parent'][:12]}: foundry finetune RECIPE --dataset {told['digest'][:12]}"
         )
+    if told.get("grows"):
+        typer.echo(f"{told['grows']} grows: its next version keeps what was decided about these rows")
 
 
 group = typer.Typer(cls=WithDefault, help="Let people look at ROWS: write the page they decide on.")

@@ -5,10 +5,12 @@ import re
 
 import pytest
 
+from blip_core.dataset.growth import Target
 from blip_core.dataset.reading import read_split
-from blip_core.errors import UnknownArtifact
+from blip_core.errors import StoreError, UnknownArtifact
 from blip_core.recipes import load_recipe
 from blip_core.records import SPLITS
+from flows.growing.growing import grow, line_of
 from flows.rows.named_dataset import named_dataset
 from flows.rows.refused import RefusedRows
 from tasks.read_table import read_table
@@ -98,3 +100,88 @@ def test_refused_rows_of_a_dataset_whose_labels_were_pruned_are_one_sentence(one
     with pytest.raises(UnknownArtifact, match="is no longer in the store"):
         list(RefusedRows(found).rows())
     assert RefusedRows(found).why
+
+
+def reviewed(ref, tmp_path, *lines):
+    done = foundry("review", "apply", decide(tmp_path / "ada.jsonl", ref, *lines), "--json")
+    assert done.code == 0, done.err
+    return done.told
+
+
+def test_a_dataset_that_grows_keeps_what_people_decided_about_its_rows(recipe, tmp_path):
+    first = grow(recipe, Target(rows=16), make)
+    dropped, mended, kept = sorted(rows_of(first.dataset))[:3]
+    told = reviewed(
+        first.dataset,
+        tmp_path,
+        {"id": dropped, "decision": "drop", "reason": "blurred"},
+        {"id": mended, "decision": "keep", "question": "Who is it?"},
+        {"id": kept, "decision": "keep"},
+    )
+    assert told["grows"] == "gallery-vqa pocket"
+
+    second = grow(recipe, Target(more=8), make)
+
+    rows = rows_of(second.dataset)
+    assert (dropped in rows, rows[mended].question) == (False, "Who is it?")
+    assert len(rows) >= told["rows"] + 8
+    assert second.difference.extends  # but for what people changed on purpose
+    card = (path_of(second.dataset) / "README.md").read_text()
+    assert "Decisions of people about earlier versions were carried over" in card
+    assert "| mended | 1 |" in card
+    assert grow(recipe, Target(rows=16), make).version == second.version  # obeyed once, not twice
+
+
+def test_a_second_review_adds_to_the_first_and_gates_are_overruled_in_later_versions_too(one_sided, tmp_path):
+    first = grow(one_sided, Target(rows=8), make)
+    refused = page_of_refused(first.dataset, tmp_path)[0]["id"]
+    one, other = sorted(rows_of(first.dataset))[:2]
+    told = reviewed(
+        first.dataset,
+        tmp_path,
+        {"id": one, "decision": "keep", "question": "Who is it?"},
+        {"id": refused, "decision": "keep"},
+    )
+    left = named_dataset(told["digest"])
+    reviewed(
+        left,
+        tmp_path,
+        {"id": one, "decision": "keep", "description": "Something large stands on the sand."},
+        {"id": other, "decision": "drop"},
+    )
+    rows = rows_of(grow(one_sided, Target(more=4), make).dataset)
+    assert (rows[one].question, rows[one].description) == (
+        "Who is it?",
+        "Something large stands on the sand.",
+    )
+    assert (refused in rows, other in rows) == (True, False)
+
+
+def test_a_version_that_obeys_people_and_was_pruned_comes_out_the_same(recipe, tmp_path):
+    first = grow(recipe, Target(rows=16), make)
+    reviewed(first.dataset, tmp_path, {"id": sorted(rows_of(first.dataset))[0], "decision": "drop"})
+    second = grow(recipe, Target(more=8), make)
+    (path_of(second.dataset) / "manifest.json").unlink()
+    third = grow(recipe, Target(more=8), make)
+    assert third.version.parent == second.version.digest
+    assert third.difference.extends
+
+
+def test_decisions_that_are_kept_beside_a_line_and_damaged_are_one_sentence(recipe, tmp_path):
+    first = grow(recipe, Target(rows=16), make)
+    reviewed(first.dataset, tmp_path, {"id": sorted(rows_of(first.dataset))[0], "decision": "drop"})
+    (kept,) = (tmp_path / "home" / "store" / "decisions").glob("*.json")
+    kept.write_text("{")
+    with pytest.raises(StoreError, match="does not tell what people decided"):
+        grow(recipe, Target(more=8), make)
+
+
+def test_nobody_reviews_while_a_dataset_is_extended(recipe, tmp_path):
+    first = grow(recipe, Target(rows=16), make)
+    file = decide(
+        tmp_path / "a.jsonl", first.dataset, {"id": min(rows_of(first.dataset)), "decision": "drop"}
+    )
+    with line_of(recipe).alone():
+        done = foundry("review", "apply", file)
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "is being extended by another run" in done.err
