@@ -143,12 +143,12 @@ def describe(
 ) -> list[str]:
     """Stage one: descriptions, one an example; empty where the settings have no prompt for them."""
     counter = counter or Counter(len(examples), no_progress)
-    return _describe(Work(bundle, settings, InferenceCounts(), counter, features), examples)[0]
+    return describe_rows(Work(bundle, settings, InferenceCounts(), counter, features), examples)[0]
 
 
 def _answer_rows(work: Work, rows: Sequence[Example], variant: str) -> Answers:
     settings = work.settings
-    descriptions, cut = _describe(work, rows)
+    descriptions, cut = describe_rows(work, rows)
     questions = [
         question
         for mode, rotation in ways_of_asking(settings, max(map(options_of, rows)))
@@ -161,13 +161,13 @@ def _answer_rows(work: Work, rows: Sequence[Example], variant: str) -> Answers:
         chances[place] = row
     free = [question for question in questions if not options_of(question.asked)]
     closed = [question for question in free if settings.closed_answers and kind_of(question.asked.task).asks]
-    written |= _choose(work, closed)
-    written |= _write_freely(work, [question for question in free if question.row not in written])
+    written |= choose_answers(work, closed)
+    written |= write_freely(work, [question for question in free if question.row not in written])
     return gather_answers(rows, variant, settings, descriptions, cut, questions, chances, written)
 
 
 @torch.inference_mode()
-def _describe(work: Work, rows: Sequence[Example]) -> tuple[list[str], list[bool]]:
+def describe_rows(work: Work, rows: Sequence[Example]) -> tuple[list[str], list[bool]]:
     """Descriptions, and whether the prompt of each was cut."""
     settings = work.settings
     if not settings.describe_prompt:
@@ -228,7 +228,7 @@ def answer_questions(work: Work, questions: Sequence[Question]) -> tuple[list[li
 
 
 @torch.inference_mode()
-def _write_freely(work: Work, questions: Sequence[Question]) -> dict[int, str]:
+def write_freely(work: Work, questions: Sequence[Question]) -> dict[int, str]:
     """Texts that answer rows without options, by row."""
     texts: dict[int, str] = {}
 
@@ -246,7 +246,7 @@ def _write_freely(work: Work, questions: Sequence[Question]) -> dict[int, str]:
 
 
 @torch.inference_mode()
-def _choose(work: Work, questions: Sequence[Question]) -> dict[int, str]:
+def choose_answers(work: Work, questions: Sequence[Question]) -> dict[int, str]:
     """The likeliest of the closed answers to rows without options, by row; see `text_scores`."""
     texts: dict[int, str] = {}
     answers = work.settings.closed_answers

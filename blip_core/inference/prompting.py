@@ -55,7 +55,7 @@ class Question:
 
 def describe_prompt(settings: Inference, example: Example) -> str:
     """Stage one: describe the picture with the question in mind."""
-    prompt = _for_context(settings.describe_prompt, example.context)
+    prompt = for_context(settings.describe_prompt, example.context)
     return _filled(prompt, question=example.question, context=example.context)
 
 
@@ -66,9 +66,9 @@ def answer_prompt(settings: Inference, example: Example, description: str) -> st
         RecipeError: The question has more than four options, and the prompt does not show how to list them.
     """
     options = dict(zip(_PLACES, example.options, strict=False))
-    prompt = _for_context(settings.prompt_of(example.task), example.context)
+    prompt = for_context(settings.prompt_of(example.task), example.context)
     return _filled(
-        _listing(prompt, example.offered),
+        listing(prompt, example.offered),
         description=description,
         question=example.question,
         context=example.context,
@@ -90,7 +90,7 @@ def letters_in_words(count: int) -> str:
 
 
 @lru_cache
-def _listing(prompt: str, count: int) -> str:
+def listing(prompt: str, count: int) -> str:
     """A prompt of four places with as many as a question has options.
 
     The words between two places list the second: those of a place too many go with it, and a further place
@@ -128,7 +128,7 @@ def without_question(prompt: str) -> str:
     return _without(_without(prompt, _QUESTION), _CONTEXT).format(question="", context="")
 
 
-def _for_context(prompt: str, context: str) -> str:
+def for_context(prompt: str, context: str) -> str:
     """A prompt that does not speak of a context where a row has none, as `undescribed` of a description."""
     return prompt if context else _without(prompt, _CONTEXT)
 
