@@ -7,6 +7,7 @@ FoundryError                 exit code 1
 |   |-- TableError           a table or picture that was handed in and cannot be read
 |   |   `-- PictureError     the picture, with a reason that counts can be made by
 |   |-- ReviewAwaited        rows that wait for people's decisions
+|   |-- RequestRefused       what a client of ours sent, as the server tells it
 |   |-- UnknownArtifact      a dataset, adapter or row that was named and is not in the store
 |   `-- PlaceError           a folder that cannot be written, a port that is taken
 |-- StoreError               an artefact that is damaged or contested
@@ -79,6 +80,26 @@ class ReviewAwaited(UserMistake):
         super().__init__(message)
         self.rows = rows
         self.path = path
+
+
+class RequestRefused(UserMistake):
+    """A request that a server of ours does not answer.
+
+    Attributes:
+        status: of HTTP.
+        code: what it is, as a short stable slug.
+        param: field of the request that is meant; empty, the whole.
+        wait_s: after how many seconds it may be sent again; 0 where that changes nothing.
+    """
+
+    def __init__(
+        self, message: str, status: int = 400, code: str = "invalid_request", param: str = "", wait_s: int = 0
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.param = param
+        self.wait_s = wait_s
 
 
 class UnknownArtifact(UserMistake):

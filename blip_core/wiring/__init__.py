@@ -8,6 +8,7 @@ Environment variables are read here and nowhere else:
     HF_TOKEN              a login for gated checkpoints; goes to the hub alone
     MLFLOW_TRACKING_URI   another MLflow than the database below the home
     PREFECT_API_URL       another Prefect server than the embedded one
+    FOUNDRY_SERVE_KEY     the key that requests to `foundry serve` bear; needed where other machines reach it
     key_variable          of a model behind a server: the one that the recipe names holds its key
 """
 

@@ -30,6 +30,7 @@ from flows.cli.commands.push import push
 from flows.cli.commands.recipes import recipes, show
 from flows.cli.commands.review import group as review
 from flows.cli.commands.run import run
+from flows.cli.commands.serve import serve
 from flows.cli.commands.store import group as store
 from flows.cli.commands.trace import trace
 from flows.cli.commands.ui import ui
@@ -64,7 +65,7 @@ def program(
     """What stands before a command; the help of the program is the one that `app` was given."""
 
 
-for work in (run, dataset, finetune, compare, ablate, predict, merge, push, export):
+for work in (run, dataset, finetune, compare, ablate, predict, serve, merge, push, export):
     app.command(rich_help_panel="Work")(work)
 app.add_typer(review, name="review", rich_help_panel="Work")
 app.add_typer(datasets, name="datasets", rich_help_panel="Look")

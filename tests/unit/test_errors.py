@@ -27,6 +27,7 @@ def test_the_error_names_that_others_rely_on_are_these():
         "PictureError",
         "PlaceError",
         "RecipeError",
+        "RequestRefused",
         "ReviewAwaited",
         "ServerAway",
         "StageFailure",

@@ -1,0 +1,1 @@
+"""A model behind an OpenAI-compatible endpoint of our own: requests that come together share batches."""
