@@ -21,7 +21,7 @@ def settled(verdicts: Mapping[str, Verdict]) -> list[Decision]:
 
 
 def merged(decisions: Iterable[Decision]) -> dict[str, Decision]:
-    """What decisions of one review after the other come to, by row: what is mended stays so until it is dropped."""
+    """What one review after the other comes to, row by row: what was mended stays so until it is dropped."""
     found: dict[str, Decision] = {}
     for one in decisions:
         name = str(one["id"])

@@ -1,4 +1,4 @@
-"""What people decided about rows of a dataset that grows: kept beside its line, so that later versions obey it.
+"""What people decided about rows of a dataset that grows, kept beside its line: later versions obey it.
 
 It is people's work, and nothing makes it anew: it is only ever added to.
 """
@@ -62,7 +62,7 @@ class DecidedRows:
             found: list[Decision] = [{**one, "id": str(one["id"])} for one in told]
         except (ValueError, TypeError, KeyError) as error:
             raise StoreError(
-                f"{self._store.address}/{self._note} does not tell what people decided ({error!r}); restore it "
-                "from a copy, or move it away and apply the files of decisions again"
+                f"{self._store.address}/{self._note} does not tell what people decided ({error!r}); restore "
+                "it from a copy, or move it away and apply the files of decisions again"
             ) from error
         return found

@@ -21,7 +21,7 @@ def obeying(made: ArtifactRef, decisions: Sequence[Decision]) -> ArtifactRef:
 
     Args:
         made: dataset of so many scenes.
-        decisions: of people about rows of its line, oldest first; rows that are not there yet are passed over.
+        decisions: of people about rows of its line, oldest first; those about other rows are passed over.
     """
     if not decisions:
         return made

@@ -154,7 +154,7 @@ def publish_review(
 
 
 def keep_decisions(dataset: NamedDataset, reviewed: Reviewed) -> str:
-    """Let later versions obey a review, where the dataset is one that grows; gives the line's name, or nothing.
+    """Let later versions of a dataset that grows obey a review; gives the name of its line, or nothing.
 
     Raises:
         StoreError: A run extends it at this moment.

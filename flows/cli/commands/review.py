@@ -106,8 +106,8 @@ def apply(
     found, reviewed = read_review(files, dataset, disputed)
     told = _counts(reviewed)
     if not dry_run:
-        grows = keep_decisions(found, reviewed)
         made, done = publish_review(found, reviewed, disputed)
+        grows = keep_decisions(found, reviewed)
         told |= {"digest": made.digest, "path": str(path_of(made)), "rows": made.rows, "grows": grows, **done}
     if as_json:
         with only_json() as output:
