@@ -160,6 +160,60 @@ tutorial: $(READY) ## write the tutorial's pictures and quotes anew, from a run 
 bench-orchestration: $(READY) ## CPU time of a run against that of the library alone; five minutes, on a machine at rest
 	@$(BIN)/python -m tests.benchmarks.orchestration
 
+RELEASE := build/release
+BARE := build/bare
+
+$(VENV)/.release: $(READY)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[release]'
+	@touch $@
+
+.PHONY: release
+release: $(VENV)/.release ## wheel and source archive with their digests, into build/release
+	@rm -rf $(RELEASE) && mkdir -p $(RELEASE)
+	@$(BIN)/python -m hatchling build --target sdist --target wheel --directory $(RELEASE)
+	@cd $(RELEASE) && sha256sum blip_foundry-* > SHA256SUMS
+
+.PHONY: bare
+bare: release
+	@rm -rf $(BARE) && $(PYTHON) -m venv $(BARE)
+	@echo "Installing the wheel and what it brings, from the pins, into a bare environment: some minutes"
+	@$(BARE)/bin/python -m pip install --quiet --constraint constraints.txt torch
+	@$(BARE)/bin/python -m pip install --quiet --constraint constraints.txt $(RELEASE)/*.whl
+
+.PHONY: sbom
+sbom: bare ## what a release brings along, with versions and licences (CycloneDX), into build/release
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --output-file $(RELEASE)/sbom.json $(BARE)/bin/python
+	@cd $(RELEASE) && sha256sum blip_foundry-* sbom.json > SHA256SUMS
+
+.PHONY: test-release
+test-release: sbom ## build a release, install it outside the tree and run the pocket pipeline from the wheel alone: ten minutes
+	@RELEASE=$(CURDIR)/$(RELEASE) BARE=$(CURDIR)/$(BARE) \
+	  $(BIN)/pytest -o python_files='release_*.py' -o timeout=1800 tests/release $(ARGS)
+
+# Where there is no CPU build of torch for a Python, pip takes the CUDA build: 5 GB for each, once.
+PYTHONS ?= python3.11 python3.12 python3.13
+QUICK_TESTS := unit/kinds unit/labelling unit/painting unit/recipes unit/scenes unit/scoring unit/images unit/store \
+  unit/sources unit/dataset unit/modeling/test_adapter_targets.py unit/test_api.py policy/test_imports.py flows/test_cli.py
+
+.PHONY: test-pythons
+test-pythons: $(addprefix test-with-,$(PYTHONS)) ## install the pins on each Python and work the quick tests there (PYTHONS=)
+
+.PHONY: test-with-%
+test-with-%: build/pythons/%/.ready
+	@echo "On $$(build/pythons/$*/bin/python -VV | head -n 1)"
+	@build/pythons/$*/bin/foundry --version
+	@$(KEEP_BYTECODE) build/pythons/$*/bin/python -m pytest -m "not slow and not browser and not smollm" \
+	  $(addprefix tests/,$(QUICK_TESTS)) $(ARGS)
+
+build/pythons/%/.ready: pyproject.toml constraints.txt
+	@command -v $* > /dev/null || { echo "$* is not here; name those that are with make test-pythons PYTHONS='...'"; exit 2; }
+	@$* -m venv build/pythons/$*
+	@echo "Installing the pins on $*"
+	@build/pythons/$*/bin/python -m pip install --quiet --constraint constraints.txt torch
+	@build/pythons/$*/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
 .PHONY: campaign-grids
 campaign-grids: $(READY) ## all tests with all cases of their grids, all examples of their properties: an hour (TESTS=, WORKERS=)
 	@$(KEEP_BYTECODE) $(BIN)/pytest --whole-grids --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS) $(ARGS)

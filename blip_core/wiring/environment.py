@@ -16,6 +16,7 @@ from blip_core.wiring.proxies import proxy_environment
 
 _PINNED = {"OMP_DYNAMIC": "false"}  # a recipe's number of threads is part of keys: nothing else may choose it
 PREFECT_DATABASE = "prefect.db"
+_COMMIT = "COMMIT"  # written by hatch_build.py into what is released
 _TEMPORARY_BYTES = 64_000_000  # several times what a page of a run takes while it is drawn
 _USER_NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")  # as `getpass` looks for them
 
@@ -129,10 +130,10 @@ def library_environment() -> dict[str, str]:
 
 
 def git_commit() -> str:
-    """Commit of the code that runs; empty where it does not lie in a git repository."""
+    """Commit of the code that runs: of its checkout, or of the release; empty where neither tells."""
     folder = Path(__file__).resolve().parents[2]
     if not (folder / ".git").exists():
-        return ""
+        return _built_from()
     try:
         said = subprocess.run(
             ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
@@ -140,3 +141,8 @@ def git_commit() -> str:
     except FileNotFoundError:  # no git here
         return ""
     return said.stdout.strip()
+
+
+def _built_from() -> str:
+    written = Path(__file__).resolve().parents[1] / _COMMIT
+    return written.read_text(encoding="ascii").strip() if written.exists() else ""

@@ -4,7 +4,6 @@ import errno
 import gc
 import sys
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Annotated, NoReturn
 
 import typer
@@ -35,6 +34,7 @@ from flows.cli.commands.store import group as store
 from flows.cli.commands.trace import trace
 from flows.cli.commands.ui import ui
 from flows.cli.streams import settle_streams, speak_utf8
+from flows.cli.versions import version_lines
 
 _OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 # Objects made before Python looks for garbage. What loading torch and its family makes stays, and looking
@@ -51,7 +51,7 @@ app = typer.Typer(
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
-        typer.echo(f"foundry {version('blip-foundry')}")
+        typer.echo("\n".join(version_lines()))
         raise typer.Exit
 
 
@@ -59,7 +59,12 @@ def _print_version(is_asked: bool) -> None:
 def program(
     show_version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version, its commit and its libraries, and exit.",
+        ),
     ] = False,
 ) -> None:
     """What stands before a command; the help of the program is the one that `app` was given."""

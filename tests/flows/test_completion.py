@@ -5,10 +5,12 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from blip_core.wiring import git_commit
 from flows.cli.app import main
 
 ROOT = Path(__file__).parents[2]
@@ -49,9 +51,11 @@ def asking_bash(typed):
     return {"_FOUNDRY_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
 
 
-def test_the_version_is_that_of_the_package():
+def test_the_version_names_the_release_the_commit_and_the_libraries():
     written = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert foundry("--version") == f"foundry {written}\n"
+    said = foundry("--version").splitlines()
+    assert said[:2] == [f"foundry {written}", f"commit {git_commit()}"]
+    assert f"torch {version('torch')}" in said
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -475,6 +475,15 @@ def test_the_commit_of_the_running_code_is_told():
     assert wiring.git_commit() == head.stdout.strip()
 
 
+def test_a_release_tells_the_commit_that_it_was_built_from(monkeypatch, tmp_path):
+    environment = tmp_path / "blip_core" / "wiring" / "environment.py"
+    environment.parent.mkdir(parents=True)
+    monkeypatch.setattr("blip_core.wiring.environment.__file__", str(environment))
+    assert wiring.git_commit() == ""
+    (tmp_path / "blip_core" / "COMMIT").write_text("0123abc\n")
+    assert wiring.git_commit() == "0123abc"
+
+
 @pytest.mark.parametrize(
     "odd", ["what? & more;x=1", "100%25 #1 [v2]", "홈 dir", 'it\'s "mine"', "a$b", "%3F"]
 )
