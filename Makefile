@@ -191,6 +191,14 @@ test-release: sbom ## build a release, install it outside the tree and run the p
 	@RELEASE=$(CURDIR)/$(RELEASE) BARE=$(CURDIR)/$(BARE) \
 	  $(BIN)/pytest -o python_files='release_*.py' -o timeout=1800 tests/release $(ARGS)
 
+$(VENV)/.templates: $(READY)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[templates]'
+	@touch $@
+
+.PHONY: test-templates
+test-templates: $(VENV)/.templates ## images, compose, Kubernetes and systemd, by schemas and linters: seconds
+	@$(BIN)/pytest -o python_files='test_templates.py schema_templates.py' tests/deployments $(ARGS)
+
 # Where there is no CPU build of torch for a Python, pip takes the CUDA build: 5 GB for each, once.
 PYTHONS ?= python3.11 python3.12 python3.13
 QUICK_TESTS := unit/kinds unit/labelling unit/painting unit/recipes unit/scenes unit/scoring unit/images unit/store \
