@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from blip_core import strict_json
+from blip_core.confining import forbid_other_programs, leave_network, limit
 
 MEMORY_BYTES = 2 << 30  # for Python and torch themselves, which take some 0.2 GB; more on a CUDA build
 MEMORY_FILES = 3  # the file mapped, its tensors, and what is written
@@ -20,9 +21,7 @@ CPU_SECONDS = 120  # for starting
 CPU_BYTES_A_SECOND = 50 << 20
 OPEN_FILES = 256
 
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_PDEATHSIG = 1
-_FORBIDDEN = ("socket.", "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.system")
 
 
 def time_limit_s(size: int) -> int:
@@ -43,7 +42,7 @@ def main() -> None:
     end_with_parent()
     import torch  # noqa: F401 - looks around on its machine, which is refused from the next line on
 
-    sys.addaudithook(_refuse)
+    forbid_other_programs("a weight file")
     try:
         convert_file(source, target)
     except Exception as error:  # noqa: BLE001 - told to whoever waits, who raises it
@@ -53,35 +52,16 @@ def main() -> None:
 
 def limit_resources(size: int) -> None:
     """Bound memory, CPU time, open files and what is written."""
-    _limit(resource.RLIMIT_DATA, memory_limit(size))
-    _limit(resource.RLIMIT_CPU, time_limit_s(size))
-    _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
-    _limit(resource.RLIMIT_FSIZE, MEMORY_FILES * size + MEMORY_BYTES)
-    _limit(resource.RLIMIT_CORE, 0)
-
-
-def _limit(kind: int, most: int) -> None:
-    """Lower a limit; one that is lower already stays."""
-    _, hard = resource.getrlimit(kind)
-    bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(kind, (bound, bound))
-
-
-def leave_network() -> None:
-    """Move into a network of nobody else's, where the kernel allows it to people without privileges."""
-    library = ctypes.CDLL(None)
-    if library.unshare(_CLONE_NEWNET) != 0:
-        library.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+    limit(resource.RLIMIT_DATA, memory_limit(size))
+    limit(resource.RLIMIT_CPU, time_limit_s(size))
+    limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    limit(resource.RLIMIT_FSIZE, MEMORY_FILES * size + MEMORY_BYTES)
+    limit(resource.RLIMIT_CORE, 0)
 
 
 def end_with_parent() -> None:
     """Have the kernel end this process when the one that started it dies, however it does."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-
-
-def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
-    if event.startswith(_FORBIDDEN):
-        raise PermissionError(f"a weight file asked for {event}")
 
 
 def convert_file(source: Path, target: Path) -> None:
