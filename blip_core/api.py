@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from blip_core import dataset, labelling, painting, scenes
 from blip_core.errors import RecipeError, UserMistake
-from blip_core.images import decode_picture
+from blip_core.images import check_stranger
 from blip_core.kinds import KINDS, Kind
 from blip_core.recipes import Recipe, load_recipe  # noqa: F401 - the latter is handed out
 from blip_core.recipes.variants import Variant
@@ -140,7 +140,7 @@ class Model:
 
 def _row(task: str, path: Path, question: str, options: Sequence[str]) -> Example:
     content = path.read_bytes()
-    decode_picture(content, path.name)
+    check_stranger(content, path.name)
     asked = Example(
         id=path.name,
         picture_id=path.name,

@@ -17,7 +17,7 @@ from blip_core.gathering.pages import Page, Shown, read_page
 from blip_core.gathering.refused import Refused
 from blip_core.gathering.robots import Robots, unwanted
 from blip_core.gathering.visits import STATE, Visits, write_whole
-from blip_core.images import decode_picture
+from blip_core.images import check_stranger
 
 INDEX = "alt-texts.jsonl"  # as the layout `alt-texts` of published sets has it
 REFUSED = "refused.jsonl"
@@ -199,11 +199,11 @@ class _Crawl:
 
     def _check_picture(self, content: bytes, name: str) -> None:
         try:
-            picture = decode_picture(content, name)
+            width_px, height_px = check_stranger(content, name)
         except PictureError as error:
             raise Refused(error.reason, str(error)) from error
-        if min(picture.size) < self.wanted.min_side_px:
-            size = f"{picture.width} x {picture.height}"
+        if min(width_px, height_px) < self.wanted.min_side_px:
+            size = f"{width_px} x {height_px}"
             raise Refused("too-small", f"it has {size} pixels; {self.wanted.min_side_px} are wanted")
 
     def _new(self, links: Sequence[str], place: str) -> Iterator[Address]:

@@ -5,8 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from blip_core.images import Opened, as_shown, is_plain, open_picture
-from blip_core.painting import encode_png
+from blip_core.images import Looked, look
 from blip_core.records import Picture
 
 MAX_KEPT_SIDE_PX = 1_024  # three times what the models look at; a camera's pixels would fill disk and memory
@@ -30,9 +29,8 @@ def upright(data: bytes, name: str) -> Upright:
     Raises:
         PictureError: The bytes are no picture, see `images.decode_picture`.
     """
-    with open_picture(data, name) as opened:
-        shown = data if is_plain(opened) else encode_png(as_shown(opened, MAX_KEPT_SIDE_PX))
-        return Upright(shown, _flag(opened))
+    looked = look(data, name, max_side_px=MAX_KEPT_SIDE_PX, keep_plain=True)
+    return Upright(data if looked.is_plain else looked.data, _flag(looked))
 
 
 def outside_picture(
@@ -51,21 +49,19 @@ def outside_picture(
     Raises:
         PictureError: The bytes are no picture.
     """
-    with open_picture(data, picture_id) as opened:
-        image = as_shown(opened, MAX_KEPT_SIDE_PX)
-        if flags is not None and (flag := _flag(opened)):
-            flags[picture_id] = flag
-    png = encode_png(image)
+    looked = look(data, picture_id, max_side_px=MAX_KEPT_SIDE_PX)
+    if flags is not None and (flag := _flag(looked)):
+        flags[picture_id] = flag
     return Picture(
         id=picture_id,
         scene_id=picture_id,
         category=category,
         scene="",
         seed=0,
-        png=png,
-        sha256=hashlib.sha256(png).hexdigest(),
-        width_px=image.width,
-        height_px=image.height,
+        png=looked.data,
+        sha256=hashlib.sha256(looked.data).hexdigest(),
+        width_px=looked.width_px,
+        height_px=looked.height_px,
     )
 
 
@@ -74,5 +70,5 @@ def count_flags(flags: Mapping[str, str], kept: Iterable[str]) -> dict[str, int]
     return dict(sorted(Counter(flags[row] for row in kept if row in flags).items()))
 
 
-def _flag(opened: Opened) -> str:
-    return FIRST_OF_SEVERAL if opened.is_first_of_several else ""
+def _flag(looked: Looked) -> str:
+    return FIRST_OF_SEVERAL if looked.is_first_of_several else ""

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from blip_core.errors import TableError
-from blip_core.images import decoding as picture_room
 from blip_core.images import decoding_key
 from blip_core.sources import (
     PICTURE_FIELDS,
@@ -28,7 +27,7 @@ from blip_core.sources import (
 )
 from blip_core.sources import table as table_room
 from blip_core.sources.digests import content_digest
-from tests.hostile.files import encoded, noise
+from tests.hostile.files import encoded, noise, png_claiming
 from tests.unit.examples import png, world_pixels
 
 PICTURE = png(world_pixels(0))
@@ -285,10 +284,10 @@ def test_what_models_are_judged_on_must_hold_throughout(folder: Path):
         read_examples(write_csv(folder, ROW, ROW | {"id": "q2", "answer": "E"}))
 
 
-def test_a_picture_that_is_too_large_is_not_decoded(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(picture_room, "MAX_PICTURE_PX", 100)
+def test_a_picture_that_is_too_large_is_not_decoded(folder: Path):
+    (folder / ROW["image"]).write_bytes(png_claiming(8_000, 8_000))
 
-    with pytest.raises(TableError, match="64 x 64"):
+    with pytest.raises(TableError, match="8000 x 8000"):
         read_table(write_csv(folder, ROW))
 
 
