@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from blip_core.errors import PlaceError, StoreError
@@ -158,6 +158,7 @@ class Objects:
         import obstore
 
         listed = obstore.list(self._store, folder, offset=after or None, chunk_size=1000)
+        chunk: list[dict[str, Any]]
         while chunk := self._ask(lambda: next(listed, [])):
             for one in chunk:
                 yield Found(one["path"], one["size"], one["last_modified"], one["e_tag"] or "")
@@ -266,7 +267,7 @@ def _open(bucket: str, prefix: str, allow_http: bool) -> "S3Store":
             bucket,
             prefix=prefix or None,
             retry_config=_RETRIES,
-            client_options={**_CLIENT, "allow_http": allow_http},  # type: ignore[arg-type]
+            client_options={**_CLIENT, "allow_http": allow_http},
         )
     except (exceptions.BaseError, ValueError) as error:
         raise PlaceError(
