@@ -47,7 +47,7 @@ def kept(states: Tensor, chance: float) -> Tensor:
     numbers = torch.empty(-(-count // _DRAWS_A_NUMBER), dtype=torch.int64).random_(-(2**63), None)
     if dropped_levels == 0:
         return torch.ones_like(states).div_(1 - chance)
-    # Whole numbers all the way: a comparison gives truth values, which cost several times as much to multiply.
+    # Whole numbers all the way: a comparison gives truth values, which take several times as long.
     last_dropped = _LOWEST + dropped_levels - 1
     draws = numbers.view(torch.int16)[:count].view(states.shape)
     is_kept = draws.clamp_(last_dropped, last_dropped + 1).sub_(last_dropped)
