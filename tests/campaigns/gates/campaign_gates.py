@@ -50,7 +50,7 @@ def ablate(*more: str) -> Done:
 
 
 def wrong_answers(home: Path) -> list[float]:
-    """Share of wrong answers among the labels of each dataset of a home, as far as its scenes tell the truth."""
+    """Share of wrong answers among the labels of each dataset of a home, where its scene can be read back."""
     store = Store(home / "store")
     shares = []
     for labels in store.artifacts("labels"):
