@@ -245,8 +245,8 @@ campaign-growth: $(READY) ## pairs of growers race for one dataset, and growth i
 	  $(BIN)/pytest -o python_files='campaign_*.py' -o timeout=3600 tests/campaigns/kill/campaign_growth.py $(ARGS)
 
 .PHONY: campaign-gates
-campaign-gates: $(READY) ## what a gate wins back where a fifth of the answers are wrong (SEEDS=): an hour
-	@SEEDS=$(SEEDS) $(BIN)/pytest -s -o python_files='campaign_*.py' -o timeout=14400 tests/campaigns/gates $(ARGS)
+campaign-gates: $(READY) ## what a gate wins back where a fifth of the answers are wrong (SEEDS=, SHARE=): a quarter of an hour
+	@SEEDS=$(SEEDS) SHARE=$(SHARE) $(BIN)/pytest -s -o python_files='campaign_*.py' -o timeout=14400 tests/campaigns/gates $(ARGS)
 
 .PHONY: campaign-rows
 campaign-rows: $(READY) ## answer 100,000 rows with the smallest model and watch its memory (ROWS=): some minutes
