@@ -63,7 +63,7 @@ class Decoder:
             raise PictureError(told["refused"], told["reason"])
         if "broken" in told:
             raise PictureError(f"{name} cannot be read as a picture: {told['broken']}")
-        return Looked(*(told[field] for field in Looked._fields[:-1]), made)
+        return Looked(**{field: told[field] for field in Looked._fields[:-1]}, data=made)
 
     def close(self) -> None:
         """End the process, if there is one."""

@@ -10,6 +10,8 @@ import resource
 import sys
 from typing import IO, Any
 
+from PIL import Image
+
 from blip_core import strict_json
 from blip_core.confining import forbid_other_programs, leave_network, limit
 from blip_core.errors import PictureError
@@ -58,23 +60,29 @@ def _answer(asked: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
     _allow_cpu(CPU_SECONDS)
     try:
         with open_picture(data, asked["name"]) as opened:
-            facts = {"is_first_of_several": opened.is_first_of_several, "is_plain": is_plain(opened)}
+            facts: dict[str, Any] = {
+                "is_first_of_several": opened.is_first_of_several,
+                "is_plain": is_plain(opened),
+            }
             if asked["keep_plain"] and facts["is_plain"]:
                 return {**facts, "width_px": opened.image.width, "height_px": opened.image.height}, b""
             shown = as_shown(opened, asked["max_side_px"])
         facts |= {"width_px": shown.width, "height_px": shown.height}
-        made = {PNG: encode_png, PIXELS: lambda image: image.tobytes(), NOTHING: lambda image: b""}
-        return facts, made[asked["wanted"]](shown)
+        return facts, _made(asked["wanted"], shown)
     except PictureError as refused:
         return {"refused": str(refused), "reason": refused.reason}, b""
     except MemoryError:
         return {"broken": NO_MEMORY}, b""
 
 
+def _made(wanted: str, shown: Image.Image) -> bytes:
+    if wanted == PNG:
+        return encode_png(shown)
+    return shown.tobytes() if wanted == PIXELS else b""
+
+
 def _load_decoders() -> None:
     """Load what is loaded at the first use of a format, before files are out of reach."""
-    from PIL import Image
-
     Image.init()
     heif.can_read_heif()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from blip_core import strict_json
 from blip_core.errors import RequestRefused
-from blip_core.images import open_picture
+from blip_core.images import NOTHING, look
 from blip_core.serving.limits import Limits
 
 MOST_TOP_LOGPROBS = 20  # as many as the protocol allows
@@ -92,9 +92,7 @@ def read_picture(address: str) -> bytes:
         data = base64.b64decode("".join(encoded.split()), validate=True)
     except (binascii.Error, ValueError):
         raise _refused_picture("the picture's Base64 is damaged or cut short: send it whole") from None
-    with open_picture(data, "the picture") as opened:
-        is_one_of_several = opened.is_first_of_several
-    if is_one_of_several:
+    if look(data, "the picture", wanted=NOTHING).is_first_of_several:
         raise _refused_picture("the file holds several pictures, as an animation does: send the one meant")
     return data
 
