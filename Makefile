@@ -199,6 +199,23 @@ $(VENV)/.templates: $(READY)
 test-templates: $(VENV)/.templates ## images, compose, Kubernetes and systemd, by schemas and linters: seconds
 	@$(BIN)/pytest -o python_files='test_templates.py schema_templates.py' tests/deployments $(ARGS)
 
+.PHONY: audit
+audit: $(VENV)/.release ## known weaknesses of the pins, by pip-audit from the list in tests/audit: seconds, offline
+	@$(BIN)/python -m tests.audit $(ARGS)
+
+.PHONY: audit-online
+audit-online: $(VENV)/.release ## the same from what the package index knows today
+	@$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip $(ARGS)
+
+.PHONY: test-isolated
+test-isolated: $(READY) ## the pocket pipeline without a network, each address that it asks for written down: some minutes
+	@{ command -v strace && command -v ip; } > /dev/null || { \
+	  echo "Installing Debian's strace and iproute2 with apt-get, as root"; \
+	  as_root=$$(test "$$(id -u)" = 0 || echo sudo); \
+	  $$as_root apt-get update -qq && $$as_root apt-get install -qq -y strace iproute2 > $(LOG) \
+	  || { tail -n 5 $(LOG); echo "Install them by hand, then make test-isolated again."; exit 1; }; }
+	@$(BIN)/pytest -o python_files='isolated_*.py' -o timeout=1800 tests/isolated $(ARGS)
+
 # Where there is no CPU build of torch for a Python, pip takes the CUDA build: 5 GB for each, once.
 PYTHONS ?= python3.11 python3.12 python3.13
 QUICK_TESTS := unit/kinds unit/labelling unit/painting unit/recipes unit/scenes unit/scoring unit/images unit/store \
