@@ -7,10 +7,11 @@ otherwise; which of them it heeds differs between MLflow's versions, so all thre
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from blip_core import strict_json
+from blip_core.tracking.guarding import LoginGuard
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -87,14 +88,22 @@ def _view() -> str:
 
 
 def create_app() -> "FastAPI":
-    """MLflow's server, whose page starts with model training where a browser has not chosen yet."""
+    """MLflow's server, whose page starts with model training where a browser has not chosen yet.
+
+    Where the environment holds the login that MLflow's clients send, the server asks for it.
+    """
     import mlflow.server
+    from mlflow import environment_variables as variables
     from mlflow.server.fastapi_app import create_fastapi_app
 
     served = mlflow.server.app
     page = with_first_look((Path(str(served.static_folder)) / "index.html").read_text(encoding="utf-8"))
     served.view_functions["serve"] = lambda: page
     app: FastAPI = create_fastapi_app(served)
+    login: list[Any] = [variables.MLFLOW_TRACKING_USERNAME, variables.MLFLOW_TRACKING_PASSWORD]
+    user, password = (one.get() for one in login)
+    if user and password:
+        app.add_middleware(LoginGuard, user=user, password=password)
     return app
 
 

@@ -1,0 +1,73 @@
+"""The services of compose.yaml, started by hand, carry a run from end to end, and nothing of them is left."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deployments.composed import SECRETS
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ("unshare", "setpriv", "ip", "mount", "curl")
+WORLD = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child")
+CAN = (
+    os.getuid() == 0
+    and find_spec("psycopg") is not None
+    and all(map(shutil.which, TOOLS))
+    and any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    and subprocess.run([*WORLD, "true"], capture_output=True, check=False).returncode == 0
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(not CAN, reason="takes root, namespaces and PostgreSQL: make test-composed"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("composed")
+    for above in (made, *made.parents):  # PostgreSQL runs as a user of its own
+        if above.owner() == "root" and above != Path("/"):
+            above.chmod(above.stat().st_mode | 0o011)
+    return made
+
+
+@pytest.fixture(scope="module")
+def told(folder: Path) -> dict[str, Any]:
+    done = subprocess.run(
+        [*WORLD, sys.executable, "-m", "tests.deployments.composed", str(folder)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-6000:]
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_a_run_that_is_started_on_the_server_is_done_by_the_worker(told: dict[str, Any]):
+    assert told["code"] == 0, told["said"]
+    assert told["runs"]["statuses"] == ["FINISHED"], told["error"]
+    assert told["runs"]["files"] > 0
+
+
+def test_strangers_learn_nothing_from_either_server(told: dict[str, Any]):
+    assert told["strangers"] == {"prefect": "401", "mlflow": "401"}
+
+
+def test_no_secret_stands_in_what_is_kept(folder: Path, told: dict[str, Any]):
+    secrets = {secret.rpartition(":")[2].encode() for secret in SECRETS.values()}
+    kept = [path for path in folder.rglob("*") if path.is_file() and path.name != "password"]
+    assert len(kept) > 50
+    assert [path for path in kept if any(secret in path.read_bytes() for secret in secrets)] == []
+
+
+def test_nothing_is_left_running(told: dict[str, Any], folder: Path):
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert [line for line in listed.splitlines() if str(folder) in line and "ps -eo" not in line] == []
