@@ -132,6 +132,8 @@ class Finetune(Section):
     """Training stops early after so many looks at the validation loss without a better one; 0 never does."""
     save_every_steps: int = Field(default=50, ge=1, le=1_000_000)
     """Steps between two checkpoints, from which a killed run goes on."""
+    save_every_seconds: int = Field(default=60, ge=1, le=86_400, exclude_if=lambda seconds: seconds == 60)
+    """Longest time between two checkpoints, however few steps; more where saving would take a tenth of it."""
     bad_steps: int = Field(default=3, ge=0, le=1000)
     """Steps that may be skipped because their loss is no number; one more stops the run."""
     sample_rows: int = Field(default=4, ge=0, le=64)

@@ -1,5 +1,6 @@
 """What is watched while training: metrics, validation, the best adapter, whether anything moves at all."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ OnStep = Callable[[int, Mapping[str, float]], None]
 Look = Callable[[], dict[str, float]]
 Measure = TypeVar("Measure")
 
+_SAVING_SHARE = 0.1  # of the time, at most: a language model that trains in full takes minutes to save
 _STEPS_TO_MOVE = 3  # the first step of a warm-up has a learning rate of 0
 
 
@@ -67,6 +69,8 @@ class Watch(TrainerCallback):
         self._together = together
         self._initial: dict[str, Tensor] | None = adapter_state(bundle)
         self.best_state: dict[str, Tensor] | None = None
+        self._saved_at = self._looked_at = time.monotonic()
+        self._saving_seconds = 0.0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -103,7 +107,10 @@ class Watch(TrainerCallback):
         self._progress.stopped_early = self._is_out_of_patience() and not is_last
         control.should_training_stop = control.should_training_stop or self._progress.stopped_early
         control.should_save = (
-            step % self._settings.save_every_steps == 0 or is_last or self._progress.stopped_early
+            self._is_long_since_saved()  # first, and always: all processes ask each other
+            or step % self._settings.save_every_steps == 0
+            or is_last
+            or self._progress.stopped_early
         )
 
     def on_save(
@@ -111,6 +118,14 @@ class Watch(TrainerCallback):
     ) -> None:
         """Once is enough: the Trainer would save again as its epoch ends."""
         control.should_save = False
+        self._saved_at = time.monotonic()
+        self._saving_seconds = self._saved_at - self._looked_at
+
+    def _is_long_since_saved(self) -> bool:
+        """Whether one process says so: all save together."""
+        self._looked_at = time.monotonic()
+        long = max(self._settings.save_every_seconds, self._saving_seconds / _SAVING_SHARE)
+        return not self._together.least(int(self._looked_at - self._saved_at < long))
 
     def _measure(self, step: int, is_last: bool, logs: Mapping[str, float]) -> dict[str, float]:
         metrics = {"learning_rate": float(logs["learning_rate"])}

@@ -1,7 +1,9 @@
 """Going on after an end at any moment, over all that can be set."""
 
 import errno
+import itertools
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from blip_core.errors import StoreError, TrainingFailure
 from blip_core.modeling.fresh_features import FreshVisionStates
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.recipes.finetune import Adapter
-from blip_core.training import TrainingResult, checkpoints
+from blip_core.training import TrainingResult, checkpoints, watching
 from tests.unit.training.conftest import TuneTiny
 from tests.unit.training.ending import Ended, end_at
 
@@ -82,6 +84,23 @@ def test_only_steps_that_are_taken_are_told_again(tune_tiny: TuneTiny, tmp_path:
 
     assert told == [3, 4, 5, 6]
     assert [row["step"] for row in result.curve] == list(range(7))
+
+
+def test_steps_that_take_long_are_kept_by_the_clock(
+    tune_tiny: TuneTiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, settings = tmp_path / "kept", {"adapter": DROPOUT, "save_every_steps": 1000}
+    undisturbed = tune_tiny(folder="undisturbed", settings=settings)
+    half_minutes = itertools.count(0.0, 30.0)  # the clock is looked at once a step, and once a checkpoint
+
+    with monkeypatch.context() as slow:
+        slow.setattr(watching, "time", SimpleNamespace(monotonic=lambda: next(half_minutes)))
+        with pytest.raises(Ended):
+            tune_tiny(folder="ended", checkpoints=kept, on_step=end_at(4), settings=settings)
+    resumed = tune_tiny(folder="resumed", checkpoints=kept, settings=settings)
+
+    assert resumed.counts.resumed_at == 2
+    assert weights(resumed) == weights(undisturbed)
 
 
 def test_a_disk_that_fills_up_costs_the_steps_since_the_last_checkpoint(
