@@ -10,6 +10,7 @@ FoundryError                 exit code 1
 |   |-- RequestRefused       what a client of ours sent, as the server tells it
 |   |-- UnknownArtifact      a dataset, adapter or row that was named and is not in the store
 |   `-- PlaceError           a folder that cannot be written, a port that is taken
+|       `-- DatabaseAway     a server of databases that does not answer
 |-- StoreError               an artefact that is damaged or contested
 |   `-- CorruptArtifact
 |-- StageFailure             a stage that could not deliver what it owes
@@ -108,6 +109,10 @@ class UnknownArtifact(UserMistake):
 
 class PlaceError(UserMistake):
     """A folder that cannot be written or a port that is taken."""
+
+
+class DatabaseAway(PlaceError):
+    """A server of databases that does not answer."""
 
 
 class StoreError(FoundryError):

@@ -67,19 +67,29 @@ def artifact_root(home: Path) -> Path:
     return home.resolve() / "artifacts"
 
 
-def server_command(home: Path, port: int, host: str = "127.0.0.1") -> list[str]:
-    """The command that shows the store below `home` in a browser; on loopback unless told otherwise."""
-    home = home.resolve()
+def server_command(home: Path, port: int, host: str = "127.0.0.1", artifacts: str = "") -> list[str]:
+    """The command that shows a store in a browser; it serves the one that `server_environment` names.
+
+    Args:
+        home: folder of the files of runs, unless `artifacts` names another place.
+        port: of the page.
+        host: that is listened on; loopback unless told otherwise.
+        artifacts: address of another place for the files of runs, such as `s3://bucket/prefix`.
+    """
     return [
         *(sys.executable, "-m", "mlflow", "server"),
-        *("--backend-store-uri", sqlite_address(home / DATABASE)),
-        *("--artifacts-destination", artifact_root(home).as_uri()),
+        *("--artifacts-destination", artifacts or artifact_root(home).as_uri()),
         *("--host", host),
         *("--port", str(port)),
         *("--workers", "1"),
         # What was installed before this package named its app goes without.
         *(("--app-name", APP) if entry_points(group="mlflow.app", name=APP) else ()),
     ]
+
+
+def server_environment(uri: str) -> dict[str, str]:
+    """What tells `server_command` its store: in the environment, since everybody may list arguments."""
+    return {"MLFLOW_BACKEND_STORE_URI": uri}
 
 
 def _is_prepared(home: Path) -> bool:

@@ -6,6 +6,8 @@ Environment variables are read here and nowhere else:
     FOUNDRY_MODELS        snapshots of hub checkpoints, as owner/name; HOME/models by default
     HF_HOME, HF_HUB_CACHE where the hub's own tools keep what they fetched: linked, not fetched again
     HF_TOKEN              a login for gated checkpoints; goes to the hub alone
+    FOUNDRY_MLFLOW_DATABASE, FOUNDRY_PREFECT_DATABASE
+                          PostgreSQL databases of both servers; by default files below the home
     MLFLOW_TRACKING_URI   another MLflow than the database below the home
     PREFECT_API_URL       another Prefect server than the embedded one
     FOUNDRY_SERVE_KEY     the key that requests to `foundry serve` bear; needed where other machines reach it
@@ -16,7 +18,7 @@ from blip_core.wiring.annotating import judging_identity, judging_models, step_i
 from blip_core.wiring.asking import as_answering, asked_as, kind_for, table_of
 from blip_core.wiring.checkpoints import check_checkpoints, checkpoint_identity, locate_checkpoint, pinned
 from blip_core.wiring.environment import (
-    PREFECT_DATABASE,
+    PREFECT_FILE,
     git_commit,
     go_online,
     hub_cache,
@@ -36,7 +38,7 @@ from blip_core.wiring.generators import (
     picture_settings,
     writer_identity,
 )
-from blip_core.wiring.places import DEFAULT_HOME, Workplace, workplace
+from blip_core.wiring.places import DEFAULT_HOME, MLFLOW_DATABASE, PREFECT_DATABASE, Workplace, workplace
 from blip_core.wiring.probes import probed_rows, probes_identity, since_the_base
 from blip_core.wiring.readiness import check_can_run, check_ready
 from blip_core.wiring.served import ask_server, forget_answers
@@ -58,7 +60,9 @@ from blip_core.wiring.variants import (
 
 __all__ = [
     "DEFAULT_HOME",
+    "MLFLOW_DATABASE",
     "PREFECT_DATABASE",
+    "PREFECT_FILE",
     "Workplace",
     "adapter_folder",
     "adapter_identity",

@@ -9,14 +9,18 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from blip_core.databases import ASYNC_DRIVER, with_driver
 from blip_core.tracking import quiet_environment, sqlite_address
 from blip_core.wiring.logins import part_logins
 from blip_core.wiring.places import Workplace
 from blip_core.wiring.proxies import proxy_environment
 
 _PINNED = {"OMP_DYNAMIC": "false"}  # a recipe's number of threads is part of keys: nothing else may choose it
-PREFECT_DATABASE = "prefect.db"
 _COMMIT = "COMMIT"  # written by hatch_build.py into what is released
+PREFECT_FILE = "prefect.db"
+_CONNECTION = "PREFECT_API_DATABASE_CONNECTION_URL"
+POOL_SIZE, POOL_OVERFLOW = 5, 10  # 15 connections a server: PostgreSQL admits 100 as it comes
+RECYCLE_SECONDS = 1800  # firewalls forget connections that say nothing for an hour
 _TEMPORARY_BYTES = 64_000_000  # several times what a page of a run takes while it is drawn
 _USER_NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")  # as `getpass` looks for them
 
@@ -63,6 +67,7 @@ def _library_environment(place: Workplace) -> dict[str, str]:
         # Threads that wait sleep: spinning, they keep each other from the cores that other programs are on.
         "OMP_WAIT_POLICY": "PASSIVE",
         **_prefect_places(place),
+        **_pools(place),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
@@ -71,11 +76,28 @@ def _library_environment(place: Workplace) -> dict[str, str]:
 
 
 def _prefect_places(place: Workplace) -> dict[str, str]:
-    """Prefect's home, and its database there; whoever has set another home has one there."""
+    """Prefect's home, and its database there or where it was named; in another home it is where that is."""
+    if place.prefect_database:
+        database = with_driver(place.prefect_database, ASYNC_DRIVER)
+        return {"PREFECT_HOME": str(place.prefect), _CONNECTION: database}
     if "PREFECT_HOME" in os.environ:
         return {}
-    database = sqlite_address(place.prefect / PREFECT_DATABASE, "aiosqlite")
-    return {"PREFECT_HOME": str(place.prefect), "PREFECT_API_DATABASE_CONNECTION_URL": database}
+    database = sqlite_address(place.prefect / PREFECT_FILE, "aiosqlite")
+    return {"PREFECT_HOME": str(place.prefect), _CONNECTION: database}
+
+
+def _pools(place: Workplace) -> dict[str, str]:
+    """Connections that each server keeps, and may have at once, where a database has many users."""
+    prefect = {
+        "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": str(POOL_SIZE),
+        "PREFECT_SERVER_DATABASE_SQLALCHEMY_MAX_OVERFLOW": str(POOL_OVERFLOW),
+    }
+    mlflow = {
+        "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": str(POOL_SIZE),
+        "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": str(POOL_OVERFLOW),
+        "MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE": str(RECYCLE_SECONDS),
+    }
+    return {**(prefect if place.prefect_database else {}), **(mlflow if place.mlflow_database else {})}
 
 
 def _account(place: Workplace, environment: Mapping[str, str]) -> dict[str, str]:

@@ -7,15 +7,18 @@ from functools import cache
 from pathlib import Path
 from unicodedata import category
 
+from blip_core.databases import DRIVER, check_address, is_postgres, with_driver
 from blip_core.errors import PlaceError
 from blip_core.prefetching import LOCK_NAME
 from blip_core.store import Store
 from blip_core.store.places.objects import SCHEME, without_secrets
 from blip_core.store.places.opening import CACHE_GB, open_place
-from blip_core.tracking import MlflowTracker, Registry, artifact_root, prepare_store
+from blip_core.tracking import MlflowTracker, Registry, artifact_root, prepare_database, prepare_store
 from blip_core.wiring.logins import part_logins
 
 DEFAULT_HOME = "~/.blip-foundry"
+MLFLOW_DATABASE = "FOUNDRY_MLFLOW_DATABASE"
+PREFECT_DATABASE = "FOUNDRY_PREFECT_DATABASE"
 _UNSPEAKABLE = ("Cc", "Cs")  # control characters, and bytes that are no text in this file system's encoding
 _YES = ("1", "true", "yes")  # as obstore reads it
 _ROOM_BELOW = 512  # bytes of the longest path that is made below a home, twice over
@@ -23,7 +26,15 @@ _ROOM_BELOW = 512  # bytes of the longest path that is made below a home, twice 
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where a run finds and leaves everything."""
+    """Where a run finds and leaves everything.
+
+    Attributes:
+        home: folder of all that rests here.
+        models: folder of checkpoints.
+        tracking_uri: of an MLflow elsewhere; empty, there is one in this place.
+        mlflow_database: PostgreSQL database of this place's MLflow; empty, it is a file below the home.
+        prefect_database: the same of Prefect.
+    """
 
     home: Path
     models: Path
@@ -31,6 +42,8 @@ class Workplace:
     store_address: str = ""
     """Where finished work rests, if not below the home: a folder, or `s3://BUCKET/PREFIX`."""
     cache_gb: float = CACHE_GB
+    mlflow_database: str = ""
+    prefect_database: str = ""
 
     @property
     def store(self) -> Store:
@@ -87,11 +100,22 @@ class Workplace:
         """The tracker of this place; the database of its own is set up when it is first asked for."""
         if self.tracking_uri:
             return MlflowTracker(self.tracking_uri, self.journal)
-        return MlflowTracker(prepare_store(self.mlflow), self.journal, artifact_root(self.mlflow))
+        return MlflowTracker(self.prepare_records(), self.journal, artifact_root(self.mlflow))
 
     def registry(self) -> Registry:
         """The registry of adapters of this place's MLflow."""
-        return Registry(self.tracking_uri or prepare_store(self.mlflow))
+        return Registry(self.tracking_uri or self.prepare_records())
+
+    def prepare_records(self) -> str:
+        """Set up MLflow's database of this place, if that has yet to be done; its address.
+
+        Raises:
+            PlaceError: It cannot be reached or written.
+            TrackingError: It cannot be set up.
+        """
+        if self.mlflow_database:
+            return prepare_database(self.mlflow, self.mlflow_database, MLFLOW_DATABASE)
+        return prepare_store(self.mlflow)
 
 
 def workplace() -> Workplace:
@@ -104,8 +128,17 @@ def workplace() -> Workplace:
     home = _folder(os.environ.get("FOUNDRY_HOME") or DEFAULT_HOME, "FOUNDRY_HOME")
     _make_writable(home)
     models = _folder(os.environ.get("FOUNDRY_MODELS") or str(home / "models"), "FOUNDRY_MODELS")
-    tracking_uri = os.environ.get("MLFLOW_TRACKING_URI", "")
-    return Workplace(home, models, tracking_uri, _store_address(), _cache_gb())
+    tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
+    tracking = with_driver(tracking, DRIVER) if is_postgres(tracking) else tracking
+    databases = _database(MLFLOW_DATABASE), _database(PREFECT_DATABASE)
+    return Workplace(home, models, tracking, _store_address(), _cache_gb(), *databases)
+
+
+def _database(variable: str) -> str:
+    address = os.environ.get(variable, "").strip()
+    if address:
+        check_address(address, variable)
+    return address
 
 
 def store_at(address: str, place: Workplace) -> Store:

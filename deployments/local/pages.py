@@ -13,7 +13,6 @@ from typing import IO
 
 from blip_core.errors import FoundryError
 from blip_core.launching.guard import ProcessGroups
-from blip_core.tracking import prepare_store, server_command
 from blip_core.wiring import Workplace, library_environment, prepare_environment, workplace
 from blip_core.wiring.servers import (
     HOST,
@@ -25,6 +24,7 @@ from blip_core.wiring.servers import (
     note_servers,
 )
 from flows.cli.app import speak
+from flows.prefect_database import check_prefect_database
 
 STARTUP_SECONDS = 300.0  # 15 to 30 s on two idle cores; a server that ends is noticed at once
 SET_UP = "deployments.set_up"  # run by name: what runs where and when is decided above the flows
@@ -51,7 +51,8 @@ def serve_pages(place: Workplace, ports: Ports, say: Say) -> None:
     check_port(ports.prefect, "--prefect-port")
     check_port(ports.mlflow, "--mlflow-port")
     prefect, mlflow = f"http://{HOST}:{ports.prefect}", f"http://{HOST}:{ports.mlflow}"
-    prepare_store(place.mlflow)
+    place.prepare_records()
+    check_prefect_database()
     place.logs.mkdir(parents=True, exist_ok=True)
     environment = library_environment() | {
         "PREFECT_API_URL": f"{prefect}/api",
@@ -70,7 +71,7 @@ def serve_pages(place: Workplace, ports: Ports, say: Say) -> None:
             groups.start(name, command, environment, log_of(name))
 
         start("prefect", prefect_command(ports.prefect))
-        start("mlflow", server_command(place.mlflow, ports.mlflow, HOST))
+        start("mlflow", mlflow_command(ports.mlflow))
         say("Starting Prefect and MLflow ...")
         _wait_for(groups, place, [f"{prefect}/api/health", f"{mlflow}/health"])
         set_up_deployments(environment, log_of("deployments"))
@@ -101,6 +102,11 @@ def prefect_command(port: int) -> list[str]:
     """The command that starts a Prefect server on loopback."""
     server = [sys.executable, "-m", "deployments.local.prefect_server", "server", "start"]
     return [*server, "--host", HOST, "--port", str(port)]
+
+
+def mlflow_command(port: int) -> list[str]:
+    """The command that starts an MLflow server on loopback."""
+    return [sys.executable, "-m", "deployments.local.mlflow_server", "--host", HOST, "--port", str(port)]
 
 
 def _wait_for(groups: ProcessGroups, place: Workplace, addresses: list[str]) -> None:

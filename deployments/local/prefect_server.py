@@ -1,4 +1,4 @@
-"""Prefect's command line, whose server can schedule runs.
+"""Prefect's command line, whose server can schedule runs and shares a database with others of its kind.
 
 Prefect 3.8 inserts scheduled runs in bulk, each with its `state`, a hybrid of the model and no column of it.
 SQLAlchemy 2.0 passed such a key over. 2.1, which homes with a `?` in their path need, refuses it, and no
@@ -7,6 +7,10 @@ schedule would ever make a run. Here the key is passed over again; states go in 
 
 from collections.abc import MutableMapping
 from typing import Any
+
+from blip_core.wiring import prepare_environment, workplace
+from flows.cli.app import speak
+from flows.prefect_database import check_prefect_database, migrate_one_at_a_time
 
 
 def pass_over_state() -> None:
@@ -24,11 +28,14 @@ def _pass_over(cls: type, mapping: MutableMapping[str, Any], value: Any) -> None
 
 def main() -> None:
     """Run Prefect's command line."""
+    prepare_environment(workplace())
+    check_prefect_database()
     from prefect.cli import app
 
     pass_over_state()
+    migrate_one_at_a_time()
     app()
 
 
 if __name__ == "__main__":
-    main()
+    speak(main)

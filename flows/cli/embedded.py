@@ -13,14 +13,14 @@ import time
 
 from blip_core.errors import FoundryError, PlaceError
 from blip_core.launching.guard import OrphanGuard
-from blip_core.wiring import PREFECT_DATABASE, Workplace, library_environment
+from blip_core.wiring import PREFECT_FILE, Workplace, library_environment
 from blip_core.wiring.servers import HOST, answers
 
 STARTUP_SECONDS = 120.0  # two to four seconds on free cores
 _ENDING_SECONDS = 5.0
 _POLL_SECONDS = 0.1
 _ROOM_BYTES = 8_000_000  # a fresh database of Prefect takes half of it
-_SERVER = ["-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", "--log-level", "error"]
+_SERVER = ["-m", "uvicorn", "--factory", "flows.prefect_database:create_app", "--log-level", "error"]
 _ALONE = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
 
 
@@ -71,7 +71,7 @@ class EmbeddedServer:
 
 def why_ended(place: Workplace, code: int) -> FoundryError:
     """What most likely kept a server from starting; its own words are a page of SQL."""
-    for path in (place.prefect, place.prefect / PREFECT_DATABASE):
+    for path in (place.prefect, place.prefect / PREFECT_FILE):
         if path.exists() and not os.access(path, os.W_OK):
             return PlaceError(
                 f"{path} cannot be written by this user: mend its permissions, or name another folder in "

@@ -36,6 +36,7 @@ from blip_core.wiring.servers import answers, running_servers
 from blip_core.wiring.tables import table_warnings, tables_of
 from flows.cli.commands.options import only_json
 from flows.cli.embedded import EmbeddedServer
+from flows.prefect_database import check_prefect_database
 
 Flow = Callable[[], dict[str, Any]]
 
@@ -108,6 +109,8 @@ def prepare_run(console: Console) -> EmbeddedServer | None:
     server = choose_server(place, console)
     where = without_password(server) or "starting a server for this run, which takes some seconds"
     console.print(f"Prefect: {where}", style="dim", highlight=False, soft_wrap=True)
+    if not server:
+        check_prefect_database()
     embedded = None if server else EmbeddedServer(place)
     use_prefect_api(embedded.api if embedded else server)
     return embedded

@@ -24,6 +24,8 @@ from blip_core.tracking import (
     quiet_environment,
     replay,
     server_command,
+    server_environment,
+    sqlite_address,
 )
 from blip_core.tracking.registry import folder_digest
 
@@ -37,7 +39,7 @@ def serving(home, port):
     log = (home / "server.log").open("ab")
     process = subprocess.Popen(
         server_command(home, port),
-        env=os.environ | quiet_environment(),
+        env=os.environ | quiet_environment() | server_environment(sqlite_address(home / "mlflow.db")),
         stdout=log,
         stderr=log,
         start_new_session=True,

@@ -19,6 +19,7 @@ def test_the_error_names_that_others_rely_on_are_these():
         "BudgetSpent",
         "CheckpointError",
         "CorruptArtifact",
+        "DatabaseAway",
         "DoubtfulDataset",
         "EmptyDataset",
         "FoundryError",
