@@ -10,7 +10,7 @@ ARGS ?=
 TESTS ?= tests
 WORKERS ?= $(if $(filter tests,$(TESTS)),3,0)
 # `make test` leaves the whole runs to `make test-runs`, but works every test of a path that is named.
-SPARED := $(if $(filter tests,$(TESTS)),-m "not slow and not browser and not smollm and not s3")
+SPARED := $(if $(filter tests,$(TESTS)),-m "not slow and not browser and not smollm and not s3 and not postgres")
 # Tests start many processes: each would compile the house anew where the environment forbids to keep what it compiled.
 KEEP_BYTECODE := PYTHONDONTWRITEBYTECODE=
 SCREENSHOTS ?= build/screenshots
@@ -69,7 +69,7 @@ test: $(READY) ## the tests, but for whole runs (TESTS=path, WORKERS=, ARGS=)
 .PHONY: test-runs
 test-runs: WORKERS := 2
 test-runs: $(READY) ## the tests that work whole runs, on servers, killed or in processes of their own (WORKERS=, ARGS=)
-	@$(KEEP_BYTECODE) $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m slow $(TESTS) $(ARGS)
+	@$(KEEP_BYTECODE) $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "slow and not postgres" $(TESTS) $(ARGS)
 
 .PHONY: check
 check: lint types imports ## everything that needs no run of the code
@@ -146,6 +146,18 @@ $(S3): $(READY)
 .PHONY: test-s3
 test-s3: $(S3) ## a store in a bucket, on moto's server (TESTS=, ARGS=): minutes
 	@$(KEEP_BYTECODE) $(BIN)/pytest -m s3 $(if $(filter tests,$(TESTS)),tests/s3,$(TESTS)) $(ARGS)
+
+POSTGRES := $(VENV)/.postgres
+
+$(POSTGRES): $(READY)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[postgres]'
+	@touch $@
+
+.PHONY: test-postgres
+test-postgres: $(POSTGRES) ## both servers on a PostgreSQL of the tests' own: migrations, runs, restarts, backups (ARGS=): minutes
+	@{ command -v initdb || ls /usr/lib/postgresql/*/bin/initdb || pg_config --bindir; } > /dev/null 2>&1 \
+	  || { echo "PostgreSQL's programs are missing: apt-get install postgresql (Debian), then make test-postgres again"; exit 2; }
+	@$(KEEP_BYTECODE) $(BIN)/pytest tests/postgres -m postgres $(ARGS)
 
 .PHONY: docs
 docs: $(READY) ## write the reference pages anew, from recipe schema and command line

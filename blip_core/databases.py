@@ -4,6 +4,7 @@ One address is written for all who connect: it is given the driver of each, and 
 for the same options.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ _EXAMPLE = "postgresql://USER:PASSWORD@HOST:5432/NAME"
 _INSTALL = "pip install 'blip-foundry[postgres]'"
 # The same options by their names in libpq, which psycopg and the tools read, and in asyncpg.
 _ASYNC_NAMES = {"sslmode": "ssl", "connect_timeout": "timeout"}
+_POLL_SECONDS = 0.2
 _LOCK = 0x0F0D21  # any number of our own: whoever migrates holds it in the database itself
 
 
@@ -90,13 +92,16 @@ def connected(address: str, variable: str) -> Iterator["Connection[Any]"]:
 def one_at_a_time(address: str, variable: str) -> Iterator["Connection[Any]"]:
     """Hold the lock of migrations, which lies in the database: whoever else wants to migrate it waits.
 
-    The lock ends with the connection, so that a migration that is killed leaves none behind.
+    The lock ends with the connection, so that a migration that is killed leaves none behind. Whoever waits
+    asks again and again: a statement that waited would hold a snapshot, which migrations that make an index
+    concurrently wait for in turn.
 
     Raises:
         PlaceError: The database cannot be used.
     """
     with connected(address, variable) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        while connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone() != (True,):
+            time.sleep(_POLL_SECONDS)
         yield connection
 
 

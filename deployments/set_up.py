@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,12 +16,16 @@ import yaml
 
 from blip_core.connecting import without_password
 from blip_core.errors import FoundryError
-from blip_core.wiring import prepare_environment, use_prefect_api, workplace
+from blip_core.wiring import HEARTBEAT_SECONDS, prepare_environment, use_prefect_api, workplace
 from blip_core.wiring.servers import prefect_api
 
 FILE = Path(__file__).with_name("prefect.yaml")
 ALERT = "foundry-alert"
 NOTIFIED = "foundry-alerts"  # name of a notification block, which people make on Prefect's page
+ZOMBIES = "foundry-zombies"
+SILENT_HEARTBEATS = 5  # that a busy machine or a server that restarts may cost
+_ZOMBIE = "The run's process is gone: it has said nothing for minutes. Start it again: finished work is kept."
+_ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "Suspended", "Paused", "AwaitingRetry")
 ACCELERATORS = 1  # as a machine has by default; whoever raises it on Prefect's page keeps what was set
 
 
@@ -36,6 +41,7 @@ def set_up(schedules: bool) -> None:
     make_pool()
     make_limit()
     make_alert()
+    make_zombie_watch()
     with prefect_file(schedules) as path:
         deploy(path)
 
@@ -108,6 +114,40 @@ def make_alert() -> None:
             client.update_automation(known[0].id, alert)
         else:
             client.create_automation(alert)
+
+
+def make_zombie_watch() -> None:
+    """Make the automation that closes runs whose process is dead; one that is there keeps what people set.
+
+    A run tells every `HEARTBEAT_SECONDS` that it lives. One that has said nothing for several times as long,
+    and did not end, is crashed: its machine went down, or its worker was killed along with it.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.events import ResourceSpecification
+    from prefect.events.actions import ChangeFlowRunState
+    from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+    from prefect.states import StateType
+
+    with get_client(sync_client=True) as client:
+        if client.read_automations_by_name(ZOMBIES):
+            return
+        silence = EventTrigger(
+            after={"prefect.flow-run.heartbeat"},
+            expect={"prefect.flow-run.heartbeat", *(f"prefect.flow-run.{end}" for end in _ENDS)},
+            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=SILENT_HEARTBEATS * HEARTBEAT_SECONDS),
+        )
+        client.create_automation(
+            AutomationCore(
+                name=ZOMBIES,
+                description="Closes runs whose process is dead; started again, they go on from there.",
+                trigger=silence,
+                actions=[ChangeFlowRunState(state=StateType.CRASHED, message=_ZOMBIE)],
+            )
+        )
 
 
 def _words() -> dict[str, str]:

@@ -18,6 +18,7 @@ from blip_core.wiring.annotating import judging_identity, judging_models, step_i
 from blip_core.wiring.asking import as_answering, asked_as, kind_for, table_of
 from blip_core.wiring.checkpoints import check_checkpoints, checkpoint_identity, locate_checkpoint, pinned
 from blip_core.wiring.environment import (
+    HEARTBEAT_SECONDS,
     PREFECT_FILE,
     git_commit,
     go_online,
@@ -60,6 +61,7 @@ from blip_core.wiring.variants import (
 
 __all__ = [
     "DEFAULT_HOME",
+    "HEARTBEAT_SECONDS",
     "MLFLOW_DATABASE",
     "PREFECT_DATABASE",
     "PREFECT_FILE",

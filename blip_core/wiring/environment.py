@@ -19,6 +19,8 @@ _PINNED = {"OMP_DYNAMIC": "false"}  # a recipe's number of threads is part of ke
 _COMMIT = "COMMIT"  # written by hatch_build.py into what is released
 PREFECT_FILE = "prefect.db"
 _CONNECTION = "PREFECT_API_DATABASE_CONNECTION_URL"
+HEARTBEAT_SECONDS = 30  # Prefect grants no less; a run that says nothing for five of them is dead
+RUNS_KEPT_SECONDS = 90 * 86_400  # Prefect's runs with their logs; MLflow and the store keep theirs
 POOL_SIZE, POOL_OVERFLOW = 5, 10  # 15 connections a server: PostgreSQL admits 100 as it comes
 RECYCLE_SECONDS = 1800  # firewalls forget connections that say nothing for an hour
 _TEMPORARY_BYTES = 64_000_000  # several times what a page of a run takes while it is drawn
@@ -69,6 +71,9 @@ def _library_environment(place: Workplace) -> dict[str, str]:
         **_prefect_places(place),
         **_pools(place),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(RUNS_KEPT_SECONDS),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the page shows them, the terminal our lines
