@@ -13,7 +13,7 @@ from blip_core.errors import DatabaseAway, PlaceError, TrackingError
 from blip_core.tracking import MlflowTracker, artifact_root, prepare_database
 from tests.postgres.cluster import PASSWORD
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+pytestmark = pytest.mark.postgres
 
 VARIABLE = "FOUNDRY_MLFLOW_DATABASE"
 PREPARE = (
