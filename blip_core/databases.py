@@ -4,14 +4,18 @@ One address is written for all who connect: it is given the driver of each, and 
 for the same options.
 """
 
+import shutil
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from blip_core.connecting import without_password
-from blip_core.errors import DatabaseAway, PlaceError
+from blip_core.errors import BackupError, DatabaseAway, PlaceError
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -20,6 +24,7 @@ ASYNC_DRIVER = "asyncpg"  # Prefect's
 DRIVER = "psycopg"  # MLflow's, and ours
 CONNECT_SECONDS = 4  # a person waits for the sentence
 
+_DEBIAN = Path("/usr/lib/postgresql")  # where the tools of each version lie
 _SCHEMES = ("postgresql", "postgres")
 _EXAMPLE = "postgresql://USER:PASSWORD@HOST:5432/NAME"
 _INSTALL = "pip install 'blip-foundry[postgres]'"
@@ -43,6 +48,7 @@ def check_address(address: str, variable: str) -> None:
     try:
         parts = urlsplit(address)
         holds = is_postgres(address) and bool(parts.path.strip("/")) and parts.port != 0
+        holds = holds and "password" not in dict(parse_qsl(parts.query))
     except ValueError:  # no port
         holds = False
     if not holds:
@@ -149,3 +155,59 @@ def _reason(error: Exception) -> str:
     said = next((line for line in reversed(lines) if "FATAL" in line or "failed" in line), "")
     said = said or (lines[-1] if lines else type(error).__name__)
     return without_password(said.rpartition("FATAL:")[2].strip())
+
+
+def holds_tables(address: str, variable: str) -> bool:
+    """Whether somebody has made tables in a database.
+
+    Raises:
+        PlaceError: It cannot be used.
+    """
+    with connected(address, variable) as connection:
+        found = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
+    return found != (0,)
+
+
+def dump(address: str, variable: str, file: Path) -> None:
+    """Write a database to a file, as it is at one instant, by PostgreSQL's own tool.
+
+    Raises:
+        PlaceError: The database cannot be used, or the tool is missing.
+        BackupError: The tool failed.
+    """
+    with connected(address, variable):
+        _run_tool("pg_dump", address, ["--format=custom", "--no-owner", f"--file={file}"])
+
+
+def load(address: str, variable: str, file: Path) -> None:
+    """Fill an empty database from such a file, whole or not at all.
+
+    Raises:
+        PlaceError: The database cannot be used, or the tool is missing.
+        BackupError: The tool failed.
+    """
+    with connected(address, variable):
+        _run_tool("pg_restore", address, ["--no-owner", "--single-transaction", str(file)])
+
+
+def _run_tool(name: str, address: str, options: Sequence[str]) -> None:
+    """Run a tool; the password goes where nobody lists it."""
+    beside = sorted(map(str, _DEBIAN.glob(f"*/bin/{name}")))
+    program = shutil.which(name) or (beside[-1] if beside else "")
+    if not program:
+        raise PlaceError(
+            f"{name} is missing: install PostgreSQL's client (apt-get install postgresql-client)"
+        )
+    database = f"--dbname={without_password(without_driver(address))}"
+    with NamedTemporaryFile("w", prefix="pgpass-") as secret:  # readable by this user alone
+        secret.write(f"*:*:*:*:{_escaped(unquote(urlsplit(address).password or ''))}\n")
+        secret.flush()
+        command = ["env", f"PGPASSFILE={secret.name}", program, database, *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = without_password(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "")
+        raise BackupError(f"{name} of {without_password(address)} failed: {said}")
+
+
+def _escaped(password: str) -> str:
+    return password.replace("\\", "\\\\").replace(":", "\\:")

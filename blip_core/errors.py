@@ -20,6 +20,7 @@ FoundryError                 exit code 1
 |   |-- ServerAway           a server of models that cannot be reached
 |   |-- NotANumber           a weight, probability, loss or score that is NaN or infinite
 |   `-- TrainingFailure
+|-- BackupError              a backup that cannot be made or read
 |-- TrackingError            the tracking server refused what it was sent
 `-- HubAway                  the hub of checkpoints cannot be reached, or broke off
 """
@@ -159,6 +160,10 @@ class ServerAway(StageFailure):
 
 class TrainingFailure(StageFailure):
     """Training that moved nothing, diverged or could not be resumed."""
+
+
+class BackupError(FoundryError):
+    """A backup that cannot be made, is damaged, or is none."""
 
 
 class TrackingError(FoundryError):

@@ -17,7 +17,7 @@ import yaml
 from blip_core.connecting import without_password
 from blip_core.errors import FoundryError
 from blip_core.wiring import HEARTBEAT_SECONDS, prepare_environment, use_prefect_api, workplace
-from blip_core.wiring.servers import prefect_api
+from blip_core.wiring.servers import WORK_POOL, prefect_api
 
 FILE = Path(__file__).with_name("prefect.yaml")
 ALERT = "foundry-alert"
@@ -52,8 +52,6 @@ def make_pool() -> None:
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectNotFound
     from prefect.workers.process import ProcessWorker
-
-    from deployments.local.worker import WORK_POOL
 
     with get_client(sync_client=True) as client:
         try:

@@ -19,7 +19,6 @@ from blip_core.wiring.asking import as_answering, asked_as, kind_for, table_of
 from blip_core.wiring.checkpoints import check_checkpoints, checkpoint_identity, locate_checkpoint, pinned
 from blip_core.wiring.environment import (
     HEARTBEAT_SECONDS,
-    PREFECT_FILE,
     git_commit,
     go_online,
     hub_cache,
@@ -39,7 +38,14 @@ from blip_core.wiring.generators import (
     picture_settings,
     writer_identity,
 )
-from blip_core.wiring.places import DEFAULT_HOME, MLFLOW_DATABASE, PREFECT_DATABASE, Workplace, workplace
+from blip_core.wiring.places import (
+    DEFAULT_HOME,
+    MLFLOW_DATABASE,
+    PREFECT_DATABASE,
+    PREFECT_FILE,
+    Workplace,
+    workplace,
+)
 from blip_core.wiring.probes import probed_rows, probes_identity, since_the_base
 from blip_core.wiring.readiness import check_can_run, check_ready
 from blip_core.wiring.served import ask_server, forget_answers

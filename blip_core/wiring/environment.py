@@ -12,12 +12,11 @@ from pathlib import Path
 from blip_core.databases import ASYNC_DRIVER, with_driver
 from blip_core.tracking import quiet_environment, sqlite_address
 from blip_core.wiring.logins import part_logins
-from blip_core.wiring.places import Workplace
+from blip_core.wiring.places import PREFECT_FILE, Workplace
 from blip_core.wiring.proxies import proxy_environment
 
 _PINNED = {"OMP_DYNAMIC": "false"}  # a recipe's number of threads is part of keys: nothing else may choose it
 _COMMIT = "COMMIT"  # written by hatch_build.py into what is released
-PREFECT_FILE = "prefect.db"
 _CONNECTION = "PREFECT_API_DATABASE_CONNECTION_URL"
 HEARTBEAT_SECONDS = 30  # Prefect grants no less; a run that says nothing for five of them is dead
 RUNS_KEPT_SECONDS = 90 * 86_400  # Prefect's runs with their logs; MLflow and the store keep theirs

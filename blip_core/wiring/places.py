@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from unicodedata import category
 
+from blip_core.backups import Database, Kept
 from blip_core.databases import DRIVER, check_address, is_postgres, with_driver
 from blip_core.errors import PlaceError
 from blip_core.prefetching import LOCK_NAME
@@ -14,8 +15,10 @@ from blip_core.store import Store
 from blip_core.store.places.objects import SCHEME, without_secrets
 from blip_core.store.places.opening import CACHE_GB, open_place
 from blip_core.tracking import MlflowTracker, Registry, artifact_root, prepare_database, prepare_store
+from blip_core.tracking.sqlite import DATABASE
 from blip_core.wiring.logins import part_logins
 
+PREFECT_FILE = "prefect.db"
 DEFAULT_HOME = "~/.blip-foundry"
 MLFLOW_DATABASE = "FOUNDRY_MLFLOW_DATABASE"
 PREFECT_DATABASE = "FOUNDRY_PREFECT_DATABASE"
@@ -101,6 +104,13 @@ class Workplace:
         if self.tracking_uri:
             return MlflowTracker(self.tracking_uri, self.journal)
         return MlflowTracker(self.prepare_records(), self.journal, artifact_root(self.mlflow))
+
+    def kept(self) -> Kept:
+        """What a backup of this place holds."""
+        prefect = Database("prefect", self.prefect / PREFECT_FILE, self.prefect_database, PREFECT_DATABASE)
+        mlflow = Database("mlflow", self.mlflow / DATABASE, self.mlflow_database, MLFLOW_DATABASE)
+        folders = {"journal": self.journal, "artifacts": artifact_root(self.mlflow)}
+        return Kept([mlflow, prefect], folders, {self.lock.name: self.lock}, self.store)
 
     def registry(self) -> Registry:
         """The registry of adapters of this place's MLflow."""

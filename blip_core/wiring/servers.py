@@ -1,11 +1,13 @@
 """Which servers of this workplace are up: `foundry ui` leaves a note, a run reads it."""
 
+import base64
 import ipaddress
+import os
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
 from blip_core import strict_json
 from blip_core.connecting import without_password
@@ -19,6 +21,7 @@ PROBE_SECONDS = 2.0
 PREFECT_PORT = 4200
 MLFLOW_PORT = 5000
 HOST = "127.0.0.1"
+WORK_POOL = "foundry"
 
 _HEALTH = {"prefect": "/api/health", "mlflow": "/health"}
 _USUAL = {"prefect": f"http://{HOST}:{PREFECT_PORT}", "mlflow": f"http://{HOST}:{MLFLOW_PORT}"}
@@ -73,12 +76,35 @@ def page_of(place: "Workplace", server: str) -> str:
 def answers(url: str) -> bool:
     """Whether a server answers at an address within `PROBE_SECONDS`."""
     try:
-        # Proxies of the environment are asked for other machines alone.
-        opener = build_opener(*([ProxyHandler({})] if _is_this_machine(url) else []))
-        with opener.open(url, timeout=PROBE_SECONDS) as response:
+        with _opener(url).open(url, timeout=PROBE_SECONDS) as response:
             return bool(response.status < 400)
     except (URLError, OSError, ValueError):
         return False
+
+
+def ask_prefect(api: str, path: str, body: object) -> Any:
+    """What a Prefect server says to a question.
+
+    Raises:
+        PlaceError: It does not answer, or refuses.
+    """
+    login = os.environ.get("PREFECT_API_AUTH_STRING", "")
+    headers = {"Content-Type": "application/json"}
+    if login:
+        headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+    request = Request(f"{api}{path}", strict_json.dumps(body).encode(), headers)  # noqa: S310 - as it was named
+    try:
+        with _opener(api).open(request, timeout=PROBE_SECONDS) as response:
+            return strict_json.loads(response.read())
+    except (URLError, OSError, ValueError) as error:
+        raise PlaceError(
+            f"Prefect at {without_password(api)} does not say what it was asked: {error}"
+        ) from error
+
+
+def _opener(url: str) -> OpenerDirector:
+    """Proxies of the environment are asked for other machines alone."""
+    return build_opener(*([ProxyHandler({})] if _is_this_machine(url) else []))
 
 
 def _is_this_machine(url: str) -> bool:

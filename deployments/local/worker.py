@@ -5,9 +5,8 @@ import socket
 import sys
 
 from blip_core.wiring import prepare_environment, use_prefect_api, workplace
-from blip_core.wiring.servers import prefect_api
+from blip_core.wiring.servers import WORK_POOL, prefect_api
 
-WORK_POOL = "foundry"
 TAKEN_AT_ONCE = 4  # one of them works, see flows.limits; late runs of a schedule are taken to be cancelled
 
 

@@ -12,6 +12,7 @@ from blip_core.connecting import without_password
 from blip_core.errors import FoundryError
 from flows.cli.commands.ablate import ablate
 from flows.cli.commands.adapters import adapters
+from flows.cli.commands.backup import backup, restore
 from flows.cli.commands.cache import group as cache
 from flows.cli.commands.compare import compare
 from flows.cli.commands.dataset import dataset
@@ -25,6 +26,7 @@ from flows.cli.commands.plan import plan
 from flows.cli.commands.predict import predict
 from flows.cli.commands.prefetch import prefetch
 from flows.cli.commands.pretrain_pocket import pretrain_pocket
+from flows.cli.commands.probe import probe
 from flows.cli.commands.push import push
 from flows.cli.commands.recipes import recipes, show
 from flows.cli.commands.review import group as review
@@ -76,9 +78,9 @@ app.add_typer(review, name="review", rich_help_panel="Work")
 app.add_typer(datasets, name="datasets", rich_help_panel="Look")
 app.add_typer(store, name="store", rich_help_panel="Look")
 app.add_typer(cache, name="cache", rich_help_panel="Look")
-for look in (adapters, trace, recipes, show, ui):
+for look in (adapters, trace, recipes, show, ui, probe):
     app.command(rich_help_panel="Look")(look)
-for prepare in (plan, doctor, prefetch, gather, pretrain_pocket):
+for prepare in (plan, doctor, prefetch, gather, pretrain_pocket, backup, restore):
     app.command(rich_help_panel="Prepare")(prepare)
 
 

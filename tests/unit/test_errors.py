@@ -16,6 +16,7 @@ def _exported():
 
 def test_the_error_names_that_others_rely_on_are_these():
     assert sorted(_exported()) == [
+        "BackupError",
         "BudgetSpent",
         "CheckpointError",
         "CorruptArtifact",
