@@ -121,10 +121,10 @@ def make_zombie_watch() -> None:
     and did not end, is crashed: its machine went down, or its worker was killed along with it.
     """
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.objects import StateType
     from prefect.events import ResourceSpecification
     from prefect.events.actions import ChangeFlowRunState
     from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
-    from prefect.states import StateType
 
     with get_client(sync_client=True) as client:
         if client.read_automations_by_name(ZOMBIES):

@@ -32,8 +32,9 @@ def migrate_one_at_a_time() -> None:
     if not address:
         return
     from prefect.server.database import interface
+    from prefect.server.database.alembic_commands import alembic_upgrade
 
-    interface.alembic_upgrade = _locked(interface.alembic_upgrade, address)
+    vars(interface)["alembic_upgrade"] = _locked(alembic_upgrade, address)  # by this name it is called there
 
 
 def _locked(upgrade: Callable[..., Any], address: str) -> Callable[..., Any]:

@@ -4,22 +4,28 @@ A process of its own: the migrations log every step to the standard error of who
 """
 
 import sys
+from importlib import import_module
+from typing import Any
 
 from blip_core import strict_json
 
 
 def main() -> None:
     """Make or upgrade the tables, and give MLflow's own experiment an absolute folder."""
-    from mlflow.store.db import utils
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
     asked = strict_json.loads(sys.stdin.read())
-    engine = utils.create_sqlalchemy_engine_with_retry(asked["uri"])
-    if utils._is_empty_database(engine):  # noqa: SLF001 - as `mlflow db upgrade` does
+    upgrade(asked["uri"])
+    make_store: Any = import_module("mlflow.store.tracking.sqlalchemy_store").SqlAlchemyStore
+    make_store(asked["uri"], asked["artifacts"])
+
+
+def upgrade(uri: str) -> None:
+    """Do as `mlflow db upgrade` does, whose address would stand where everybody may list it."""
+    utils: Any = import_module("mlflow.store.db.utils")  # without annotations
+    engine = utils.create_sqlalchemy_engine_with_retry(uri)
+    if utils._is_empty_database(engine):  # noqa: SLF001
         utils._initialize_tables(engine)  # noqa: SLF001
     else:
         utils._upgrade_db(engine)  # noqa: SLF001
-    SqlAlchemyStore(asked["uri"], asked["artifacts"])
 
 
 if __name__ == "__main__":
