@@ -24,6 +24,7 @@ from blip_core.wiring import Workplace, git_commit, workplace
 from blip_core.wiring.servers import page_of
 from flows.limits import on_accelerator
 from flows.results.run_page import RunPage, run_page
+from flows.results.sharing import SharedRecords
 from flows.rows.awaiting import review_awaited
 from tasks.chosen import SHOWN_CHARS
 from tasks.stage import watched_by
@@ -87,6 +88,7 @@ class Recorder:
         self.stages: dict[str, StageRecord] = {}
         self.children: dict[str, JournalledRun] = {}
         self.page = page
+        self._shared = SharedRecords(place)
         self._screens: tuple[Screen, ...] = (screen, page)
         self._held: dict[str, list[tuple[Mapping[str, float], int]]] = {}
         self._stage = ""
@@ -141,6 +143,7 @@ class Recorder:
         child.note(stage_line(self._stage, seconds, self._cached, told))
         for screen in self._screens:
             screen.end(self._stage, seconds, self._cached, told)
+        self._shared.save()
 
     def fail(self, error: BaseException) -> None:
         for run in (self.children[self._stage], self.run):
@@ -165,6 +168,7 @@ class Recorder:
                 child.metrics(values, step)
             child.finish(status if child is self.children.get(self._stage) else "FINISHED")
         self.run.finish(status)
+        self._shared.save()
 
     def _observe(self, stage: str, values: Mapping[str, float], step: int = 0) -> None:
         """Record what a stage took of the machine, with a variant not before its scores.

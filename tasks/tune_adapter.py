@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -71,10 +71,14 @@ def tune_adapter(recipe: Recipe, dataset: ArtifactRef, start: ArtifactRef | None
     checkpoints = place.training / own_key
 
     def build(folder: Path) -> dict[str, Any]:
+        from blip_core.training.mirror import Mirror
+
         _forget_finished(place)
+        mirror = Mirror(place.store.place.shelf, own_key, checkpoints)
+        mirror.bring()
         rows = path_of(dataset)
         train = taught(read_split(rows, "train"), recipe.finetune.references)
-        report = Report(recipe, len(train))
+        report = Report(recipe, len(train), mirror.save)
         work = Folders(folder / ADAPTER, checkpoints, path_of(start) / ADAPTER if start else None)
         if recipe.device.processes > 1:
             tuned = _tune_together(recipe, rows, work, report)
@@ -102,6 +106,7 @@ def tune_adapter(recipe: Recipe, dataset: ArtifactRef, start: ArtifactRef | None
 
     adapter = place.store.publish(own_key, "adapter", build).ref()
     shutil.rmtree(checkpoints, ignore_errors=True)  # what cannot be removed is swept by the next tuning
+    _forget_mirrored(place, own_key)
     return adapter
 
 
@@ -120,9 +125,11 @@ class Report:
     Args:
         recipe: what is tuned.
         rows: training rows of one epoch.
+        on_step: called after each step.
     """
 
-    def __init__(self, recipe: Recipe, rows: int) -> None:
+    def __init__(self, recipe: Recipe, rows: int, on_step: Callable[[], None]) -> None:
+        self._on_step = on_step
         self._batches = max(1, -(-rows // recipe.finetune.batch_size))
         self._epochs = recipe.finetune.epochs
         self._steps = max(1, round(self._epochs * self._batches))
@@ -134,6 +141,7 @@ class Report:
 
     def step(self, step: int, metrics: Mapping[str, float]) -> None:
         """Steps, with all that happens between them, are timed from the second one of this process on."""
+        self._on_step()
         watcher().progress(min(step, self._steps), self._steps)
         watcher().metrics(metrics, step)
         if step == 0:
@@ -237,6 +245,14 @@ def _forget_finished(place: Workplace) -> None:
     """Remove checkpoints of tunings that were killed between their end and this."""
     for adapter in place.store.artifacts("adapter"):
         shutil.rmtree(place.training / adapter.key, ignore_errors=True)
+
+
+def _forget_mirrored(place: Workplace, key: str) -> None:
+    """Remove what was kept of a tuning for other machines, now that it is finished."""
+    if place.store.place.shelf is not None:
+        from blip_core.training.mirror import Mirror
+
+        Mirror(place.store.place.shelf, key, place.training / key).forget()
 
 
 def _mean(values: Sequence[float]) -> float | None:

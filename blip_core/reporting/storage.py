@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -11,12 +10,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from blip_core.reporting.lineage_tables import size_words
+from blip_core.store.copying import Copied
 from blip_core.store.pruning import Prunable, Usage
 
+_NAMED = 5  # of what was not copied
 _SHOWN = 20  # of what can go, one a line; the rest is summed up by kind
 
 
-def show_usage(console: Console, root: Path, used: Sequence[Usage]) -> None:
+def show_usage(console: Console, address: str, used: Sequence[Usage]) -> None:
     """Print a row a kind, the largest first, and the sum."""
     table = _table("kind", "artefacts", "size", "oldest", "newest")
     for one in used:
@@ -25,7 +26,7 @@ def show_usage(console: Console, root: Path, used: Sequence[Usage]) -> None:
         )
     console.print(table)
     total = sum(one.bytes for one in used)
-    console.print(f"{escape(str(root))}: {size_words(total)}", highlight=False, soft_wrap=True)
+    console.print(f"{escape(address)}: {size_words(total)}", highlight=False, soft_wrap=True)
 
 
 def show_prunable(console: Console, found: Sequence[Prunable], is_removed: bool) -> None:
@@ -45,6 +46,23 @@ def show_prunable(console: Console, found: Sequence[Prunable], is_removed: bool)
     total = size_words(sum(one.bytes for one in found))
     done = f"Removed {total}." if is_removed else f"{total} could be removed; --apply does it."
     console.print(done, highlight=False)
+
+
+def copied_lines(done: Copied) -> list[str]:
+    """What a copy did, and what it left alone and why."""
+    lines = [
+        f"copied {len(done.copied):,} artefacts ({size_words(done.bytes)}); {len(done.there):,} were there"
+    ]
+    told = {
+        "are there with another content and stay as they are": done.differing,
+        "are damaged where they are and were not copied": done.damaged,
+        "tell other versions of a dataset there and stay as they are": done.notes,
+    }
+    return lines + [
+        f"{len(names):,} {words}: {', '.join(names[:_NAMED])}{' ...' if len(names) > _NAMED else ''}"
+        for words, names in told.items()
+        if names
+    ]
 
 
 def usage_entry(used: Usage) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from blip_core import strict_json
 from blip_core.errors import CorruptArtifact, StoreError
 from blip_core.store.artifact import Artifact
 from blip_core.store.keys import canonical_json
+from blip_core.store.schema import SCHEMA_VERSION, refuse_later_version
 
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 1
+_VERSION = "schema_version"
 _CHECKSUM = "checksum"  # over all else; a manifest that an earlier version wrote has none
 
 
@@ -59,7 +60,8 @@ class Manifest:
 
         Raises:
             FileNotFoundError: There is none, so the artefact is not complete.
-            CorruptArtifact: It is no manifest, or one of another version.
+            CorruptArtifact: It is no manifest.
+            PlaceError: A later version of blip-foundry wrote it.
         """
         text = (folder / MANIFEST).read_bytes()
         try:
@@ -77,10 +79,13 @@ class Manifest:
             where: it was read, for people.
 
         Raises:
-            CorruptArtifact: It is no manifest, or one of another version.
+            CorruptArtifact: It is no manifest.
+            PlaceError: A later version of blip-foundry wrote it.
         """
         try:
             content = dict(content)
+            if content[_VERSION] > SCHEMA_VERSION and content.get(_CHECKSUM) == _checksum(content):
+                refuse_later_version(content[_VERSION], where)
             files = {name: FileRecord(**record) for name, record in content["files"].items()}
             fields = ("key", "kind", "rows", "metadata", "schema_version")
             manifest = cls(files=files, **{name: content[name] for name in fields})
@@ -97,8 +102,7 @@ class Manifest:
 
     def _content(self) -> dict[str, Any]:
         content = asdict(self) | {"digest": self.digest}
-        text = canonical_json(content).encode("utf-8", "surrogatepass")  # a path may be no proper text
-        return content | {_CHECKSUM: hashlib.sha256(text).hexdigest()}
+        return content | {_CHECKSUM: _checksum(content)}
 
     def artifact(
         self,
@@ -128,6 +132,13 @@ class Manifest:
                 raise CorruptArtifact(f"{path} is missing")
             if record_file(path) != record:
                 raise CorruptArtifact(f"{path} is not what was published")
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    """Of all that a manifest says but for this."""
+    said = {name: value for name, value in content.items() if name != _CHECKSUM}
+    text = canonical_json(said).encode("utf-8", "surrogatepass")  # a path may be no proper text
+    return hashlib.sha256(text).hexdigest()
 
 
 def plain_files(folder: Path) -> list[Path]:

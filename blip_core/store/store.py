@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from blip_core.store.manifest import Manifest
 from blip_core.store.places import Damaged, Place, Taken
 from blip_core.store.places.folder import FolderPlace
 from blip_core.store.places.locks import RUN
+from blip_core.store.schema import SCHEMA_NOTE, refuse_later, schema_note
 
 Build = Callable[[Path], Mapping[str, Any]]
 
@@ -44,6 +45,7 @@ class Store:
         self.place: Place = FolderPlace(place) if isinstance(place, Path) else place
         self._code_versions = code_versions
         self._reach = reach
+        self._is_ours = False  # until it was looked at
         self._inputs: dict[str, dict[str, Any]] = {}  # of keys that were asked for last
 
     @property
@@ -105,11 +107,27 @@ class Store:
         found = self.find(key)
         if found is not None:
             return found
+        self.check_schema()
         with self.place.locked(key):
             self._reach("publish.locked")
             self.place.sweep(key)
             found = self._load_or_quarantine(key)  # another writer may have finished while we waited
             return found or self._make(key, kind, build)
+
+    def check_schema(self) -> None:
+        """Refuse a store of a later version, before anything is written to it; a new one is marked as ours.
+
+        Raises:
+            PlaceError: A later version wrote it.
+        """
+        if self._is_ours:
+            return
+        told = self.place.read_note(SCHEMA_NOTE)
+        refuse_later(told, self.address)
+        if told is None:
+            with suppress(Taken):  # somebody else has marked it just now
+                self.place.write_note(SCHEMA_NOTE, schema_note(), None)
+        self._is_ours = True
 
     def peek(self, key: str) -> Artifact | None:
         """Give an artefact as `has` judges it; whoever reads its files asks `find` first."""

@@ -37,7 +37,7 @@ RECORD = "record.json"
 TRAINER_STATE = "trainer_state.json"  # the Trainer looks for it by this name
 
 _FORMAT = 1
-_PREFIX = "step-"
+STEP_PREFIX = "step-"
 _STAGING = ".writing-"
 _TENSOR_FILES = ("adapter", "best", "optimiser", "random")
 
@@ -91,7 +91,7 @@ class Checkpoints:
             PlaceError: The folder cannot be written.
         """
         _refuse_what_is_no_number(snapshot)
-        final = self.root / f"{_PREFIX}{snapshot.step:08}"
+        final = self.root / f"{STEP_PREFIX}{snapshot.step:08}"
         staging = self.root / f"{_STAGING}{final.name}"
         with explained(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
@@ -126,7 +126,7 @@ class Checkpoints:
 
     def _folders(self) -> list[Path]:
         """Newest first."""
-        found = self.root.glob(f"{_PREFIX}*") if self.root.is_dir() else []
+        found = self.root.glob(f"{STEP_PREFIX}*") if self.root.is_dir() else []
         return sorted((path for path in found if path.is_dir()), key=lambda path: path.name, reverse=True)
 
     def _forget_unfinished(self) -> None:
@@ -191,7 +191,7 @@ def _read(folder: Path) -> Snapshot | None:
         contents = {name: (folder / name).read_bytes() for name in complete["files"]}
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
         is_whole = complete["format"] == _FORMAT and digests == complete["files"]
-        if not is_whole or folder.name != f"{_PREFIX}{complete['step']:08}":
+        if not is_whole or folder.name != f"{STEP_PREFIX}{complete['step']:08}":
             return None
         return _snapshot(complete["step"], contents)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

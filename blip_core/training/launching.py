@@ -14,6 +14,7 @@ from blip_core.modeling.manifest import ModuleDtype
 from blip_core.recipes.finetune import Finetune
 from blip_core.recipes.inference import Inference
 from blip_core.records import Rejection
+from blip_core.store.places.opening import StoreAddress
 from blip_core.training.probing import Remembered
 from blip_core.training.results import TrainingCounts, TrainingResult
 from blip_core.training.sampling import OnSamples, Sample, ignore_samples
@@ -33,6 +34,7 @@ class Job:
         identity: changes when its weights do.
         dataset: folder with the splits `train` and `validation`.
         store: root of the store that keeps vision states.
+        shared: where that store is, if not there; None, it is.
         settings: what is tuned and how.
         prompts: the wording of both stages.
         seed: of adapter, order, dropout and stages.
@@ -59,6 +61,7 @@ class Job:
     threads: int = 0
     start: Path | None = None
     probes: Path | None = None
+    shared: StoreAddress | None = None
 
     @property
     def threads_each(self) -> int:
@@ -72,6 +75,7 @@ class Job:
             "checkpoints": str(self.checkpoints) if self.checkpoints else None,
             "start": str(self.start) if self.start else None,
             "probes": str(self.probes) if self.probes else None,
+            "shared": self.shared.to_json() if self.shared else None,
             "settings": self.settings.model_dump(mode="json"),
             "prompts": self.prompts.model_dump(mode="json"),
         }
@@ -86,6 +90,7 @@ class Job:
                 "checkpoints": Path(values["checkpoints"]) if values["checkpoints"] else None,
                 "start": Path(values["start"]) if values["start"] else None,
                 "probes": Path(values["probes"]) if values["probes"] else None,
+                "shared": StoreAddress.from_json(values["shared"]) if values["shared"] else None,
                 # As JSON text: in strict mode lists are no tuples but there.
                 "settings": Finetune.model_validate_json(strict_json.dumps(values["settings"])),
                 "prompts": Inference.model_validate_json(strict_json.dumps(values["prompts"])),

@@ -75,7 +75,8 @@ class _Told(logging.Handler):
 def _vision_states(job: Job, bundle: Blip2Bundle) -> VisionStates:
     if job.settings.features == "fresh":
         return FreshVisionStates(bundle, job.settings.augmentation, job.seed)
-    return StoredVisionStates(bundle, Store(job.store), job.identity)
+    place = job.shared.open() if job.shared else job.store
+    return StoredVisionStates(bundle, Store(place), job.identity)
 
 
 if __name__ == "__main__":

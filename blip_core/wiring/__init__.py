@@ -44,6 +44,7 @@ from blip_core.wiring.places import (
     PREFECT_DATABASE,
     PREFECT_FILE,
     Workplace,
+    store_at,
     workplace,
 )
 from blip_core.wiring.probes import probed_rows, probes_identity, since_the_base
@@ -119,6 +120,7 @@ __all__ = [
     "since_the_base",
     "step_identity",
     "step_models",
+    "store_at",
     "table_of",
     "tuning_job",
     "use_prefect_api",

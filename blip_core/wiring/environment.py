@@ -44,7 +44,7 @@ def prepare_environment(place: Workplace) -> None:
     if "FOUNDRY_HOME" in os.environ:
         os.environ["FOUNDRY_HOME"] = str(place.home)  # processes that are started may stand elsewhere
     if place.store_address:
-        os.environ["FOUNDRY_STORE"] = place.store_address
+        os.environ["FOUNDRY_STORE"] = place.store_address.address
     # On some CPUs bitsandbytes advises to install code from the hub, which is never run here.
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from unicodedata import category
 
 from blip_core.backups import Database, Kept
+from blip_core.connecting import without_password
 from blip_core.databases import DRIVER, check_address, is_postgres, with_driver
 from blip_core.errors import PlaceError
 from blip_core.prefetching import LOCK_NAME
 from blip_core.store import Store
-from blip_core.store.places.objects import SCHEME, without_secrets
-from blip_core.store.places.opening import CACHE_GB, open_place
+from blip_core.store.places.objects import SCHEME
+from blip_core.store.places.opening import CACHE_GB, StoreAddress
 from blip_core.tracking import MlflowTracker, Registry, artifact_root, prepare_database, prepare_store
 from blip_core.tracking.sqlite import DATABASE
 from blip_core.wiring.logins import part_logins
@@ -42,22 +43,22 @@ class Workplace:
     home: Path
     models: Path
     tracking_uri: str
-    store_address: str = ""
-    """Where finished work rests, if not below the home: a folder, or `s3://BUCKET/PREFIX`."""
-    cache_gb: float = CACHE_GB
+    store_address: StoreAddress | None = None
+    """Where finished work rests, if not below the home."""
     mlflow_database: str = ""
     prefect_database: str = ""
 
     @property
-    def store(self) -> Store:
-        if self.store_address.startswith(SCHEME):
-            return _bucket(self.store_address, self.caches, self.cache_gb)
-        return _store(Path(self.store_address) if self.store_address else self.home / "store")
+    def is_shared(self) -> bool:
+        """Whether the store is in a bucket that other machines may use, too."""
+        return self.store_address is not None and self.store_address.address.startswith(SCHEME)
 
     @property
-    def caches(self) -> Path:
-        """Caches of stores in buckets, one an address."""
-        return self.home / "store-caches"
+    def store(self) -> Store:
+        named = self.store_address
+        if named is not None and self.is_shared:
+            return _bucket(named)
+        return _store(Path(named.address) if named else self.home / "store")
 
     @property
     def lock(self) -> Path:
@@ -141,7 +142,9 @@ def workplace() -> Workplace:
     tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
     tracking = with_driver(tracking, DRIVER) if is_postgres(tracking) else tracking
     databases = _database(MLFLOW_DATABASE), _database(PREFECT_DATABASE)
-    return Workplace(home, models, tracking, _store_address(), _cache_gb(), *databases)
+    named = os.environ.get("FOUNDRY_STORE", "")
+    address = _store_address(named, "FOUNDRY_STORE", home) if named else None
+    return Workplace(home, models, tracking, address, *databases)
 
 
 def _database(variable: str) -> str:
@@ -157,22 +160,19 @@ def store_at(address: str, place: Workplace) -> Store:
     Raises:
         PlaceError: It is no address of a store.
     """
-    return replace(place, store_address=_whole_address(address, "the command")).store
+    return replace(place, store_address=_store_address(address, "the command", place.home)).store
 
 
-def _store_address() -> str:
-    named = os.environ.get("FOUNDRY_STORE", "")
-    return _whole_address(named, "FOUNDRY_STORE") if named else ""
-
-
-def _whole_address(named: str, variable: str) -> str:
+def _store_address(named: str, variable: str, home: Path) -> StoreAddress:
     scheme, found, _ = named.partition("://")
     if found and f"{scheme}://" != SCHEME:
         raise PlaceError(
-            f"{without_secrets(named)} is no address of a store. Name a folder or s3://BUCKET/PREFIX "
+            f"{without_password(named)} is no address of a store. Name a folder or s3://BUCKET/PREFIX "
             f"in {variable}."
         )
-    return named if found else str(_folder(named, variable))
+    address = named if found else str(_folder(named, variable))
+    allow_http = os.environ.get("AWS_ALLOW_HTTP", "").lower() in _YES
+    return StoreAddress(address, home / "store-caches", _cache_gb(), allow_http)
 
 
 def _cache_gb() -> float:
@@ -231,6 +231,5 @@ def _store(root: Path) -> Store:
 
 
 @cache
-def _bucket(address: str, caches: Path, cache_gb: float) -> Store:
-    allow_http = os.environ.get("AWS_ALLOW_HTTP", "").lower() in _YES
-    return Store(open_place(address, caches, cache_gb, allow_http))
+def _bucket(address: StoreAddress) -> Store:
+    return Store(address.open())

@@ -59,13 +59,13 @@ def tuning_job(
     from blip_core.training.launching import Job
 
     check_adapter(recipe)
-    base, device = recipe.finetune.base, device_of(recipe)
+    base, device, place = recipe.finetune.base, device_of(recipe), workplace()
     check_gpus(recipe, device)
     return Job(
         base=locate_checkpoint(base),
         identity=checkpoint_identity(base),
         dataset=dataset,
-        store=workplace().store.root,
+        store=place.store.root,
         settings=recipe.finetune.model_copy(update={"base": pinned(base)}),
         prompts=inference_settings(recipe),
         seed=recipe.seed,
@@ -76,6 +76,7 @@ def tuning_job(
         threads=recipe.device.threads if device == "cpu" else 0,
         start=start,
         probes=probes,
+        shared=place.store_address if place.is_shared else None,
     )
 
 

@@ -41,11 +41,13 @@ def show_listing(listing: Listing, as_json: bool) -> None:
     lineage = Lineage(store.artifacts())
     entries = [listing.describe(lineage, artifact) for artifact in lineage.of_kind(listing.kind)]
     if as_json:
-        print_json({"store": str(store.root), listing.name: entries})
+        print_json({"store": store.address, listing.name: entries})
     elif entries:
         listing.show(Console(), entries)
     else:
-        Console().print(f"In {store.root} {listing.none_yet}.", highlight=False, soft_wrap=True, markup=False)
+        Console().print(
+            f"In {store.address} {listing.none_yet}.", highlight=False, soft_wrap=True, markup=False
+        )
 
 
 def show_one(listing: Listing, digest: str, as_json: bool) -> None:

@@ -62,6 +62,10 @@ class Cache:
         """Keep an artefact, whether it is here yet or not, until this process ends."""
         self._used.add(key)
 
+    def let_go(self, key: str) -> None:
+        """Keep an artefact no longer for this process."""
+        self._used.remove(key)
+
     def find(self, manifest: Manifest) -> Artifact | None:
         """Give an artefact after comparing every file with its digest; None where it has to be fetched."""
         path = self.folder.folder(manifest.key) / MANIFEST
@@ -159,6 +163,13 @@ class _Used:
             with self._locks.locked(_USING), (self._folder / self._name).open("a") as file:
                 file.write(f"{key}\n")
             self._keys.add(key)
+
+    def remove(self, key: str) -> None:
+        with self._alone:
+            if key in self._keys and self._process == os.getpid():
+                self._keys.remove(key)
+                with self._locks.locked(_USING):
+                    (self._folder / self._name).write_text("".join(f"{one}\n" for one in sorted(self._keys)))
 
     @contextmanager
     def settled(self) -> Iterator[set[str]]:

@@ -41,6 +41,10 @@ class FolderPlace:
         return self._root
 
     @property
+    def shelf(self) -> None:
+        return None
+
+    @property
     def address(self) -> str:
         return str(self._root)
 
@@ -76,6 +80,9 @@ class FolderPlace:
         folder = self._root / "artifacts"
         paths = sorted(folder.iterdir()) if folder.is_dir() else []
         return [artifact for path in paths if (artifact := self.peek(path.name)) is not None]
+
+    def let_go(self, key: str) -> None:
+        """Nothing is kept here for whoever reads it."""
 
     @contextmanager
     def staging(self, key: str) -> Iterator[Path]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from blip_core.connecting import without_password
 from blip_core.errors import PlaceError, StoreError
 from blip_core.store.manifest import FileRecord
 from blip_core.store.places.place import Taken
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 SCHEME = "s3://"
 PATIENCE_S = 30.0
 """How long a server that has answered before is asked again before a run stops."""
-_RETRIES = {"max_retries": 3, "retry_timeout": timedelta(seconds=2.5)}
-_CLIENT = {"connect_timeout": "1500ms", "timeout": "300s"}  # the second bounds one part of a large file
+_RETRIES: dict[str, Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=2.5)}
+_CLIENT: dict[str, Any] = {
+    "connect_timeout": "1500ms",
+    "timeout": "300s",
+}  # the second bounds one part of a large file
 _PAUSE_S = 0.5
 _PART_BYTES = 8 * 1024 * 1024
 _PASSING = ("HTTP error", "status code: 5", "error sending request", "retries,")
@@ -69,7 +73,7 @@ class Objects:
         self._bucket = parts.hostname or ""
         if parts.scheme != "s3" or parts.netloc != self._bucket or not self._bucket or parts.query:
             raise PlaceError(
-                f"{without_secrets(address)} is no address of a store; write s3://BUCKET/PREFIX, with "
+                f"{without_password(address)} is no address of a store; write s3://BUCKET/PREFIX, with "
                 "credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the endpoint in AWS_ENDPOINT_URL"
             )
         self._store = _open(self._bucket, parts.path.strip("/"), allow_http)
@@ -158,7 +162,6 @@ class Objects:
         import obstore
 
         listed = obstore.list(self._store, folder, offset=after or None, chunk_size=1000)
-        chunk: list[dict[str, Any]]
         while chunk := self._ask(lambda: next(listed, [])):
             for one in chunk:
                 yield Found(one["path"], one["size"], one["last_modified"], one["e_tag"] or "")
@@ -246,14 +249,6 @@ class Objects:
             )
 
 
-def without_secrets(address: str) -> str:
-    """An address without what stands before an @ or behind a question mark."""
-    scheme, _, rest = address.partition("://")
-    if not rest:
-        return address
-    return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
-
-
 def _open(bucket: str, prefix: str, allow_http: bool) -> "S3Store":
     try:
         from obstore import exceptions
@@ -262,13 +257,13 @@ def _open(bucket: str, prefix: str, allow_http: bool) -> "S3Store":
         raise PlaceError(
             "a store on S3 needs obstore, which is not installed; pip install 'blip-foundry[s3]'"
         ) from error
+    options: dict[str, Any] = {
+        "prefix": prefix or None,
+        "retry_config": _RETRIES,
+        "client_options": {**_CLIENT, "allow_http": allow_http},
+    }
     try:
-        return S3Store(
-            bucket,
-            prefix=prefix or None,
-            retry_config=_RETRIES,
-            client_options={**_CLIENT, "allow_http": allow_http},
-        )
+        return S3Store(bucket, **options)
     except (exceptions.BaseError, ValueError) as error:
         raise PlaceError(
             f"the store s3://{bucket}/{prefix} cannot be opened ({_first_line(error)}); look at the AWS_ "

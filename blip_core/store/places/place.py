@@ -4,11 +4,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from blip_core.store.artifact import Artifact
 from blip_core.store.faults import Reach
 from blip_core.store.manifest import Manifest
+
+if TYPE_CHECKING:
+    from blip_core.store.places.shelf import Shelf
 
 
 class Taken(Exception):
@@ -48,6 +51,11 @@ class Place(Protocol):
         """Folder of this machine in which artefacts are made and read."""
         ...
 
+    @property
+    def shelf(self) -> "Shelf | None":
+        """For what is not finished, where other machines could go on with it; None where there are none."""
+        ...
+
     def load(self, key: str) -> Artifact | None:
         """Give an artefact after comparing every file with its digest; None where there is none.
 
@@ -66,6 +74,10 @@ class Place(Protocol):
 
     def artifacts(self) -> list[Artifact]:
         """All artefacts as `peek` gives them, by key."""
+        ...
+
+    def let_go(self, key: str) -> None:
+        """Say that this process reads an artefact no more, so that a cache need not keep it."""
         ...
 
     def staging(self, key: str) -> AbstractContextManager[Path]:

@@ -27,6 +27,7 @@ from blip_core.store.places.leases import LEASE_S, Leases
 from blip_core.store.places.listing import ARTIFACTS, Listing, Pointer, manifest_object
 from blip_core.store.places.objects import Found, Objects
 from blip_core.store.places.place import Damaged, Taken
+from blip_core.store.places.shelf import Shelf
 
 _QUARANTINE = "quarantine"
 
@@ -53,6 +54,10 @@ class S3Place:
     @property
     def root(self) -> Path:
         return self._cache.root
+
+    @property
+    def shelf(self) -> Shelf:
+        return Shelf(self.objects)
 
     @cached_property
     def _leases(self) -> Leases:
@@ -82,6 +87,9 @@ class S3Place:
         pointers = self._listing.pointers(listed)
         found = (self._listed(there, listed[there.manifest.key]) for there in pointers)
         return [one for one in found if one is not None]
+
+    def let_go(self, key: str) -> None:
+        self._cache.let_go(key)
 
     def staging(self, key: str) -> AbstractContextManager[Path]:
         return self._cache.folder.staging(key)

@@ -9,15 +9,17 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from blip_core.connecting import without_password
-from blip_core.errors import CorruptArtifact, TrackingError
+from blip_core.errors import CorruptArtifact, PlaceError, TrackingError
 from blip_core.store.lineage import size_bytes
 from blip_core.store.manifest import MANIFEST, Manifest
+from blip_core.store.schema import SCHEMA_NOTE, refuse_later
 from blip_core.tracking import sqlite_address
 from blip_core.tracking.cursor import delivered_runs, read_cursor
 from blip_core.tracking.deleted import deleted_experiments, recorded_experiments
 from blip_core.tracking.journal import is_being_written, journals, read_journal
 from blip_core.tracking.sqlite import DATABASE, sqlite_path
 from blip_core.wiring.servers import answers, running_servers
+from flows.cli.checks.bucket import artefacts_in_bucket, bucket
 from flows.cli.checks.finding import Case, Finding, folder_bytes, shortened
 
 FEATURES = "features-"  # how the keys of kept vision features begin
@@ -25,6 +27,9 @@ FEATURES = "features-"  # how the keys of kept vision features begin
 
 def store(case: Case) -> Iterator[Finding]:
     """Whether finished work can be kept, and how much there is."""
+    if case.place.is_shared:
+        yield from bucket(case.place.store)
+        return
     root = case.place.store.root
     try:
         _probe(root if root.exists() else root.parent)
@@ -33,6 +38,11 @@ def store(case: Case) -> Iterator[Finding]:
         yield Finding(
             "store", "problem", said, "mend its permissions, or name another folder in FOUNDRY_HOME"
         )
+        return
+    try:
+        refuse_later(case.place.store.place.read_note(SCHEMA_NOTE), str(root))
+    except PlaceError as error:
+        yield Finding("store", "problem", str(error), "update blip-foundry, or name another store")
         return
     size = folder_bytes(root)
     yield Finding("store", "ok", f"{root} is writable and holds {decimal(size)}")
@@ -46,6 +56,9 @@ def _probe(folder: Path) -> None:
 
 def artefacts(case: Case) -> Iterator[Finding]:
     """Damaged and unfinished work."""
+    if case.place.is_shared:
+        yield from artefacts_in_bucket(case.place.store, case.thorough)
+        return
     root = case.place.store.root
     folders = _folders(root / "artifacts")
     complete = [folder for folder in folders if (folder / MANIFEST).exists()]

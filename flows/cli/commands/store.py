@@ -33,9 +33,9 @@ def du(as_json: AsJson = False) -> None:
     store = workplace().store
     used = usage(store)
     if as_json:
-        print_json({"store": str(store.root), "kinds": [usage_entry(one) for one in used]})
+        print_json({"store": store.address, "kinds": [usage_entry(one) for one in used]})
     else:
-        show_usage(Console(), store.root, used)
+        show_usage(Console(), store.address, used)
 
 
 @group.command()
@@ -89,9 +89,40 @@ def prune(
     found = (pruning.prune if apply else pruning.prunable)(store, wanted, now())
     if as_json:
         told = [prunable_entry(one) for one in found]
-        print_json({"store": str(store.root), "removed": apply, "artifacts": told})
+        print_json({"store": store.address, "removed": apply, "artifacts": told})
     else:
         show_prunable(Console(), found, apply)
+
+
+@group.command()
+def copy(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="Folder of a store, or s3://BUCKET/PREFIX.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="As FROM; what it holds stays as it is.")],
+    as_json: AsJson = False,
+) -> None:
+    """Copy a store: every artefact is checked, what is there is passed over, and what broke off goes on.
+
+    What the other store holds under the same key with another content is told and never overwritten.
+
+    Example: foundry store copy ~/.blip-foundry/store s3://bucket/foundry
+    """
+    from dataclasses import asdict
+
+    from blip_core.reporting.storage import copied_lines
+    from blip_core.store.copying import copy_store
+    from blip_core.wiring import store_at, workplace
+    from flows.cli.catalogue import print_json
+    from flows.cli.counting import counted
+
+    place = workplace()
+    with counted("artefacts") as progress:
+        done = copy_store(store_at(source, place), store_at(target, place), progress)
+    if as_json:
+        print_json({"from": source, "to": target, **asdict(done)})
+    else:
+        typer.echo("\n".join(copied_lines(done)))
+    if not done.is_whole:
+        raise typer.Exit(1)
 
 
 def now() -> datetime:
