@@ -264,9 +264,13 @@ campaign-table: $(READY) ## a strange table of 300 questions: learn from 200, be
 	@$(BIN)/pytest tests/campaigns/table/campaign.py $(ARGS)
 
 .PHONY: campaign-kill
-campaign-kill: $(READY) ## kill writers, stages and whole runs (SEED=, STORE_KILLS=, STAGE_KILLS=, RUN_KILLS=): a quarter of an hour
-	@KILL_SEED=$(SEED) STORE_KILLS=$(STORE_KILLS) STAGE_KILLS=$(STAGE_KILLS) RUN_KILLS=$(RUN_KILLS) \
+campaign-kill: $(S3) ## kill writers, stages and whole runs (SEED=, STORE_KILLS=, S3_KILLS=, STAGE_KILLS=, RUN_KILLS=): half an hour
+	@KILL_SEED=$(SEED) S3_KILLS=$(S3_KILLS) STORE_KILLS=$(STORE_KILLS) STAGE_KILLS=$(STAGE_KILLS) RUN_KILLS=$(RUN_KILLS) \
 	  $(BIN)/pytest -o python_files='campaign_*.py' -o timeout=3600 tests/campaigns/kill $(ARGS)
+
+.PHONY: campaign-race
+campaign-race: $(S3) ## eight writers race for one version, in a folder and in a bucket (RACES=100): ten minutes
+	@RACES=$(RACES) $(BIN)/pytest -s -o python_files='campaign_*.py' -o timeout=3600 tests/campaigns/race $(ARGS)
 
 .PHONY: campaign-growth
 campaign-growth: $(READY) ## pairs of growers race for one dataset, and growth is killed (GROWTH_RACES=50, GROWTH_KILLS=30): minutes

@@ -178,11 +178,10 @@ class FolderPlace:
         return path.read_bytes() if path.exists() else None
 
     def write_note(self, name: str, content: bytes, before: bytes | None) -> None:
-        """As `Place.write_note`; whoever replaces one holds a lock, so that nobody else has done so."""
-        if self.read_note(name) != before:
-            raise Taken(name)
         path = self._root / name
-        with explained(self._root):
+        with explained(self._root), self.locked("notes"):
+            if self.read_note(name) != before:
+                raise Taken(name)
             path.parent.mkdir(parents=True, exist_ok=True)
             unfinished = path.with_name(f".{path.name}.{os.getpid()}")
             unfinished.write_bytes(content)

@@ -17,12 +17,14 @@ class Campaign:
         store_kills: writers of the store that are killed.
         stage_kills: processes that are killed while they run the stages.
         run_kills: whole runs that are killed.
+        s3_kills: writers of a store in a bucket that are killed.
     """
 
     seed: int
     store_kills: int
     stage_kills: int
     run_kills: int
+    s3_kills: int
 
 
 def _number(name: str, default: int) -> int:
@@ -36,4 +38,5 @@ def campaign() -> Campaign:
         store_kills=_number("STORE_KILLS", 600),
         stage_kills=_number("STAGE_KILLS", 200),
         run_kills=_number("RUN_KILLS", 36),
+        s3_kills=_number("S3_KILLS", 600),
     )
