@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -207,6 +208,13 @@ def test_nobody_at_the_address_is_said(address: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{moto.free_port()}")
     with pytest.raises(StoreError, match="does not answer"):
         Objects(address, allow_http=True).get("x")
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(address: str, monkeypatch: pytest.MonkeyPatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(StoreError, match="does not answer"):
+            Objects(address, allow_http=True).get("x")
 
 
 def test_plain_http_is_refused_unless_told(address: str):

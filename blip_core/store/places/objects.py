@@ -25,10 +25,8 @@ SCHEME = "s3://"
 PATIENCE_S = 30.0
 """How long a server that has answered before is asked again before a run stops."""
 _RETRIES: dict[str, Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=2.5)}
-_CLIENT: dict[str, Any] = {
-    "connect_timeout": "1500ms",
-    "timeout": "300s",
-}  # the second bounds one part of a large file
+_CONNECT_TIMEOUT, _FIRST_TIMEOUT = "1500ms", "4s"
+_TIMEOUT = "300s"  # of one part of a large file, on a slow line
 _PAUSE_S = 0.5
 _PART_BYTES = 8 * 1024 * 1024
 _PASSING = ("HTTP error", "status code: 5", "error sending request", "retries,")
@@ -76,10 +74,18 @@ class Objects:
                 f"{without_password(address)} is no address of a store; write s3://BUCKET/PREFIX, with "
                 "credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the endpoint in AWS_ENDPOINT_URL"
             )
-        self._store = _open(self._bucket, parts.path.strip("/"), allow_http)
+        prefix = parts.path.strip("/")
+        self._first, self._later = (
+            _open(self._bucket, prefix, allow_http, timeout) for timeout in (_FIRST_TIMEOUT, _TIMEOUT)
+        )
         self._patience_s = patience_s
         self._has_answered = False
         self._process = os.getpid()
+
+    @property
+    def _store(self) -> "S3Store":
+        """A client that is patient with large parts, once the server has shown that it is there."""
+        return self._later if self._has_answered else self._first
 
     def get(self, name: str) -> Content | None:
         """What an object holds; None where there is none."""
@@ -249,7 +255,7 @@ class Objects:
             )
 
 
-def _open(bucket: str, prefix: str, allow_http: bool) -> "S3Store":
+def _open(bucket: str, prefix: str, allow_http: bool, timeout: str) -> "S3Store":
     try:
         from obstore import exceptions
         from obstore.store import S3Store
@@ -260,7 +266,7 @@ def _open(bucket: str, prefix: str, allow_http: bool) -> "S3Store":
     options: dict[str, Any] = {
         "prefix": prefix or None,
         "retry_config": _RETRIES,
-        "client_options": {**_CLIENT, "allow_http": allow_http},
+        "client_options": {"connect_timeout": _CONNECT_TIMEOUT, "timeout": timeout, "allow_http": allow_http},
     }
     try:
         return S3Store(bucket, **options)
