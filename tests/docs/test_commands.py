@@ -14,7 +14,7 @@ from flows.cli.default_command import DEFAULT
 from tests.docs.documents import DOCUMENTS, ROOT, Typed, assignments, commands, name_of
 
 MAKEFILE = (ROOT / "Makefile").read_text()
-TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z][a-z0-9-]*):", MAKEFILE, re.MULTILINE))
 VARIABLES = set(re.findall(r"^([A-Z_0-9]+) \?=", MAKEFILE, re.MULTILINE)) | {"FOUNDRY_HOME", "FOUNDRY_MODELS"}
 SHOWN = {path: commands(path) for path in DOCUMENTS}
 ALL = list(dict.fromkeys(one for path in DOCUMENTS for one in SHOWN[path]))

@@ -168,7 +168,8 @@ class Objects:
         import obstore
 
         listed = obstore.list(self._store, folder, offset=after or None, chunk_size=1000)
-        while chunk := self._ask(lambda: next(listed, [])):
+        nothing: Sequence[Any] = ()
+        while chunk := self._ask(lambda: next(listed, nothing)):
             for one in chunk:
                 yield Found(one["path"], one["size"], one["last_modified"], one["e_tag"] or "")
 
