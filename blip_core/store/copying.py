@@ -2,7 +2,8 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Literal
 
 from blip_core.errors import CorruptArtifact, StoreError
 from blip_core.store.artifact import Artifact
@@ -15,9 +16,10 @@ from blip_core.store.store import Store
 from blip_core.store.versions import FOLDER
 
 Progress = Callable[[int, int], None]
+Outcome = Literal["copied", "there", "differing", "damaged"]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Copied:
     """What a copy did, by key.
 
@@ -26,16 +28,16 @@ class Copied:
         there: that were, with the same content.
         differing: that were, with another; they stay as they are.
         damaged: that are not what was published, and stay where they are.
-        bytes: that were copied.
         notes: versions of datasets that differ; they stay as they are.
+        bytes: that were copied.
     """
 
-    copied: list[str] = field(default_factory=list)
-    there: list[str] = field(default_factory=list)
-    differing: list[str] = field(default_factory=list)
-    damaged: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    bytes: int = 0
+    copied: tuple[str, ...]
+    there: tuple[str, ...]
+    differing: tuple[str, ...]
+    damaged: tuple[str, ...]
+    notes: tuple[str, ...]
+    bytes: int
 
     @property
     def is_whole(self) -> bool:
@@ -58,40 +60,38 @@ def copy_store(source: Store, target: Store, progress: Progress) -> Copied:
     if source.address == target.address:
         raise StoreError(f"{source.address} is both what is copied and where to; name two stores")
     target.check_schema()
-    done, known = Copied(), {one.key: one.digest for one in target.artifacts()}
-    keys = source.keys("")
+    known = {one.key: one.digest for one in target.artifacts()}
+    keys, done, size = source.keys(""), dict[str, Outcome](), 0
     for number, key in enumerate(keys, start=1):
-        _copy(source, target, key, known, done)
+        done[key], more = _copy(source, target, key, known.get(key))
+        size += more
         progress(number, len(keys))
-    for note in source.place.notes(FOLDER):
-        if not _copied_note(source.place, target.place, note):
-            done.notes.append(note)
-    return done
+
+    def those(wanted: Outcome) -> tuple[str, ...]:
+        return tuple(key for key, outcome in done.items() if outcome == wanted)
+
+    notes = source.place.notes(FOLDER)
+    differing = tuple(note for note in notes if not _copied_note(source.place, target.place, note))
+    return Copied(those("copied"), those("there"), those("differing"), those("damaged"), differing, size)
 
 
-def _copy(source: Store, target: Store, key: str, known: dict[str, str], done: Copied) -> None:
+def _copy(source: Store, target: Store, key: str, known: str | None) -> tuple[Outcome, int]:
+    """Copy one artefact, if the target has none of its key; gives what came of it, and bytes."""
     listed = source.peek(key)
     if listed is None:
-        done.damaged.append(key)
-    elif key in known:
-        (done.there if known[key] == listed.digest else done.differing).append(key)
-    else:
-        _bring(source, target, key, done)
-
-
-def _bring(source: Store, target: Store, key: str, done: Copied) -> None:
+        return "damaged", 0
+    if known is not None:
+        return ("there" if known == listed.digest else "differing"), 0
     try:
         found = source.place.load(key)
     except CorruptArtifact:
         found = None
     if found is None:
-        done.damaged.append(key)
-        return
-    made = _put(found, target.place)
-    (done.copied if made.digest == found.digest else done.differing).append(key)
-    done.bytes += size_bytes(found)
+        return "damaged", 0
+    made, size = _put(found, target.place), size_bytes(found)
     source.place.let_go(key)
     target.place.let_go(key)
+    return ("copied", size) if made.digest == found.digest else ("differing", 0)
 
 
 def _put(found: Artifact, place: Place) -> Artifact:

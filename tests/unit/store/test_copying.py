@@ -45,7 +45,7 @@ def test_a_copy_holds_the_same_and_the_source_is_as_it_was(source, target):
 
     assert said(target) == before == said(source)
     assert lines_of(target) == lines_of(source)
-    assert (len(done.copied), done.there, done.is_whole, told[-1]) == (4, [], True, (4, 4))
+    assert (len(done.copied), done.there, done.is_whole, told[-1]) == (4, (), True, (4, 4))
     assert all(target.find(one.key) for one in target.artifacts())
 
 
@@ -54,7 +54,7 @@ def test_a_second_copy_copies_only_what_is_new(source, target):
     source.publish("rows-9", "rows", rows("9"))
 
     done = copy_store(source, target, nothing)
-    assert (done.copied, len(done.there)) == (["rows-9"], 4)
+    assert (done.copied, len(done.there)) == (("rows-9",), 4)
 
 
 def test_a_copy_that_broke_off_goes_on(source, target):
@@ -73,7 +73,7 @@ def test_what_differs_is_told_and_stays(source, target):
     Line(target, "line-1", "gallery-vqa").add(Version("rows-0", "another", "", 1, 1, "2027-01-01"))
 
     done = copy_store(source, target, nothing)
-    assert (done.differing, done.notes, done.is_whole) == (["rows-0"], ["lines/line-1.json"], False)
+    assert (done.differing, done.notes, done.is_whole) == (("rows-0",), ("lines/line-1.json",), False)
     assert (target.find("rows-0").path / "data" / "rows.txt").read_text() == "another"
 
 
@@ -81,7 +81,7 @@ def test_what_is_damaged_is_told_and_stays_in_the_source(source, target):
     (source.find("rows-1").path / "data" / "rows.txt").write_text("!")
 
     done = copy_store(source, target, nothing)
-    assert (done.damaged, done.is_whole) == (["rows-1"], False)
+    assert (done.damaged, done.is_whole) == (("rows-1",), False)
     assert not target.has("rows-1")
     assert source.quarantined() == []
 
