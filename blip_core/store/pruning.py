@@ -195,4 +195,5 @@ def prune(store: Store, wanted: Wanted, now: datetime) -> list[Prunable]:
                 store.forget_damaged(one.key)
             else:
                 store.remove(one.key)
+        store.place.forget_abandoned()
     return found

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import pytest
 
 from blip_core.errors import PlaceError, StoreError
 from blip_core.store import Store
+from blip_core.store.places import s3
 from blip_core.store.places.leases import Leases
 from blip_core.store.places.objects import Objects
 from blip_core.store.places.place import Taken
 from blip_core.store.places.racing import race
+from blip_core.store.pruning import Wanted, prune
 from tests.s3 import moto
 from tests.s3.conftest import LEASE_S, Opens
 from tests.s3.test_contract import never, two_rows
@@ -134,6 +137,26 @@ def test_a_writer_that_died_leaves_nothing_once_another_succeeded(opened: Opens)
 
     store.publish("a-0", "a", two_rows)
     assert len(files(store)) == 3
+
+
+def test_pruning_removes_what_dead_writers_left_and_nothing_else(
+    opened: Opens, monkeypatch: pytest.MonkeyPatch
+):
+    store = opened()
+    made = store.publish("a-0", "adapter", two_rows)
+    left = ["artifacts/a-0/" + "1" * 32 + "/data", "artifacts/b-0/" + "2" * 32 + "/data", "clock/x"]
+    for name in left:
+        store.place.objects.put(name, b"?")
+    nothing = Wanted((), timedelta(0))
+
+    prune(store, nothing, datetime.now(UTC))
+    assert files(store, "1" * 32) == []
+    assert len(files(store, "2" * 32)) == 1  # it may be the work of somebody who sleeps
+    monkeypatch.setattr(s3, "ABANDONED", timedelta(seconds=-5))
+    prune(store, nothing, datetime.now(UTC))
+    assert len(files(store)) == 3
+    assert opened("two").find("a-0").digest == made.digest
+    assert list(store.place.objects.list("clock")) == []
 
 
 def test_a_lease_that_nobody_renews_is_taken_over(opened: Opens):

@@ -146,6 +146,9 @@ class FolderPlace:
         except Taken:
             return
 
+    def forget_abandoned(self) -> None:
+        """Whoever publishes next has swept it all."""
+
     def set_aside(self, key: str) -> str:
         with explained(self._root):
             place = self._root / "quarantine"

@@ -21,7 +21,7 @@ LEASE_S = 30.0
 """A lease that was not renewed for so long is over, by the server's clock."""
 _RENEWALS = 3  # in the time of a lease
 _PAUSES_S = (0.1, 0.2, 0.5, 1.0)
-_FOLDER, _CLOCK = "leases", "clock"
+_FOLDER, CLOCK = "leases", "clock"
 _LOG = logging.getLogger(__name__)
 
 
@@ -69,8 +69,6 @@ class Leases:
         found = []
         for one in self._objects.list(_FOLDER):
             name = one.name.removeprefix(f"{_FOLDER}/").removesuffix(".json")
-            if name.startswith(_CLOCK):
-                continue
             if name in here or not self._is_left(one):
                 found.append(name)
             else:
@@ -111,13 +109,13 @@ class Leases:
             return ""
 
     def _is_old(self, at: datetime) -> bool:
-        return self._now() - at > timedelta(seconds=self._lease_s)
+        return self.now() - at > timedelta(seconds=self._lease_s)
 
-    def _now(self) -> datetime:
+    def now(self) -> datetime:
         """The server's time: no two machines need clocks that agree."""
         here = datetime.now().astimezone()
         if self._ahead is None:
-            name = f"{_FOLDER}/{_CLOCK}/{uuid.uuid4().hex}"
+            name = f"{CLOCK}/{uuid.uuid4().hex}"
             self._objects.put(name, b"?")
             asked = self._objects.get(name)
             self._objects.delete([name])

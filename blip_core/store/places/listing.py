@@ -81,12 +81,12 @@ class Listing:
                 found.append(key)
         return found
 
-    def by_key(self) -> dict[str, dict[str, Found]]:
-        """All objects of artefacts that have a manifest, by key and name."""
+    def all_by_key(self) -> dict[str, dict[str, Found]]:
+        """All objects of artefacts and of attempts, by key and name."""
         listed: dict[str, dict[str, Found]] = defaultdict(dict)
         for one in self._objects.list(ARTIFACTS):
             listed[_parts(one)[0]][one.name] = one
-        return {key: found for key, found in sorted(listed.items()) if manifest_object(key) in found}
+        return dict(sorted(listed.items()))
 
     def pointers(self, listed: Mapping[str, Mapping[str, Found]]) -> list[Pointer]:
         """The manifests of what is listed, but for those that are damaged."""
@@ -113,6 +113,11 @@ class Listing:
                 unfinished.write_bytes(there.content)
                 unfinished.rename(path)
         return there.content
+
+
+def with_manifest(listed: Mapping[str, dict[str, Found]]) -> dict[str, dict[str, Found]]:
+    """Of what is listed, that which is complete, or was."""
+    return {key: found for key, found in listed.items() if manifest_object(key) in found}
 
 
 def _parts(found: Found) -> tuple[str, str]:

@@ -100,6 +100,10 @@ class Place(Protocol):
         """Remove what killed writers left; called by whoever holds the lock of the key."""
         ...
 
+    def forget_abandoned(self) -> None:
+        """Remove what `sweep` leaves to others; called while nobody makes anything."""
+        ...
+
     def set_aside(self, key: str) -> str:
         """Move a damaged artefact to quarantine; gives where it lies."""
         ...

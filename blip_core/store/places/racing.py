@@ -13,7 +13,7 @@ from blip_core.store.places.place import Taken
 
 RACERS = 8
 ROUNDS = 5
-_FOLDER = "races"
+RACES = "races"
 
 
 def race(objects: Objects, racers: int = RACERS, rounds: int = ROUNDS) -> int:
@@ -22,7 +22,7 @@ def race(objects: Objects, racers: int = RACERS, rounds: int = ROUNDS) -> int:
     Returns:
         The most winners of one round; anything but 1 makes the server unfit.
     """
-    folder = f"{_FOLDER}/{uuid.uuid4().hex}"
+    folder = f"{RACES}/{uuid.uuid4().hex}"
     try:
         with ThreadPoolExecutor(racers) as pool:
             return max(_round(objects, pool, f"{folder}/{number}", racers) for number in range(rounds))

@@ -14,6 +14,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -23,12 +24,14 @@ from blip_core.store.durable import explained, is_full
 from blip_core.store.faults import Reach
 from blip_core.store.manifest import Manifest
 from blip_core.store.places.cache import Cache
-from blip_core.store.places.leases import LEASE_S, Leases
-from blip_core.store.places.listing import ARTIFACTS, Listing, Pointer, manifest_object
+from blip_core.store.places.leases import CLOCK, LEASE_S, Leases
+from blip_core.store.places.listing import ARTIFACTS, Listing, Pointer, manifest_object, with_manifest
 from blip_core.store.places.objects import Found, Objects
 from blip_core.store.places.place import Damaged, Taken
+from blip_core.store.places.racing import RACES
 from blip_core.store.places.shelf import Shelf
 
+ABANDONED = timedelta(days=1)
 _QUARANTINE = "quarantine"
 
 
@@ -83,7 +86,7 @@ class S3Place:
         return self._listing.keys(beginning)
 
     def artifacts(self) -> list[Artifact]:
-        listed = self._listing.by_key()
+        listed = with_manifest(self._listing.all_by_key())
         pointers = self._listing.pointers(listed)
         found = (self._listed(there, listed[there.manifest.key]) for there in pointers)
         return [one for one in found if one is not None]
@@ -120,6 +123,22 @@ class S3Place:
     def sweep(self, key: str) -> None:
         """Remove what killed writers left on this machine; in the bucket, whoever succeeds them does."""
         self._cache.folder.sweep(key)
+
+    def forget_abandoned(self) -> None:
+        """Remove attempts that no manifest names: at once where there is one, else after a day.
+
+        A writer whose lease was lost may still be at its attempt while its key has no manifest.
+        """
+        listed = self._listing.all_by_key()
+        for there in self._listing.pointers(with_manifest(listed)):
+            self._forget_attempts(there)
+        before = self._leases.now() - ABANDONED
+        for key, found in listed.items():
+            is_old = all(one.at < before for one in found.values())
+            if manifest_object(key) not in found and is_old:
+                self.objects.delete(list(found))
+        forgotten = (one for folder in (CLOCK, RACES) for one in self.objects.list(folder))
+        self.objects.delete([one.name for one in forgotten if one.at < before])
 
     def set_aside(self, key: str) -> str:
         numbers = {PurePosixPath(one.name).parts[1] for one in self.objects.list(_QUARANTINE)}
