@@ -165,7 +165,7 @@ def holds_tables(address: str, variable: str) -> bool:
     """
     with connected(address, variable) as connection:
         found = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
-    return found != (0,)
+    return bool(found != (0,))
 
 
 def dump(address: str, variable: str, file: Path) -> None:
