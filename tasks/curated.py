@@ -61,7 +61,7 @@ def write_curated(
         recipe,
         dict(provenance),
         curated.gates,
-        _checkpoints(made_from.values()),
+        used_checkpoints(made_from.values()),
         in_words(measured, wrong),
     )
     return {
@@ -79,7 +79,7 @@ def write_curated(
     }
 
 
-def _checkpoints(keys: Iterable[str]) -> tuple[UsedCheckpoint, ...]:
+def used_checkpoints(keys: Iterable[str]) -> tuple[UsedCheckpoint, ...]:
     """The models that had a part in making what lies under some keys, those that came first at the head."""
     if not (named := list(keys)):
         return ()

@@ -1,18 +1,22 @@
 """Stage 4b: rows of several datasets become the one that a phase learns from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from blip_core.curation import GateCount
+from blip_core.curation.figures import in_words
 from blip_core.curation.near_duplicates import LooksAlike
 from blip_core.dataset import mix, read_split, write_dataset
 from blip_core.recipes import Recipe
 from blip_core.records import SPLITS
 from blip_core.store import ArtifactRef
 from blip_core.wiring import workplace
-from tasks.stage import path_of, stage, watcher
+from tasks.curated import used_checkpoints
+from tasks.stage import metadata_of, path_of, stage, watcher
 
-VERSION = 2
+VERSION = 3
 
 
 def key(recipe: Recipe, sets: Mapping[str, ArtifactRef], weights: Mapping[str, float]) -> str:
@@ -50,7 +54,17 @@ def mix_rows(recipe: Recipe, sets: dict[str, ArtifactRef], weights: dict[str, fl
             **{f"set {name}": ref.digest for name, ref in sets.items()},
             **{f"mixture of {name}": _words(one) for name, one in told.items()},
         }
-        counts = write_dataset(folder, mixed.examples, mixed.rejections, mixed.splits, recipe, provenance)
+        counts = write_dataset(
+            folder,
+            mixed.examples,
+            mixed.rejections,
+            mixed.splits,
+            recipe,
+            provenance,
+            [gate for name, ref in sets.items() for gate in _gates(name, ref)],
+            used_checkpoints(ref.key for ref in sets.values()),
+            [line for name, ref in sets.items() for line in _measured(name, ref)],
+        )
         watcher().progress(2, 2)
         return {
             **counts,
@@ -67,6 +81,19 @@ def _looks(recipe: Recipe) -> LooksAlike | None:
     """Which pictures of different sets are alike: as the recipe's gate says, where it is on."""
     gate = recipe.curation.near_duplicates
     return LooksAlike(gate) if gate.enabled else None
+
+
+def _gates(name: str, dataset: ArtifactRef) -> Iterator[GateCount]:
+    """What the gates of a set did, before anything of it was drawn."""
+    for one in metadata_of(dataset).get("gates", ()):
+        count = GateCount.from_dict(one)
+        yield replace(count, gate=f"{name}: {count.gate}")
+
+
+def _measured(name: str, dataset: ArtifactRef) -> Iterator[tuple[str, str]]:
+    told = metadata_of(dataset)
+    estimated = told.get("wrong_answers", {}).get("estimated", {})
+    return ((f"{name}: {what}", value) for what, value in in_words(told.get("measured", {}), estimated))
 
 
 def _words(told: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from blip_core.curation.funnel import GateCount, GateSample
 from blip_core.curation.gate import Gate, Kept, part, refuse
 from blip_core.curation.gates import check_judges, gates_on, shipped_gates
 
-VERSION = 4
+VERSION = 5
 """Goes up when a gate refuses other rows, rows are split in another way, or the card says other things."""
 
 __all__ = [

@@ -9,11 +9,12 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from blip_core.curation.steps import SCENES_PER_STEP, step_of
 from blip_core.records import Example
 
 Stratum = tuple[str, ...]
 
-FIRST_GROUPS = 96
+FIRST_GROUPS = SCENES_PER_STEP
 """Groups (scenes) whose rows bounds are calibrated on: those that came first, and that no growth changes."""
 MIN_STRATUM = 20  # rows; of fewer, a tenth is a row or two, and its bound an accident
 _MOST_THINGS = 4  # more are told apart by nobody
@@ -97,7 +98,9 @@ class Bounds:
 
 
 def first_rows(rows: Sequence[Example]) -> list[Example]:
-    """The rows of the first groups, which bounds are calibrated on."""
+    """Rows that bounds are calibrated on: those of the first step of growth, or else of the first groups."""
+    if rows and all(row.scene for row in rows) and (found := [row for row in rows if not step_of(row)]):
+        return found
     first = set(list(dict.fromkeys(row.group for row in rows))[:FIRST_GROUPS])
     return [row for row in rows if row.group in first]
 
