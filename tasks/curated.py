@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from blip_core.curation import Curated, check_alarm, estimate_wrong
-from blip_core.curation.confidence import mean_confidence
+from blip_core.curation.confidence import confidence_figures, mean_confidence
 from blip_core.curation.figures import in_words
 from blip_core.dataset import assign_splits, write_dataset
 from blip_core.dataset.drawing import cut_training
@@ -51,7 +51,7 @@ def write_curated(
     if recipe.dataset.train_rows:
         kept, surplus = cut_training(kept, splits, recipe.dataset.train_rows, recipe.seed)
     rejections = [*refused, *curated.rejections, *surplus]
-    confidence = mean_confidence(kept)
+    confidence = {**mean_confidence(kept), **confidence_figures(kept, recipe.curation.confidence)}
     measured = {**({"labeller": confidence} if confidence else {}), **curated.measured}
     counts = write_dataset(
         folder,

@@ -22,6 +22,10 @@ _SCORES = {
 }
 
 
+QUANTILE = "probability of a token of a label, quantile"
+_PERCENTS = (1, 5, 10, 25, 50, 75, 90)  # finer where labels are doubtful
+
+
 def confidence_of(row: Example, score: str) -> float | None:
     """How sure a row's labeller was, a token; None where it is not told.
 
@@ -41,6 +45,32 @@ def mean_confidence(rows: Sequence[Example]) -> dict[str, float]:
         if told:
             found[f"probability of a token of {words}"] = math.exp(sum(told) / len(told))
     return found
+
+
+def confidence_figures(rows: Sequence[Example], settings: Confidence) -> dict[str, float]:
+    """How sure labellers were, from the least sure label to the surest, and how many lie under the bound.
+
+    Args:
+        rows: that the gates keep.
+        settings: of the gate, whether it is on or not: they say which text counts, and the bound.
+
+    Returns:
+        Probabilities of a token at quantiles of the labels, and a share of them; empty where no row tells.
+    """
+    told = [(row, score) for row in rows if (score := confidence_of(row, settings.score)) is not None]
+    if not told:
+        return {}
+    ordered = sorted(score for _, score in told)
+    quantiles = {
+        f"{QUANTILE} {percent} %": math.exp(ordered[(len(ordered) - 1) * percent // 100])
+        for percent in _PERCENTS
+    }
+    if settings.bound is not None:
+        under = sum(score < settings.bound for score in ordered)
+    else:
+        bounds = Bounds(told, settings.refused_share, settings.strata)
+        under = sum(score < bounds.of(row) for row, score in told)
+    return {**quantiles, "labels under the bound of confidence": under / len(told)}
 
 
 def check_confidence(rows: Sequence[Example], settings: Confidence) -> Weighed:

@@ -8,6 +8,11 @@ BOUND = "bound of "
 _LOW, _HIGH = ", low", ", high"
 
 
+def is_bound(name: str) -> bool:
+    """Whether a figure is one of many calibrated bounds."""
+    return name.startswith(BOUND)
+
+
 def in_words(
     measured: Mapping[str, Mapping[str, float]], wrong: Mapping[str, float]
 ) -> list[tuple[str, str]]:
@@ -21,7 +26,7 @@ def in_words(
     lines = [(f"{maybe} {source}", _percent(share)) for source, share in wrong.items()]
     for gate, figures in measured.items():
         for name, value in figures.items():
-            if name.startswith(BOUND) or name.endswith((_LOW, _HIGH)):
+            if is_bound(name) or name.endswith((_LOW, _HIGH)):
                 continue
             low, high = figures.get(name + _LOW), figures.get(name + _HIGH)
             interval = "" if low is None or high is None else f", 95 % in [{_percent(low)}, {_percent(high)}]"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from blip_core.curation import GateCount
 from blip_core.records import OPTION_LETTERS, Example
 from blip_core.reporting import tables
+from blip_core.reporting.doubts import doubt_cells
 from blip_core.reporting.drawings import FIGURES, draw_learning, draw_scores
 from blip_core.reporting.findings import findings_cells
 from blip_core.reporting.funnel import funnel_cells, sample_cells
@@ -64,6 +65,7 @@ class Report:
         note: what a reader has to know of the scores.
         labellers: those of several phases side by side; None where there is one.
         gates: what each gate saw and refused, in order; may be empty.
+        made: metadata of the dataset, of which measured doubts are told; may be empty.
     """
 
     title: str
@@ -81,6 +83,7 @@ class Report:
     note: str = ""
     labellers: LabellerTables | None = None
     gates: Sequence[GateCount] = ()
+    made: Mapping[str, Any] = field(default_factory=dict)
 
 
 def render_report(report: Report) -> str:
@@ -168,6 +171,7 @@ def _tables(report: Report) -> dict[str, Any]:
         "measures": tables.measures(report.ladder),
         "findings": findings_cells(report.summary.findings),
         "funnel": funnel_cells(report.gates),
+        "doubts": doubt_cells(report.made),
         "gated": sample_cells(report.gates),
         "published": published_cells(report.summary.published),
         "confusions": tables.confusions(report.answers),

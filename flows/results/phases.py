@@ -9,6 +9,7 @@ from blip_core.curation import GateCount
 from blip_core.dataset import read_split
 from blip_core.records import Example
 from blip_core.reporting import AdapterSummary, DatasetSummary, PhaseSummary
+from blip_core.reporting.doubts import doubt_metrics
 from blip_core.reporting.funnel import funnel_metrics, funnel_rows
 from blip_core.scoring import main_score, ranking_of
 from blip_core.store import ArtifactRef
@@ -77,6 +78,9 @@ def keep_dataset(recorder: Recorder, folder: Path, dataset: ArtifactRef, phase: 
     recorder.run.dataset(name, dataset.digest, path_of(dataset), dataset.rows)
     recorder.run.tags({"foundry.dataset_digest": dataset.digest})
     keep_funnel(recorder, gates_of(dataset), phase)
+    recorder.children.get(in_phase("dataset", phase), recorder.run).metrics(
+        doubt_metrics(metadata_of(dataset))
+    )
     samples = one_a_picture(read_split(path_of(dataset), "train"))[:SHEET_PICTURES]
     sheet = figures.contact_sheet([row.image for row in samples], [_caption(row) for row in samples])
     sheet.save(folder / SHEET)

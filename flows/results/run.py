@@ -192,6 +192,7 @@ def write_page(
         note=score_note(recipe),
         labellers=labellers,
         gates=gates_of(dataset) if dataset else (),
+        made=metadata_of(dataset) if dataset else {},
     )
     recorder.run.artifact(write_report(page, folder / REPORT))
 

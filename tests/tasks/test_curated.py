@@ -37,7 +37,9 @@ def test_a_dataset_tells_what_was_measured_and_how_many_answers_are_likely_wrong
     assert "| labels that may be wrong, estimated by confidence | 18.1 % |" in card
     assert "| blind accuracy (blind) | 30.0 %, 95 % in \\[25.0 %, 36.0 %\\] |" in card
     assert "| probability of a token of right answers (labeller) | 90.5 % |" in card
-    assert "bound of" not in card
+    assert "| probability of a token of a label, quantile 50 % (labeller) | 90.5 % |" in card
+    assert "| labels under the bound of confidence (labeller) | 0.0 % |" in card
+    assert "bound of all" not in card
 
 
 def test_confidence_rests_with_the_rows(tmp_path):

@@ -224,6 +224,12 @@ def test_the_funnel_stands_on_the_page_with_hostile_rows_as_text(report):
     assert "markup 1" not in " ".join(plain.text)
 
 
+def test_what_was_measured_of_doubtful_labels_stands_on_the_page(report):
+    made = {"wrong_answers": {"estimated": {"confidence": 0.114}, "allowed": 0.25}}
+    assert "estimated by confidence 11.4 %" in " ".join(Page(render_report(replace(report, made=made))).text)
+    assert "Doubtful labels" not in render_report(report)
+
+
 def test_prefect_is_told_how_many_rows_came_and_were_refused(summary, ladder):
     dataset = replace(summary.dataset, gates={"lengths": (1_000, 3)})
 
