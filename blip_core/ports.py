@@ -236,6 +236,23 @@ class PictureTextScorer(Protocol):
 
 
 @runtime_checkable
+class SafetyChecker(Protocol):
+    """Tells which pictures nobody wants to see."""
+
+    def unsafe(self, pictures: Sequence[Image]) -> list[float]:
+        """How likely each RGB picture is unsafe, 0 to 1, in order.
+
+        Raises:
+            NotANumber: A probability is none.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the model's memory."""
+        ...
+
+
+@runtime_checkable
 class Embedder(Protocol):
     """Embeds texts: a model of sentence vectors."""
 

@@ -96,6 +96,12 @@ class EmbeddingScorer:
         vectors: list[list[float]] = [self._known[text].tolist() for text in texts]
         return _finite(vectors)
 
+    @property
+    def sharpness(self) -> float:
+        """What the model multiplies a cosine by to compare texts about one picture."""
+        still_open(self._model, self)
+        return float(self._model.logit_scale.detach().float().exp())
+
     def close(self) -> None:
         """Release the model's memory."""
         if self._model is not None:

@@ -68,6 +68,9 @@ def _models_of_rows(recipe: Recipe) -> Iterator[tuple[str, TextModel]]:
     drafts = any(step.drafts_by == LABELLER for step in recipe.annotations)
     if (recipe.asks_labeller or drafts) and recipe.labels.plugin is None:  # else its own questions are taken
         yield "labels.model", recipe.labels.model
+    unsafe = recipe.curation.unsafe_pictures
+    if unsafe.enabled and unsafe.model:
+        yield "curation.unsafe_pictures.model", unsafe.model
     for label, step in recipe.steps.items():
         for field, checkpoint in step.checkpoints():
             yield f"annotations.{label}.{field}", checkpoint

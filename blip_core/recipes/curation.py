@@ -13,6 +13,7 @@ from blip_core.recipes.evaluation import (
     TableEvaluation,
 )
 from blip_core.recipes.parts import Settings, complete_settings
+from blip_core.recipes.unsafe_pictures import UnsafePictures
 
 PERCEPTUAL_HASH_BITS = 64
 
@@ -389,6 +390,8 @@ class Curation(Section):
     """Free answers that are right once."""
     blank_pictures: BlankPictures = BlankPictures()
     """Pictures that show nothing."""
+    unsafe_pictures: UnsafePictures = Field(default=UnsafePictures(), exclude_if=UnsafePictures().__eq__)
+    """Pictures that a classifier takes for unsafe."""
     exact_duplicates: ExactDuplicates = ExactDuplicates()
     """Pictures that are already there."""
     near_duplicates: NearDuplicates = NearDuplicates()

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 from blip_core.curation import Gate, Models, gates_on
 from blip_core.curation.gate import Port
 from blip_core.errors import StageFailure
-from blip_core.ports import Judge, Weight, no_progress
-from blip_core.recipes import Recipe, Section, Variant
+from blip_core.ports import Judge, SafetyChecker, Weight, no_progress
+from blip_core.recipes import Checkpoint, Recipe, Section, Variant
 from blip_core.recipes.curation import Decontamination
+from blip_core.recipes.unsafe_pictures import UnsafePictures
 from blip_core.records import Example, Mode
+from blip_core.wiring.checkpoints import checkpoint_identity, locate_checkpoint
+from blip_core.wiring.devices import device_of, use_threads
 from blip_core.wiring.generators import build_labeller, build_writer, labeller_identity, writer_identity
 from blip_core.wiring.held_out import JudgingRows
 from blip_core.wiring.variants import (
@@ -113,7 +116,23 @@ def _held_out(recipe: Recipe, settings: Section) -> JudgingRows:
     return JudgingRows(recipe, settings)
 
 
-_COMPUTING: frozenset[Port | None] = frozenset({"writer", "labeller", "judge"})
+def _checkpoint_of(settings: Section) -> tuple[UnsafePictures, Checkpoint]:
+    if not isinstance(settings, UnsafePictures) or settings.model is None:
+        raise StageFailure("only the gate unsafe_pictures asks for a safety checker, and it names a model")
+    return settings, settings.model
+
+
+def _build_safety_checker(recipe: Recipe, settings: Section) -> SafetyChecker:
+    from blip_core.backends.safety_checker import load_safety_checker
+
+    asked, checkpoint = _checkpoint_of(settings)
+    use_threads(recipe)
+    return load_safety_checker(
+        locate_checkpoint(checkpoint), asked.labels, asked.safe_labels, device_of(recipe), checkpoint.dtype
+    )
+
+
+_COMPUTING: frozenset[Port | None] = frozenset({"writer", "labeller", "judge", "safety checker"})
 """Ports of models, whose answers depend on the arithmetic of the device."""
 
 _PORTS: Mapping[Port | None, tuple[Callable[[Recipe, Section], Any], Callable[[Recipe, Section], Any]]] = {
@@ -126,6 +145,10 @@ _PORTS: Mapping[Port | None, tuple[Callable[[Recipe, Section], Any], Callable[[R
         lambda recipe, _: [recipe.digest("labels"), labeller_identity(recipe)],
     ),
     "judge": (_build_judge, _judge_identity),
+    "safety checker": (
+        _build_safety_checker,
+        lambda _, settings: checkpoint_identity(_checkpoint_of(settings)[1]),
+    ),
     "held-out rows": (_held_out, lambda recipe, settings: _held_out(recipe, settings).identity()),
 }
 """How each port is opened, and what is known of it without opening it."""
