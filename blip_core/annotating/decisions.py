@@ -176,6 +176,8 @@ def _head(path: Path, number: int, line: str) -> dict[str, str]:
         raise TableError(f"{path}, line {number}: {unknown[0]} is not known; allowed: {allowed}")
     if not all(isinstance(value, str) for value in head.values()):
         raise TableError(f"{path}, line {number}: reviewer and time must be texts")
+    if any(map(_is_unwritable, head.values())):
+        raise TableError(f"{path}, line {number}: a text holds half a character or a control character")
     if fault := _time_fault(head):
         raise TableError(f"{path}, line {number}: {fault}")
     return head
@@ -212,11 +214,23 @@ def _text_fault(one: Decision) -> str:
     texts = {name: value for name, value in one.items() if name != "options"}
     if not all(isinstance(value, str) for value in texts.values()) or not one.get("id"):
         return "id and what else there is must be texts"
+    if any(map(_is_unwritable, (*texts.values(), *_option_texts(one)))):
+        return "a text holds half a character or a control character, which no file can keep; write it anew"
     long = next((name for name, value in texts.items() if len(value) > MAX_TEXT_CHARS), "")
     if long:
         return f"{long} has more than {MAX_TEXT_CHARS:,} characters"
     empty = next((name for name in ("question", "answer") if name in one and not one[name].strip()), "")
     return f"{empty} is empty; leave it out to keep the row's own" if empty else ""
+
+
+def _option_texts(one: Decision) -> list[str]:
+    options = one.get("options")
+    return [text for text in options if isinstance(text, str)] if isinstance(options, list) else []
+
+
+def _is_unwritable(text: str) -> bool:
+    """Whether a text has lone surrogates, or control characters other than tabs and ends of lines."""
+    return any("\ud800" <= char <= "\udfff" or (char < " " and char not in "\t\n\r") for char in text)
 
 
 def _options_fault(one: Decision) -> str:

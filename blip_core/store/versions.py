@@ -4,6 +4,7 @@ The file is a pointer, not the work: it names artefacts by key, and where it is 
 shards in the store and begins a new line with the same bytes.
 """
 
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from blip_core.store.places import Taken
 from blip_core.store.store import Store
 
 FOLDER = "lines"
+_NAME = re.compile(r"[A-Za-z0-9-]+")  # of an artefact
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,20 @@ def line_holding(store: Store, digests: Collection[str]) -> Line | None:
     return None
 
 
+def _checked(version: Version) -> Version:
+    """A version as a growth can go on from it.
+
+    Raises:
+        ValueError: It was edited into something else.
+    """
+    texts = version.key, version.digest, version.parent, version.at
+    counts = version.scenes, version.rows, version.decisions
+    is_sound = all(isinstance(one, str) for one in texts) and all(type(one) is int for one in counts)
+    if not is_sound or not _NAME.fullmatch(version.key) or version.scenes < 1 or min(counts) < 0:
+        raise ValueError(f"no version: {version}")
+    return version
+
+
 def read_line(content: bytes, where: str) -> tuple[str, tuple[Version, ...]]:
     """Name and versions that a file of a line tells.
 
@@ -158,7 +174,7 @@ def read_line(content: bytes, where: str) -> tuple[str, tuple[Version, ...]]:
     """
     try:
         told: Any = strict_json.loads(content.decode("utf-8"))
-        return str(told["name"]), tuple(Version(**one) for one in told["versions"])
+        return str(told["name"]), tuple(_checked(Version(**one)) for one in told["versions"])
     except (ValueError, TypeError, KeyError) as error:
         raise StoreError(
             f"{where} does not tell the versions of a dataset ({error!r}); move it away, and the next growth "

@@ -125,7 +125,14 @@ def read_review(files: Sequence[Path], dataset: str, disputed: Disputed) -> tupl
     found = named_dataset(dataset or decisions[0].rows)
     decided = {name for one in decisions for name in one.lines}
     refused = refused_among(found, decided)
-    return found, check_review(found.folder, found.digest, decisions, disputed, refused)
+    reviewed = check_review(found.folder, found.digest, decisions, disputed, refused)
+    if not reviewed.verdicts:
+        named = ", ".join(str(one.path) for one in decisions)
+        raise UserMistake(
+            f"{named} decides about no row, so that there is nothing to apply; keep, mend or drop some on "
+            "the page, and write the file with the key W"
+        )
+    return found, reviewed
 
 
 def publish_review(

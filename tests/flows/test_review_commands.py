@@ -85,6 +85,16 @@ def test_a_file_that_was_edited_wrongly_is_one_sentence_and_makes_nothing(grown,
     assert len(foundry("datasets", "--json").told["datasets"]) == 1
 
 
+def test_files_that_decide_about_no_row_make_nothing(grown, tmp_path):
+    file = decisions(
+        tmp_path / "ada.jsonl", grown.dataset.digest, {"id": grown.examples[0].id, "decision": "skip"}
+    )
+    done = foundry("review", "apply", file)
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "decides about no row" in done.err
+    assert len(foundry("datasets", "--json").told["datasets"]) == 1
+
+
 def test_a_file_about_a_dataset_that_is_not_here_and_one_about_another_are_refused(grown, tmp_path):
     file = decisions(tmp_path / "ada.jsonl", "f" * 64)
     assert "no dataset here has a digest" in foundry("review", "apply", file).err

@@ -1,5 +1,7 @@
 """Growth: however a length is reached, it is the same; what is there is not made again, and never lost."""
 
+import json
+
 import pytest
 
 from blip_core.dataset.comparing import marks_of
@@ -127,6 +129,31 @@ def test_a_line_that_is_damaged_is_one_sentence(recipe):
     line_of(recipe).path.write_text("{")
     with pytest.raises(StoreError, match="does not tell the versions"):
         grown(recipe, rows=40)
+
+
+@pytest.mark.parametrize(
+    "edit", [{"key": "../../etc"}, {"scenes": -4}, {"rows": "many"}, {"scenes": 4.0}, {"wings": 2}]
+)
+def test_a_line_that_was_edited_by_hand_is_one_sentence(recipe, edit):
+    grown(recipe, rows=20)
+    line = line_of(recipe)
+    told = json.loads(line.path.read_text())
+    told["versions"][0].update(edit)
+    line.path.write_text(json.dumps(told))
+    with pytest.raises(StoreError, match="does not tell the versions"):
+        grown(recipe, rows=40)
+
+
+@pytest.mark.parametrize("kind", ["pictures", "labels", "scenes"])
+def test_a_pruned_version_whose_shards_went_too_is_made_again(recipe, kind):
+    first = grown(recipe, rows=20)
+    store = workplace().store
+    for one in store.artifacts():
+        if one.kind in ("dataset", kind, f"{kind}-shard"):
+            (one.path / "manifest.json").unlink()
+    second = grown(recipe, rows=40)
+    assert second.version.parent == first.version.digest
+    assert second.difference.extends
 
 
 @pytest.mark.parametrize("name", ["fashion-vqa", "detailed-descriptions"])
