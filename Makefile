@@ -159,6 +159,16 @@ test-postgres: $(POSTGRES) ## both servers on a PostgreSQL of the tests' own: mi
 	  || { echo "PostgreSQL's programs are missing: apt-get install postgresql (Debian), then make test-postgres again"; exit 2; }
 	@$(KEEP_BYTECODE) $(BIN)/pytest tests/postgres -m postgres $(ARGS)
 
+MIRRORS := $(VENV)/.mirrors
+
+$(MIRRORS): $(READY)
+	$(call install,Installing TensorBoard and W&B,--constraint constraints.txt --editable '.[tensorboard,wandb]')
+	@touch $@
+
+.PHONY: test-mirrors
+test-mirrors: $(MIRRORS) ## runs mirrored to TensorBoard and W&B, read back (ARGS=)
+	@$(KEEP_BYTECODE) $(BIN)/pytest tests/unit/tracking/test_mirrors.py $(ARGS)
+
 .PHONY: docs
 docs: $(READY) ## write the reference pages anew, from recipe schema and command line
 	@$(BIN)/python -m docs.generate

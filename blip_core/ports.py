@@ -385,9 +385,18 @@ class Run(Protocol):
         ...
 
     def adapter(
-        self, path: Path, name: str, metrics: Mapping[str, float], *, digest: str = "", champion: bool = False
+        self,
+        path: Path,
+        name: str,
+        metrics: Mapping[str, float],
+        *,
+        digest: str = "",
+        champion: bool = False,
+        served: Mapping[str, str] | None = None,
     ) -> str:
         """Register the adapter in the folder `path` as a version of the model `name`, once a digest.
+
+        `served` says how it answers, for who loads it from the registry.
 
         Returns:
             The version; empty where no registry answers.
@@ -411,4 +420,6 @@ class Tracker(Protocol):
         """Where MLflow keeps the runs; empty for a tracker without MLflow."""
         ...
 
-    def start(self, experiment: str, name: str, tags: Mapping[str, str]) -> Run: ...
+    def start(
+        self, experiment: str, name: str, tags: Mapping[str, str], mirrors: Sequence[str] = ()
+    ) -> Run: ...

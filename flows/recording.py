@@ -220,7 +220,8 @@ def _tracked(recipe: Recipe, flow: str) -> Iterator[Recorder]:
     name = f"{recipe.name}-{recipe.profile}"
     titled = name if flow == WHOLE else f"{flow} {name}"
     above = _ABOVE.get(None)
-    run = above.child(titled, tags) if above else tracker.start(recipe.experiment, titled, tags)
+    mirrors = recipe.tracking.mirrors
+    run = above.child(titled, tags) if above else tracker.start(recipe.experiment, titled, tags, mirrors)
     recorder = Recorder(recipe, run, _SCREEN.get(NoScreen()), run_page(), place)
     recorder.tracking_uri = without_password(tracker.uri)  # it is shown and stored, never asked
     recorder.page.say(f"{name}: recipe {recipe.digest()[:SHOWN_CHARS]}, working in {place.home}")

@@ -59,20 +59,37 @@ class Asking:
         return self._own_words(text, asked.picture)
 
     def _own_words(self, text: str, picture: bytes) -> tuple[str, Request]:
-        kind = kind_of(self.task)
-        question, options = listed_options(text) if kind.has_options else (text, [])
+        has_options = kind_of(self.task).has_options
+        question, options = listed_options(text) if has_options else (text, [])
+        return self.of_fields(picture, question, options)
+
+    def of_fields(
+        self, picture: bytes, question: str, options: Sequence[str], context: str = ""
+    ) -> tuple[str, Request]:
+        """What is asked about a picture, by a letter, in words, or by a description; and by which settings.
+
+        Raises:
+            RequestRefused: Options without a question, one option alone, or nothing where something is asked.
+        """
+        task = self._task_for(question, options)
+        if len(options) == _LONE or (options and not kind_of(task).has_options):
+            raise RequestRefused(
+                f"the question has {len(options)} options, and {self.task} rows have "
+                f"{f'2 to {len(OPTION_LETTERS)}' if kind_of(task).has_options else 'none'}",
+                param="messages",
+            )
         if options and not question:
-            raise RequestRefused("the message lists options and asks nothing: write the question before them")
-        if options:
-            return self.task, Request(_example(self.task, picture, question, options))
-        if kind.has_options:
-            free = (one for one in self.settings if not kind_of(one).has_options)
-            task = next(one for one in free if kind_of(one).asks is bool(text))
-        else:
-            task = self.task
-        if kind_of(task).asks and not text:
-            raise RequestRefused("the message asks nothing: add a part of the type text", param="messages")
-        return task, Request(_example(task, picture, text))
+            raise RequestRefused("there are options and nothing is asked: write the question before them")
+        if kind_of(task).asks and not question:
+            raise RequestRefused("nothing is asked: write a question", param="messages")
+        return task, Request(_example(task, picture, question, options, context))
+
+    def _task_for(self, question: str, options: Sequence[str]) -> str:
+        """The recipe's kind, or one without options where it has options and none are given."""
+        if options or not kind_of(self.task).has_options:
+            return self.task
+        free = (one for one in self.settings if not kind_of(one).has_options)
+        return next(one for one in free if kind_of(one).asks is bool(question))
 
 
 def listed_options(text: str) -> tuple[str, list[str]]:

@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 
 from blip_core.errors import FoundryError, RequestRefused
+from blip_core.inference.batching import windows
 from blip_core.inference.counting import InferenceCounts
 from blip_core.inference.encoding import PictureEncoder
 from blip_core.inference.loaded import LoadedModel
+from blip_core.inference.predicting import WINDOW_ROWS
 from blip_core.inference.requests import Request, Response, respond, text_ids
 from blip_core.modeling.features import picture_key
 from blip_core.modeling.text import position_limit
@@ -148,6 +150,28 @@ class Worker:
     def _respond(self, model: LoadedModel, jobs: Sequence[Job], settings: Inference) -> list[Response]:
         requests = [job.request for job in jobs]
         return respond(model.bundle, requests, settings, self._pictures.of(model, requests, settings))
+
+
+def answer_rows(
+    model: LoadedModel, rows: Sequence[tuple[str, Request]], settings: Mapping[str, Inference]
+) -> list[Response]:
+    """Answer the rows of a table at once, in order.
+
+    Args:
+        model: who answers, in this thread.
+        rows: each with the task by whose settings it is answered.
+        settings: by task.
+    """
+    pictures = _Pictures()
+    found: dict[int, Response] = {}
+    with torch.inference_mode():
+        for task in dict.fromkeys(task for task, _ in rows):
+            places = [place for place, (own, _) in enumerate(rows) if own == task]
+            for window in windows(places, WINDOW_ROWS):
+                requests = [rows[place][1] for place in window]
+                shown = pictures.of(model, requests, settings[task])
+                found.update(zip(window, respond(model.bundle, requests, settings[task], shown), strict=True))
+    return [found[place] for place in range(len(rows))]
 
 
 class _Pictures:

@@ -10,7 +10,9 @@ class NullTracker:
 
     uri = ""
 
-    def start(self, experiment: str, name: str, tags: Mapping[str, str]) -> "NullRun":
+    def start(
+        self, experiment: str, name: str, tags: Mapping[str, str], mirrors: Sequence[str] = ()
+    ) -> "NullRun":
         return NullRun()
 
 
@@ -42,7 +44,14 @@ class NullRun:
         return None
 
     def adapter(
-        self, path: Path, name: str, metrics: Mapping[str, float], *, digest: str = "", champion: bool = False
+        self,
+        path: Path,
+        name: str,
+        metrics: Mapping[str, float],
+        *,
+        digest: str = "",
+        champion: bool = False,
+        served: Mapping[str, str] | None = None,
     ) -> str:
         return ""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from blip_core.connecting import without_password
 from blip_core.errors import TrackingError, UnknownArtifact
+from blip_core.tracking.pyfunc import MODEL_FILES
 from blip_core.tracking.registry import DIGEST_TAG, FILES_TAG, folder_digest
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Registry:
         with TemporaryDirectory(dir=folder.parent) as temporary:
             got = self._download(adapter, temporary)
             _check_files(adapter, got)
-            shutil.copytree(got, folder, dirs_exist_ok=True)
+            shutil.copytree(got, folder, ignore=_not_of_adapters, dirs_exist_ok=True)
 
     def _download(self, adapter: RegisteredAdapter, target: str) -> Path:
         with self._asked():
@@ -157,6 +158,12 @@ def _location(client: "MlflowClient", version: "ModelVersion") -> str:
     if source.startswith(_SCHEME):
         return str(client.get_logged_model(source.removeprefix(_SCHEME)).artifact_location)
     return source
+
+
+def _not_of_adapters(folder: str, names: list[str]) -> list[str]:
+    """Files by which MLflow loads the model: the adapter is as it was without them."""
+    del folder
+    return [name for name in names if name in MODEL_FILES]
 
 
 def _check_files(adapter: RegisteredAdapter, folder: Path) -> None:

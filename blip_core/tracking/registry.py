@@ -1,14 +1,19 @@
 """Adapters in MLflow's registry: a logged model each, with versions and aliases.
 
-MLflow's own flavours cannot save BLIP-2 with an adapter, so the files that PEFT wrote are logged as they are.
+MLflow's own flavours cannot save BLIP-2 with an adapter, so the files that PEFT wrote are logged as they are,
+with those beside them by which MLflow loads and serves the model.
 """
 
 import hashlib
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from blip_core import strict_json
+from blip_core.tracking.pyfunc import MODEL_FILES, write_model_files
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,7 +42,8 @@ def register_adapter(
         experiment_id: experiment of the run.
         run_id: the run that tuned it.
         folder: the adapter's files.
-        data: `name`, `metrics`, `digest` (empty: of its files) and `champion`, as in the journal.
+        data: `name`, `metrics`, `digest` (empty: of its files), `champion` and, where it is known how the
+            adapter answers, `served`, as in the journal.
         time_ms: when its metrics were measured, Unix time.
 
     Returns:
@@ -57,9 +63,10 @@ def register_adapter(
 
 
 def folder_digest(folder: Path) -> str:
-    """sha256 over the names and bytes of a folder's files."""
+    """sha256 over the names and bytes of a folder's files, but those that MLflow loads it by."""
     whole = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    for path in sorted(path for path in files if path.relative_to(folder).as_posix() not in MODEL_FILES):
         whole.update(f"{path.relative_to(folder).as_posix()}\0".encode())
         whole.update(hashlib.sha256(path.read_bytes()).digest())
     return whole.hexdigest()
@@ -96,7 +103,8 @@ def _create_version(
     model = client.create_logged_model(
         experiment_id, data["name"], run_id, tags={DIGEST_TAG: digest}, model_type=_MODEL_TYPE
     )
-    client.log_model_artifacts(model.model_id, str(folder))
+    with _loadable(folder, data.get("served") or {}, model.model_id) as whole:
+        client.log_model_artifacts(model.model_id, str(whole))
     client.finalize_logged_model(model.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     metrics = [
@@ -109,6 +117,19 @@ def _create_version(
     registered = [{"name": data["name"], "version": str(version.version)}]
     client.set_logged_model_tags(model.model_id, {_VERSIONS_TAG: strict_json.dumps(registered)})
     return str(version.version)
+
+
+@contextmanager
+def _loadable(folder: Path, how: Mapping[str, str], model_id: str) -> Iterator[Path]:
+    """The folder with what MLflow loads it by, where that is known; else as it is."""
+    if not how:
+        yield folder
+        return
+    with TemporaryDirectory() as temporary:
+        whole = Path(temporary) / folder.name
+        shutil.copytree(folder, whole)
+        write_model_files(whole, dict(how), model_id)
+        yield whole
 
 
 def _source(client: "MlflowClient", model: "LoggedModel") -> str:

@@ -10,6 +10,7 @@ from blip_core import strict_json
 from blip_core.finite import check_finite
 from blip_core.tracking.delivery import Delivery
 from blip_core.tracking.journal import SUFFIX, Journal, Kind
+from blip_core.tracking.mirroring import LiveMirror, mirror_missed
 from blip_core.tracking.pages import NOTE_CHARS, NOTE_TAG
 
 
@@ -25,7 +26,9 @@ class JournalledRun:
         self._journal = journal
         self._delivery = delivery
         self._lock = threading.RLock()
-        self._experiment = ""
+        self._experiment = self._parent = ""
+        self._mirrors: tuple[str, ...] = ()
+        self._live = LiveMirror(journal.path)
         self._is_finished = False
 
     @classmethod
@@ -37,11 +40,13 @@ class JournalledRun:
         name: str,
         tags: Mapping[str, str],
         parent: str = "",
+        mirrors: Sequence[str] = (),
     ) -> Self:
         """Write the first entry of a run; `parent` is the id of the run it stands below."""
         run = cls(journal, delivery)
-        run._experiment = experiment
-        run._write("start", {"experiment": experiment, "name": name, "tags": dict(tags), "parent": parent})
+        run._experiment, run._parent, run._mirrors = experiment, parent, tuple(mirrors)
+        start = {"experiment": experiment, "name": name, "tags": dict(tags), "parent": parent}
+        run._write("start", {**start, "mirrors": list(mirrors)} if mirrors else start)
         run.flush()
         return run
 
@@ -114,12 +119,20 @@ class JournalledRun:
             self._write("table", {"file": self._journal.keep_text(name.name, text), "folder": folder})
 
     def adapter(
-        self, path: Path, name: str, metrics: Mapping[str, float], *, digest: str = "", champion: bool = False
+        self,
+        path: Path,
+        name: str,
+        metrics: Mapping[str, float],
+        *,
+        digest: str = "",
+        champion: bool = False,
+        served: Mapping[str, str] | None = None,
     ) -> str:
         """Register the adapter in the folder `path` as a version of the model `name`.
 
         It gets the alias `candidate`, and `champion` as well when told so. An adapter of a digest that the
-        registry knows keeps its version.
+        registry knows keeps its version. `served` says how it answers, for who loads it through MLflow: the
+        resolved `recipe` as TOML, and the `phase`.
 
         Returns:
             The version; empty as long as no server has heard of it.
@@ -130,6 +143,8 @@ class JournalledRun:
         check_finite(f"metrics of {name}", metrics)
         with self._lock:
             values = {"name": name, "metrics": dict(metrics), "digest": digest, "champion": champion}
+            if served:
+                values["served"] = dict(served)
             number = self._write("adapter", {"file": self._journal.keep(path), **values})
             self.flush()
             return self._delivery.version_of(number) if self._delivery else ""
@@ -138,7 +153,9 @@ class JournalledRun:
         """Open a run below this one, in the same experiment."""
         journal = Journal(self._journal.path.with_name(f"{uuid.uuid4().hex}{SUFFIX}"))
         delivery = self._delivery.for_journal(journal.path) if self._delivery else None
-        return JournalledRun.open(journal, delivery, self._experiment, name, tags or {}, parent=self.id)
+        return JournalledRun.open(
+            journal, delivery, self._experiment, name, tags or {}, parent=self.id, mirrors=self._mirrors
+        )
 
     def flush(self) -> None:
         """Send what waits, unless the server was found to be away a moment ago."""
@@ -156,10 +173,13 @@ class JournalledRun:
             self._journal.sync()
             self.flush()
             self._journal.close()
+            if self._mirrors and not self._parent:
+                mirror_missed(self._journal.path.parent)
 
     def _write(self, kind: Kind, data: Mapping[str, Any]) -> int:
         with self._lock:
             entry = self._journal.append(kind, data)
             if self._delivery:
                 self._delivery.add(entry)
+            self._live.add(entry)
             return entry.number

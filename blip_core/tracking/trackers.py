@@ -1,11 +1,12 @@
 """Where runs are recorded: in journals alone, or in journals and MLflow."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from blip_core.tracking.delivery import Delivery, Destination
 from blip_core.tracking.journal import SUFFIX, Journal
+from blip_core.tracking.mirroring import mirror_missed
 from blip_core.tracking.replaying import Replayed, catch_up
 from blip_core.tracking.runs import JournalledRun
 
@@ -30,13 +31,17 @@ class MlflowTracker:
     def uri(self) -> str:
         return self._destination.uri
 
-    def start(self, experiment: str, name: str, tags: Mapping[str, str]) -> JournalledRun:
-        """Open a run; `experiment` groups runs that are worth comparing."""
-        return _start(self._journal_dir, self._destination, experiment, name, tags)
+    def start(
+        self, experiment: str, name: str, tags: Mapping[str, str], mirrors: Sequence[str] = ()
+    ) -> JournalledRun:
+        """Open a run; `experiment` groups runs that are worth comparing, `mirrors` show it elsewhere, too."""
+        return _start(self._journal_dir, self._destination, experiment, name, tags, mirrors)
 
     def catch_up(self) -> Replayed:
-        """Send what MLflow has missed of earlier runs, briefly and without failing; see `catch_up`."""
-        return catch_up(self._destination, self._journal_dir)
+        """Send what MLflow and mirrors have missed of earlier runs, briefly and without failing."""
+        replayed = catch_up(self._destination, self._journal_dir)
+        mirror_missed(self._journal_dir)
+        return replayed
 
 
 class JournalTracker:
@@ -47,14 +52,21 @@ class JournalTracker:
     def __init__(self, journal_dir: Path) -> None:
         self._journal_dir = journal_dir
 
-    def start(self, experiment: str, name: str, tags: Mapping[str, str]) -> JournalledRun:
-        """Open a run; `experiment` groups runs that are worth comparing."""
-        return _start(self._journal_dir, None, experiment, name, tags)
+    def start(
+        self, experiment: str, name: str, tags: Mapping[str, str], mirrors: Sequence[str] = ()
+    ) -> JournalledRun:
+        """Open a run; `experiment` groups runs that are worth comparing, `mirrors` show it elsewhere, too."""
+        return _start(self._journal_dir, None, experiment, name, tags, mirrors)
 
 
 def _start(
-    journal_dir: Path, destination: Destination | None, experiment: str, name: str, tags: Mapping[str, str]
+    journal_dir: Path,
+    destination: Destination | None,
+    experiment: str,
+    name: str,
+    tags: Mapping[str, str],
+    mirrors: Sequence[str],
 ) -> JournalledRun:
     journal = Journal(journal_dir / f"{uuid.uuid4().hex}{SUFFIX}")
     delivery = Delivery(destination, journal.path) if destination else None
-    return JournalledRun.open(journal, delivery, experiment, name, tags)
+    return JournalledRun.open(journal, delivery, experiment, name, tags, mirrors=mirrors)

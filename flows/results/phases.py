@@ -54,7 +54,14 @@ def keep_adapter(
     metrics = {f"{measure}_{name}": main_score(scores["variants"][name])["value"] for name in judged}
     name = recipe.name if phase == recipe.last_phase else f"{recipe.name}-{phase}"
     child = recorder.children.get(tuning, recorder.run)
-    child.adapter(path_of(adapter) / ADAPTER, f"{name}-adapter", metrics, digest=adapter.digest, champion=won)
+    child.adapter(
+        path_of(adapter) / ADAPTER,
+        f"{name}-adapter",
+        metrics,
+        digest=adapter.digest,
+        champion=won,
+        served={"recipe": recipe.to_toml(), "phase": phase},
+    )
     return learning
 
 

@@ -43,7 +43,7 @@ def test_without_options_it_is_answered_freely_and_without_words_described(askin
     ("text", "picture", "words"),
     [
         ("What is it?", b"", "shows no picture"),
-        ("A. a dog\nB. a cat", PICTURE, "asks nothing"),
+        ("A. a dog\nB. a cat", PICTURE, "nothing is asked"),
         ("What?\n" + "\n".join(f"{letter}. x" for letter in "ABCDEFGHIJK"), PICTURE, "more than 10 options"),
     ],
 )
