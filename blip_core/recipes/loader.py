@@ -27,6 +27,7 @@ from blip_core.recipes.recipe import Recipe
 
 DEFAULT_PROFILE = "pocket"
 
+FORMAT = 1  # of recipe files; one that breaks what earlier ones mean names the next in its first line
 _SUFFIX = ".toml"
 
 
@@ -220,6 +221,17 @@ def _read(name_or_path: str, what: str, folder: Traversable) -> tuple[dict[str, 
 
 
 def _parse(file: Traversable | Path, what: str) -> dict[str, Any]:
+    content = _parsed(file, what)
+    written = content.pop("format", FORMAT)
+    if not isinstance(written, int) or isinstance(written, bool) or not 1 <= written <= FORMAT:
+        raise RecipeError(
+            f"{what} {file}: has format {written}, and this blip-foundry reads up to {FORMAT}; if a newer "
+            "one wrote it, install that, else leave the line out"
+        )
+    return content
+
+
+def _parsed(file: Traversable | Path, what: str) -> dict[str, Any]:
     try:
         return parse_toml(file.read_text(encoding="utf-8"))
     except OSError as error:

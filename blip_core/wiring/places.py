@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from unicodedata import category
 
+from blip_core import strict_json
 from blip_core.backups import Database, Kept
 from blip_core.connecting import without_password
 from blip_core.databases import DRIVER, check_address, is_postgres, with_driver
@@ -20,6 +21,8 @@ from blip_core.tracking.sqlite import DATABASE
 from blip_core.wiring.logins import part_logins
 
 PREFECT_FILE = "prefect.db"
+FORMAT = 1  # of what lies below a home
+_NOTE = "home.json"
 DEFAULT_HOME = "~/.blip-foundry"
 MLFLOW_DATABASE = "FOUNDRY_MLFLOW_DATABASE"
 PREFECT_DATABASE = "FOUNDRY_PREFECT_DATABASE"
@@ -219,9 +222,27 @@ def _make_writable(home: Path) -> None:
         raise PlaceError(
             f"{home} cannot be written: {error.strerror}. Name another folder in FOUNDRY_HOME."
         ) from error
+    _refuse_newer(home)
     if len(os.fsencode(home)) + _ROOM_BELOW > longest:
         raise PlaceError(
             f"{home} is too long a path to keep files below. Name another folder in FOUNDRY_HOME."
+        )
+
+
+def _refuse_newer(home: Path) -> None:
+    """Note the layout of a home in it; one that a newer version made is left alone."""
+    note = home / _NOTE
+    try:
+        made = strict_json.loads(note.read_text(encoding="utf-8"))["format"]
+    except FileNotFoundError:
+        note.write_text(strict_json.dumps({"format": FORMAT}), encoding="utf-8")
+        return
+    except (ValueError, KeyError, TypeError):  # torn by a power cut: homes of format 1 need no note
+        return
+    if not isinstance(made, int) or made > FORMAT:
+        raise PlaceError(
+            f"{home} has format {made}, and this blip-foundry knows up to {FORMAT}: install the version that "
+            "made it, or name another folder in FOUNDRY_HOME"
         )
 
 

@@ -597,3 +597,20 @@ def test_logins_in_addresses_of_servers_go_to_the_variables_made_for_them(monkey
     assert os.environ["MLFLOW_TRACKING_USERNAME"] == "ann"
     assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "c@nary"  # noqa: S105
     assert os.environ["PREFECT_API_AUTH_STRING"] == "bob:canary"
+
+
+def test_a_home_of_a_newer_version_is_left_alone(monkeypatch, tmp_path):
+    (tmp_path / "home.json").write_text('{"format": 2}')
+    monkeypatch.setenv("FOUNDRY_HOME", str(tmp_path))
+    with pytest.raises(PlaceError, match=r"has format 2.*install the version that made it"):
+        wiring.workplace()
+
+
+@pytest.mark.parametrize(
+    "named", ["mysql://db/prefect", "postgresql://db", "postgresql://u:s3cret@db:x/prefect"]
+)
+def test_an_address_that_names_no_database_is_refused_with_an_example(named, monkeypatch, home):
+    monkeypatch.setenv("FOUNDRY_PREFECT_DATABASE", named)
+    with pytest.raises(PlaceError, match=r"FOUNDRY_PREFECT_DATABASE.*postgresql://USER") as told:
+        wiring.workplace()
+    assert "s3cret" not in str(told.value)
