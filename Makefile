@@ -10,7 +10,7 @@ ARGS ?=
 TESTS ?= tests
 WORKERS ?= $(if $(filter tests,$(TESTS)),3,0)
 # `make test` leaves the whole runs to `make test-runs`, but works every test of a path that is named.
-SPARED := $(if $(filter tests,$(TESTS)),-m "not slow and not browser and not smollm and not s3 and not postgres")
+SPARED := $(if $(filter tests,$(TESTS)),-m "not slow and not browser and not smollm and not s3 and not postgres and not ray")
 # Tests start many processes: each would compile the house anew where the environment forbids to keep what it compiled.
 KEEP_BYTECODE := PYTHONDONTWRITEBYTECODE=
 SCREENSHOTS ?= build/screenshots
@@ -168,6 +168,21 @@ $(MIRRORS): $(READY)
 .PHONY: test-mirrors
 test-mirrors: $(MIRRORS) ## runs mirrored to TensorBoard and W&B, read back (ARGS=)
 	@$(KEEP_BYTECODE) $(BIN)/pytest tests/unit/tracking/test_mirrors.py $(ARGS)
+
+RAY := $(VENV)/.ray
+
+$(RAY): $(READY)
+	@echo "Installing Ray (240 MB on disk)"
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[ray]'
+	@touch $@
+
+.PHONY: cluster
+cluster: $(RAY) ## a Ray cluster of two nodes on this machine, until Ctrl-C, to run on with device.executor=ray (ARGS=)
+	@$(BIN)/python -m deployments.cluster $(ARGS)
+
+.PHONY: test-ray
+test-ray: $(RAY) ## shards on a Ray cluster: equal bytes, killed workers, nodes and runs (WORKER_KILLS=30, NODE_KILLS=10)
+	@WORKER_KILLS=$(WORKER_KILLS) NODE_KILLS=$(NODE_KILLS) $(BIN)/pytest tests/ray_cluster -m ray $(ARGS)
 
 .PHONY: docs
 docs: $(READY) ## write the reference pages anew, from recipe schema and command line

@@ -27,6 +27,7 @@ from flows.results.run_page import RunPage, run_page
 from flows.results.sharing import SharedRecords
 from flows.rows.awaiting import review_awaited
 from tasks.chosen import SHOWN_CHARS
+from tasks.crews import employing
 from tasks.stage import watched_by
 
 SAMPLES = "samples.json"  # what a model said while it was tuned, as a table
@@ -201,7 +202,7 @@ def recorded(recipe: Recipe, flow: str) -> Iterator[Recorder]:
         flow: name of the flow that runs it.
     """
     in_use = workplace().store.in_use(str(uuid4()))
-    with review_awaited(), on_accelerator(), in_use, _tracked(recipe, flow) as recorder:
+    with review_awaited(), on_accelerator(), in_use, employing(), _tracked(recipe, flow) as recorder:
         yield recorder
 
 

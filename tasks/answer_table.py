@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from blip_core.errors import StageFailure, TableError
 from blip_core.kinds import Kind
 from blip_core.kinds.mcq import KIND as FOUR_OPTIONS
-from blip_core.recipes import AnsweringVariant, Recipe
+from blip_core.recipes import AnsweringVariant, Inference, Recipe, ServerVariant
 from blip_core.recipes.columns import AnswersRead
 from blip_core.records import EXAMPLE_SCHEMA, REJECTION_SCHEMA, Example, Prediction, Rejection
 from blip_core.reporting.submission import Answered, answered_schema
@@ -23,7 +24,9 @@ from blip_core.sources.table_view import TableFiles, TableView, look_at
 from blip_core.store import ArtifactRef, iter_rows, read_rows, write_rows
 from blip_core.wiring import asking, variant_identity, workplace
 from tasks import predict_variant
+from tasks.crews import crew_for
 from tasks.rows import REJECTIONS
+from tasks.shards import ShardWork
 from tasks.stage import path_of, stage
 
 if TYPE_CHECKING:
@@ -102,11 +105,41 @@ def key(
     adapter: ArtifactRef | None,
     server_facts: str = "",
 ) -> str:
+    return _key(recipe, variant, table.digest, adapter, server_facts)
+
+
+def _key(
+    recipe: Recipe, variant: AnsweringVariant, table: str, adapter: ArtifactRef | None, server_facts: str
+) -> str:
     inputs = predict_variant.who_answers(recipe, variant, adapter, server_facts) | {
         "version": VERSION,
-        "table": table.digest,
+        "table": table,
     }
     return workplace().store.key("answers", inputs)
+
+
+@contextmanager
+def answering_table(
+    recipe: Recipe,
+    variant: AnsweringVariant,
+    adapter: ArtifactRef | None,
+    settings: Inference,
+    server_facts: str,
+    table: str,
+) -> Iterator[ShardWork[Example]]:
+    """What answers shards of a table's rows, with one model for all of them.
+
+    Args:
+        recipe: see `answer_table`.
+        variant: the same.
+        adapter: the same.
+        settings: how rows are asked.
+        server_facts: see `answer_table`.
+        table: its digest.
+    """
+    whole = _key(recipe, variant, table, adapter, server_facts)
+    load = partial(predict_variant.load_answering, recipe, variant, adapter)
+    yield predict_variant.answer_work(whole, variant.name, settings, load)
 
 
 @stage("predict {variant.name}", key)
@@ -134,15 +167,19 @@ def answer_table(
         total, rejections = keep_usable(table, usable, flags)
         settings = asking(recipe, variant, predict_variant.answers_learnt(recipe, variant, adapter))
         load = partial(predict_variant.load_answering, recipe, variant, adapter)
-        shards = predict_variant.answer_in_shards(
-            own_key,
-            variant.name,
-            iter_rows(usable, Example),
-            settings,
-            load,
-            total,
-            predict_variant.rows_a_shard(variant, settings),
-        )
+        told = {"variant": variant, "adapter": adapter, "settings": settings, "server_facts": server_facts}
+        loads = not isinstance(variant, ServerVariant)
+        with crew_for(recipe, answering_table, loads, **told, table=table.digest) as crew:
+            shards = predict_variant.answer_in_shards(
+                own_key,
+                variant.name,
+                iter_rows(usable, Example),
+                settings,
+                load,
+                total,
+                predict_variant.rows_a_shard(variant, settings),
+                crew,
+            )
         said = (row for shard in shards for row in iter_rows(shard.path / predict_variant.FILE, Prediction))
         asked = iter_rows(usable, Example)
         rows = (

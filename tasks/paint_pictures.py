@@ -1,6 +1,7 @@
 """Stage 2: every scene becomes a picture, in shards."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from blip_core.records import PICTURE_SCHEMA, REJECTION_SCHEMA, Picture, Rejecti
 from blip_core.store import ArtifactRef, read_rows, write_rows
 from blip_core.wiring import build_painter, painter_identity, picture_settings, workplace
 from tasks import shards, write_scenes
+from tasks.crews import crew_for
 from tasks.rows import REJECTIONS, gather
-from tasks.shards import on_first_use
+from tasks.shards import ShardWork, by_rows, on_first_use, publish_shards
 from tasks.stage import path_of, stage
 
 VERSION = 1
@@ -33,6 +35,21 @@ def made_by(recipe: Recipe) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def painting_shards(recipe: Recipe) -> Iterator[ShardWork[Scene]]:
+    """What paints shards of scenes, with one painter for all of them."""
+    with on_first_use(lambda: build_painter(recipe)) as painter:
+
+        def build(folder: Path, shard: Sequence[Scene], report: Progress) -> Mapping[str, Any]:
+            settings = picture_settings(recipe)
+            pictures, rejections = painting.paint_pictures(painter(), shard, settings, recipe.seed, report)
+            write_rows(folder / FILE, pictures, PICTURE_SCHEMA)
+            write_rows(folder / REJECTIONS, rejections, REJECTION_SCHEMA)
+            return {"rows": len(pictures)}
+
+        yield ShardWork("pictures", Scene, by_rows(made_by(recipe)), build)
+
+
 @stage("pictures", key)
 def paint_pictures(recipe: Recipe, scenes: ArtifactRef) -> ArtifactRef:
     """Paint a picture of every scene."""
@@ -40,19 +57,9 @@ def paint_pictures(recipe: Recipe, scenes: ArtifactRef) -> ArtifactRef:
 
     def build(folder: Path) -> dict[str, Any]:
         rows = read_rows(path_of(scenes) / write_scenes.FILE, Scene)
-        with on_first_use(lambda: build_painter(recipe)) as painter:
-
-            def build_shard(target: Path, shard: Sequence[Scene], report: Progress) -> Mapping[str, Any]:
-                settings = picture_settings(recipe)
-                pictures, rejections = painting.paint_pictures(
-                    painter(), shard, settings, recipe.seed, report
-                )
-                write_rows(target / FILE, pictures, PICTURE_SCHEMA)
-                write_rows(target / REJECTIONS, rejections, REJECTION_SCHEMA)
-                return {"rows": len(pictures)}
-
-            parts = list(shards.in_runs(rows, shards.ROWS_PER_SHARD))
-            made = shards.in_own_shards("pictures", made_by(recipe), parts, build_shard)
+        parts = list(shards.in_runs(rows, shards.ROWS_PER_SHARD))
+        with painting_shards(recipe) as work, crew_for(recipe, painting_shards) as crew:
+            made = publish_shards(work, parts, len(rows), crew)
         kept = gather(made, FILE, folder, Picture, PICTURE_SCHEMA)
         refused = gather(made, REJECTIONS, folder, Rejection, REJECTION_SCHEMA)
         return {

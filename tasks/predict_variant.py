@@ -1,7 +1,8 @@
 """Stage 6: a variant answers the evaluation rows."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from blip_core.dataset import read_split
 from blip_core.errors import EmptyDataset, TableError
 from blip_core.ports import Progress
 from blip_core.recipes import AnsweringVariant, Inference, Recipe, ServerVariant, Variant
-from blip_core.records import Example, Prediction, found_of, prediction_schema
+from blip_core.records import EXAMPLE_SCHEMA, Example, Prediction, found_of, prediction_schema
 from blip_core.store import Artifact, ArtifactRef, read_rows, write_rows
 from blip_core.wiring import (
     adapter_folder,
@@ -28,9 +29,10 @@ from blip_core.wiring import (
     variant_states,
     workplace,
 )
+from tasks.crews import Crew, crew_for
 from tasks.rows import gather
 from tasks.shards import ROWS_PER_SHARD as SERVED_ROWS_PER_SHARD
-from tasks.shards import in_shards, whole_batches
+from tasks.shards import ShardWork, by_place, in_runs, publish_shards, whole_batches
 from tasks.stage import metadata_of, path_of, stage
 from tasks.tune_adapter import ADAPTER
 
@@ -50,22 +52,33 @@ def key(
     adapter: ArtifactRef | None,
     server_facts: str = "",
 ) -> str:
-    inputs = _answered(recipe, variant, dataset, adapter, server_facts)
+    inputs = _answered(recipe, variant, adapter, server_facts, _judged_on(recipe, dataset))
     return workplace().store.key("predictions", inputs | judging_identity(recipe))
 
 
 def _answered(
     recipe: Recipe,
     variant: AnsweringVariant,
-    dataset: ArtifactRef | None,
     adapter: ArtifactRef | None,
     server_facts: str,
+    judged_on: str,
 ) -> dict[str, Any]:
     """What decides the answers, whatever models find of them afterwards."""
     return who_answers(recipe, variant, adapter, server_facts) | {
         "version": VERSION,
-        "evaluation": _judged_on(recipe, dataset),
+        "evaluation": judged_on,
     }
+
+
+def _whole(
+    recipe: Recipe,
+    variant: AnsweringVariant,
+    adapter: ArtifactRef | None,
+    server_facts: str,
+    judged_on: str,
+) -> str:
+    """Key that the shards of all answers together are keyed by."""
+    return workplace().store.key("predictions", _answered(recipe, variant, adapter, server_facts, judged_on))
 
 
 def _judged_on(recipe: Recipe, dataset: ArtifactRef | None) -> str:
@@ -127,6 +140,29 @@ def load_answering(recipe: Recipe, variant: AnsweringVariant, adapter: ArtifactR
     return ReadingOut(model, load_reader(recipe, recipe.inference.reader))
 
 
+@contextmanager
+def answering_shards(
+    recipe: Recipe,
+    variant: AnsweringVariant,
+    adapter: ArtifactRef | None,
+    settings: Inference,
+    server_facts: str,
+    judged_on: str,
+) -> Iterator[ShardWork[Example]]:
+    """What answers shards of evaluation rows, with one model for all of them.
+
+    Args:
+        recipe: see `predict_variant`.
+        variant: the same.
+        adapter: the same.
+        settings: how rows are asked.
+        server_facts: see `predict_variant`.
+        judged_on: identity of the rows.
+    """
+    whole = _whole(recipe, variant, adapter, server_facts, judged_on)
+    yield answer_work(whole, variant.name, settings, partial(load_answering, recipe, variant, adapter))
+
+
 @stage("predict {variant.name}", key)
 def predict_variant(
     recipe: Recipe,
@@ -154,9 +190,13 @@ def predict_variant(
         load = partial(load_answering, recipe, variant, adapter)
         settings = asking(recipe, variant, answers_learnt(recipe, variant, adapter))
         step = rows_a_shard(variant, settings)
-        asked = _answered(recipe, variant, dataset, adapter, server_facts)
-        whole = workplace().store.key("predictions", asked)
-        shards = answer_in_shards(whole, variant.name, examples, settings, load, rows_per_shard=step)
+        whole = _whole(recipe, variant, adapter, server_facts, judged_on)
+        told = {"variant": variant, "adapter": adapter, "settings": settings, "server_facts": server_facts}
+        loads = not isinstance(variant, ServerVariant)
+        with crew_for(recipe, answering_shards, loads, **told, judged_on=judged_on) as crew:
+            shards = answer_in_shards(
+                whole, variant.name, examples, settings, load, rows_per_shard=step, crew=crew
+            )
         schema = prediction_schema(
             [recipe.task] if recipe.evaluation.kind == "native" else (row.task for row in examples),
             {name for shard in shards for name in shard.metadata.get("found", ())},
@@ -211,6 +251,7 @@ def answer_in_shards(
     load: Callable[[], "Answerer"],
     total: int | None = None,
     rows_per_shard: int | None = None,
+    crew: Crew | None = None,
 ) -> list[Artifact]:
     """Answer rows shard by shard with a model that is loaded once, and only if a shard is missing.
 
@@ -222,10 +263,21 @@ def answer_in_shards(
         load: gives the model.
         total: how many rows there are, where `examples` cannot say.
         rows_per_shard: see `rows_a_shard`; absent, that of a model which is loaded here.
+        crew: others who can do the same; nobody, this process does.
     """
+    work = answer_work(whole, variant, settings, load)
+    step = rows_per_shard or whole_batches(settings.batch_size, ROWS_PER_SHARD)
+    rows = len(examples) if isinstance(examples, Sized) else total or 0
+    return publish_shards(work, in_runs(examples, step), rows, crew)
+
+
+def answer_work(
+    whole: str, variant: str, settings: Inference, load: Callable[[], "Answerer"]
+) -> ShardWork[Example]:
+    """What answers a shard of rows; see `answer_in_shards`."""
     answering = cache(load)
 
-    def build_shard(target: Path, shard: Sequence[Example], report: Progress) -> Mapping[str, Any]:
+    def build(folder: Path, shard: Sequence[Example], report: Progress) -> Mapping[str, Any]:
         def on_pass(done: int, passes: int) -> None:
             report(done * len(shard) // passes, len(shard))
 
@@ -233,9 +285,9 @@ def answer_in_shards(
         answers = model.answer(shard, settings, variant, on_pass)
         found = found_of([*answers.predictions, *answers.ablations])
         schema = prediction_schema((example.task for example in shard), found)
-        write_rows(target / ABLATIONS, answers.ablations, schema)
+        write_rows(folder / ABLATIONS, answers.ablations, schema)
         return {
-            "rows": write_rows(target / FILE, answers.predictions, schema),
+            "rows": write_rows(folder / FILE, answers.predictions, schema),
             **({"found": sorted(found)} if found else {}),
             "counts": answers.counts.to_row(),
             "language_model": model.unpacking,
@@ -243,8 +295,7 @@ def answer_in_shards(
             "remarks": list(model.remarks),
         }
 
-    step = rows_per_shard or whole_batches(settings.batch_size, ROWS_PER_SHARD)
-    return in_shards("predictions", whole, examples, build_shard, step, total)
+    return ShardWork("predictions", Example, by_place(whole), build, schema=EXAMPLE_SCHEMA)
 
 
 def rows_a_shard(variant: AnsweringVariant, settings: Inference) -> int:

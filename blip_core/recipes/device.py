@@ -16,6 +16,16 @@ class Device(Section):
     """Threads of a CPU that models run on; another number gives other last bits, as sums are shared out."""
     processes: int = Field(default=1, ge=1, le=64)
     """Processes that tune together, each with a GPU of its own or a share of the CPU."""
+    executor: Literal["serial", "processes", "ray"] = "serial"
+    """Who works shards of rows: this process, processes of this machine, or actors of a Ray cluster."""
+    workers: int = Field(default=2, ge=1, le=1024)
+    """Processes or actors that share shards out among themselves, each with a model of its own."""
+    worker_cpus: float = Field(default=0.0, ge=0.0, le=1024.0)
+    """CPUs that an actor takes of a Ray cluster; 0 for as many as `threads`."""
+    worker_gpus: float = Field(default=1.0, ge=0.0, le=64.0)
+    """GPUs that an actor takes of a Ray cluster where `kind` is cuda; a share lets several stand on one."""
+    shard_minutes: float = Field(default=240.0, gt=0.0, le=100_000.0)
+    """A worker that is at one shard for longer is ended, and the shard worked by another."""
 
     def arithmetic(self) -> dict[str, int]:
         """What of the hardware decides the last bits of what models compute: part of every key of theirs."""

@@ -11,10 +11,17 @@ Environment variables are read here and nowhere else:
     MLFLOW_TRACKING_URI   another MLflow than the database below the home
     PREFECT_API_URL       another Prefect server than the embedded one
     FOUNDRY_SERVE_KEY     the key that requests to `foundry serve` bear; needed where other machines reach it
+    RAY_ADDRESS           a Ray cluster that works shards where device.executor is ray, as HOST:PORT
     key_variable          of a model behind a server: the one that the recipe names holds its key
 """
 
-from blip_core.wiring.annotating import judging_identity, judging_models, step_identity, step_models
+from blip_core.wiring.annotating import (
+    judging_identity,
+    judging_models,
+    loads_models,
+    step_identity,
+    step_models,
+)
 from blip_core.wiring.asking import as_answering, asked_as, kind_for, table_of
 from blip_core.wiring.checkpoints import check_checkpoints, checkpoint_identity, locate_checkpoint, pinned
 from blip_core.wiring.environment import (
@@ -106,6 +113,7 @@ __all__ = [
     "load_base",
     "load_reader",
     "load_variant",
+    "loads_models",
     "locate_checkpoint",
     "painter_identity",
     "picture_settings",

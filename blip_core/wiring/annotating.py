@@ -12,7 +12,16 @@ from PIL.Image import Image
 from blip_core.annotating import Models, Port, Step, step_of
 from blip_core.errors import StageFailure
 from blip_core.ports import Embedder, Labeller, PictureTextScorer, TextWriter, no_progress
-from blip_core.recipes import LABELLER, Annotation, Checkpoint, PluginStep, Recipe, Review, Variant
+from blip_core.recipes import (
+    LABELLER,
+    Annotation,
+    Checkpoint,
+    PluginStep,
+    Recipe,
+    Review,
+    ServedModel,
+    Variant,
+)
 from blip_core.recipes.inference import IMAGE_MARK
 from blip_core.records import Example
 from blip_core.wiring.checkpoints import checkpoint_identity, locate_checkpoint
@@ -77,6 +86,15 @@ def step_identity(recipe: Recipe, annotation: Annotation) -> dict[str, Any]:
     read = {"file": _file_digest(Path(annotation.path))} if isinstance(annotation, Review) else {}
     origin = {"package": step.origin} if step.origin else {}
     return {**origin, **read, **({"models": models, **recipe.device.arithmetic()} if models else {})}
+
+
+def loads_models(recipe: Recipe, annotation: Annotation) -> bool:
+    """Whether a step loads models where it works: it may ask none, or a server."""
+    step, _ = step_of(annotation)
+    labels = annotation.drafts_by == LABELLER or "labeller" in step.ports
+    if labels and isinstance(recipe.labels.model, ServedModel) and recipe.labels.plugin is None:
+        return False
+    return bool(step.ports or annotation.drafts_by or list(annotation.checkpoints()))
 
 
 def _file_digest(path: Path) -> str:

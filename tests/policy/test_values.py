@@ -7,8 +7,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TALLIES = {
     "answers.Answers", "answers._Tally", "apply.Applied", "counted.Opened", "counting.InferenceCounts",
     "curate.Curated", "cursor.Cursor", "dialect.Dialect", "fetching.Web", "gather._Crawl",
-    "labelling._LabelRow", "progress.Progress", "requests._Said", "robots.Robots", "scenes._Collected",
-    "stages.StageSizes",
+    "labelling._LabelRow", "pool._Place", "progress.Progress", "requests._Said", "robots.Robots",
+    "scenes._Collected", "stages.StageSizes",
 }  # fmt: skip
 """They are filled while a stage works, and belong to it."""
 

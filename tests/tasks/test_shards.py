@@ -4,8 +4,7 @@ import pytest
 
 from blip_core.errors import StageFailure
 from blip_core.records import Rejection
-from tasks import shards
-from tasks.shards import in_own_shards, in_runs, in_shards, on_first_use, on_scene_grid
+from tasks.shards import ShardWork, by_place, by_rows, in_runs, on_first_use, on_scene_grid, publish_shards
 from tasks.stage import NoWatcher, watched_by
 
 
@@ -20,7 +19,11 @@ class Model:
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch, tmp_path):
     monkeypatch.setenv("FOUNDRY_HOME", str(tmp_path))
-    monkeypatch.setattr(shards, "ROWS_PER_SHARD", 2)
+    monkeypatch.setattr("tasks.shards.ROWS_PER_SHARD", 2)
+
+
+def in_shards(kind, whole, rows, build):
+    return publish_shards(ShardWork(kind, str, by_place(whole), build), in_runs(rows, 2), len(rows))
 
 
 def write(folder, rows, report):
@@ -110,7 +113,8 @@ def own(rows, by="one"):
         made.append([one.id for one in shard])
         return {"rows": len(shard)}
 
-    in_own_shards("pictures", {"by": by}, list(in_runs(rows, 2)), build)
+    work = ShardWork("pictures", Rejection, by_rows({"by": by}), build)
+    publish_shards(work, in_runs(rows, 2), len(rows))
     return made
 
 

@@ -64,7 +64,9 @@ def test_a_number_of_threads_that_is_not_pinned_is_refused(threads):
         load_recipe("gallery-vqa", "pocket", [f"device.threads={threads}"])
 
 
-@pytest.mark.parametrize("profile", ["pocket", "workstation", "datacenter", "modern", "modern-server"])
+@pytest.mark.parametrize(
+    "profile", ["pocket", "workstation", "datacenter", "modern", "modern-server", "cluster"]
+)
 def test_every_shipped_profile_resolves_to_a_number(profile):
     resolved = load_recipe("gallery-vqa", profile).to_toml()
     assert "threads = 2\n" in resolved

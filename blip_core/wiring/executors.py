@@ -1,0 +1,84 @@
+"""Who works shards of rows, as a recipe and the environment say."""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from blip_core.errors import PlaceError
+from blip_core.execution import Executor, Serial
+from blip_core.recipes import Device, Recipe
+from blip_core.wiring.devices import device_of
+from blip_core.wiring.environment import library_environment
+
+if TYPE_CHECKING:
+    from blip_core.execution.pool import Launcher
+
+_PLACES = ("FOUNDRY_HOME", "FOUNDRY_STORE", "FOUNDRY_MODELS")
+"""Where a worker finds what the run does, unless its own machine says otherwise; none of them is a secret."""
+
+_QUIET_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+_SECONDS = 60.0
+
+
+def build_executor(recipe: Recipe) -> Executor:
+    """The executor that a recipe names.
+
+    Raises:
+        PlaceError: It names Ray, which is not installed; or the environment names no cluster, or one that is
+            not there or refuses us.
+    """
+    device = recipe.device
+    if device.executor == "serial":
+        return Serial()
+    from blip_core.execution.pool import Pool
+
+    deadline = device.shard_minutes * _SECONDS
+    if device.executor == "processes":
+        from blip_core.execution.processes import LocalProcesses
+
+        threads = {"OMP_NUM_THREADS": str(device.threads)}
+        environment = {**library_environment(), **threads}
+        return Pool(LocalProcesses(environment, _gpus(recipe)), device.workers, deadline)
+    return Pool(_ray_actors(device), device.workers, deadline)
+
+
+def _gpus(recipe: Recipe) -> list[dict[str, str]]:
+    """The GPU that each process sees, by turns; nothing where models run on the CPU."""
+    if device_of(recipe) == "cpu":
+        return []
+    import torch
+
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    gpus = named.split(",") if named else [str(number) for number in range(torch.cuda.device_count())]
+    return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus]
+
+
+def _ray_actors(device: Device) -> "Launcher":
+    address = os.environ.get("RAY_ADDRESS", "")
+    if not address:
+        raise PlaceError(
+            "device.executor is ray, and RAY_ADDRESS names no cluster: set it to the HOST:PORT of one that "
+            "runs; `make cluster` starts one on this machine"
+        )
+    for name, value in _QUIET_RAY.items():
+        os.environ.setdefault(name, value)
+    try:
+        from blip_core.execution.ray_actors import RayActors
+    except ModuleNotFoundError as error:
+        raise PlaceError(
+            "device.executor is ray, and the package ray is not installed: pip install 'blip-foundry[ray]', "
+            "or take device.executor=processes"
+        ) from error
+    gpus = device.worker_gpus if device.kind == "cuda" else 0.0
+    return RayActors(address, device.worker_cpus or float(device.threads), gpus)
+
+
+def worker_places() -> dict[str, str]:
+    """Where workers elsewhere find what this run does, as far as the environment says."""
+    return {name: os.environ[name] for name in _PLACES if os.environ.get(name)}
+
+
+def take_places(places: Mapping[str, str]) -> None:
+    """Work where the run does, unless this machine's environment says where."""
+    for name, value in places.items():
+        os.environ.setdefault(name, value)
