@@ -5,14 +5,14 @@ Downloads go through its `http_get`, which tries again after a cut and can go on
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 from huggingface_hub import HfApi, constants, hf_hub_url
 from huggingface_hub.errors import (  # type: ignore[attr-defined]
@@ -58,6 +58,15 @@ class Watcher(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """The files of a repository at one commit, and the licence that its card names; may be empty."""
+
+    commit: str
+    files: Sequence[RemoteFile]
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """A repository at one commit.
 
@@ -75,9 +84,11 @@ class Hub:
 
     Args:
         endpoint: address of another hub than the environment's `HF_ENDPOINT`.
+        kind: of its repositories.
     """
 
-    def __init__(self, endpoint: str = "") -> None:
+    def __init__(self, endpoint: str = "", kind: Literal["model", "dataset"] = "model") -> None:
+        self._kind = kind
         self.endpoint = endpoint or constants.ENDPOINT
         # A cut that is mended by another try is not worth a line.
         logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -99,6 +110,23 @@ class Hub:
         if any(file.name == PIPELINE_INDEX for file in files) and need.safetensors:
             parts = component_folders(self._read(need.id, commit, PIPELINE_INDEX), need.id)
         return Snapshot(commit, select(need, files, parts))
+
+    def data_files(self, repository: str, revision: str) -> Listing:
+        """The files of a data set; empty, the newest commit is meant.
+
+        Raises:
+            CheckpointError: There is no such repository or revision.
+            HubAway: It cannot be reached.
+        """
+        with self._explained(repository, revision):
+            info = HfApi(self.endpoint).dataset_info(
+                repository, revision=revision or None, files_metadata=True, timeout=ANSWER_SECONDS
+            )
+        licence = info.card_data.get("license") if info.card_data else ""
+        files = [_remote_file(sibling) for sibling in info.siblings or []]
+        return Listing(
+            str(info.sha), files, ", ".join(licence) if isinstance(licence, list) else licence or ""
+        )
 
     def download(self, repository: str, commit: str, file: RemoteFile, part: Path, watcher: Watcher) -> None:
         """Download a file into `part`, going on from where it ends.
@@ -147,7 +175,7 @@ class Hub:
         return buffer.getvalue()
 
     def _url(self, repository: str, commit: str, name: str) -> str:
-        return hf_hub_url(repository, name, revision=commit, endpoint=self.endpoint)
+        return hf_hub_url(repository, name, repo_type=self._kind, revision=commit, endpoint=self.endpoint)
 
     @contextmanager
     def _explained(self, repository: str, revision: str) -> Iterator[None]:
@@ -166,8 +194,8 @@ class Hub:
             raise CheckpointError(f"{repository} lacks a file that it lists: {error.request.url}") from error
         except RepositoryNotFoundError as error:
             raise CheckpointError(
-                f"{self.endpoint} has no model {repository}, or it is private; check the name, or log in "
-                "with `hf auth login`"
+                f"{self.endpoint} has no {self._kind} {repository}, or it is private; check the name, or log "
+                "in with `hf auth login`"
             ) from error
         except HfHubHTTPError as error:
             status = error.response.status_code

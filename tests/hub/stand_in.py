@@ -17,8 +17,8 @@ from urllib.parse import unquote, urlsplit
 
 LARGE = (".safetensors", ".bin", ".gguf", ".ckpt", ".h5")  # what the hub keeps outside git
 
-_INFO = re.compile(r"/api/models/(?P<name>[^/]+/[^/]+)(/revision/(?P<revision>[^/]+))?")
-_FILE = re.compile(r"/(?P<name>[^/]+/[^/]+)/resolve/(?P<commit>[^/]+)/(?P<file>.+)")
+_INFO = re.compile(r"/api/(models|datasets)/(?P<name>[^/]+/[^/]+)(/revision/(?P<revision>[^/]+))?")
+_FILE = re.compile(r"(/datasets)?/(?P<name>[^/]+/[^/]+)/resolve/(?P<commit>[^/]+)/(?P<file>.+)")
 _PREUPLOAD = re.compile(r"/api/(models|datasets)/(?P<name>[^/]+/[^/]+)/preupload/main")
 _COMMIT = re.compile(r"/api/(models|datasets)/(?P<name>[^/]+/[^/]+)/commit/main")
 _CDN = re.compile(r"/cdn/(?P<sha256>[0-9a-f]{64})")
@@ -32,6 +32,7 @@ class Repository:
     files: dict[str, bytes]
     gated: bool = False
     tags: tuple[str, ...] = ("main",)
+    told: dict[str, Any] = field(default_factory=dict)
 
     @property
     def commit(self) -> str:
@@ -165,7 +166,7 @@ def serving() -> Iterator[StandIn]:
                 self.refuse(404, "RevisionNotFound")
             else:
                 siblings = [_sibling(path, data) for path, data in repository.files.items()]
-                content = {"id": name, "sha": repository.commit, "siblings": siblings}
+                content = {"id": name, "sha": repository.commit, "siblings": siblings, **repository.told}
                 self.send(200, json.dumps(content).encode(), True, {"Content-Type": "application/json"})
 
         def file(self, name: str, commit: str, file: str, with_body: bool) -> None:

@@ -4,6 +4,7 @@ import typer
 
 from flows.cli.commands.datasets import datasets
 from flows.cli.commands.diff_datasets import diff
+from flows.cli.commands.fetch_dataset import fetch
 from flows.cli.commands.push_dataset import push
 from flows.cli.default_command import DEFAULT, WithDefault
 
@@ -11,3 +12,4 @@ group = typer.Typer(cls=WithDefault, help="List datasets; with a DIGEST, tell th
 group.command(DEFAULT, hidden=True)(datasets)
 group.command()(push)
 group.command()(diff)
+group.command()(fetch)
