@@ -80,6 +80,8 @@ def _exact(folder: Path, name: str) -> Path | None:
     if PurePosixPath(name).is_absolute():
         raise _absolute(folder, name)
     path = (folder / name).resolve()
+    if path.is_symlink():  # Python 3.13 gives a circle of links back, where earlier ones raised
+        raise ValueError("its links lead in a circle")
     root = folder.resolve()
     if not path.is_relative_to(root) and not _is_blob(root, path):
         if PureWindowsPath(name).anchor:
