@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+from collections.abc import Sequence
 
 from blip_core.errors import PlaceError
 
@@ -28,6 +29,16 @@ def check_host(host: str, login: tuple[str, ...]) -> None:
         f"--host {host} lets other machines in, and there is no login: set {' and '.join(missing)}, which "
         "clients have to send, or leave --host out and stay on this machine"
     )
+
+
+def host_of(arguments: Sequence[str]) -> str:
+    """Address that Prefect's server is to listen on, by its own arguments, variable and default."""
+    for number, argument in enumerate(arguments):
+        if argument.startswith("--host="):
+            return argument.removeprefix("--host=")
+        if argument == "--host" and number + 1 < len(arguments):
+            return arguments[number + 1]
+    return os.environ.get("PREFECT_SERVER_API_HOST") or LOOPBACK_NAMES[0]
 
 
 def is_loopback(host: str) -> bool:

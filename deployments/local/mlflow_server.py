@@ -5,6 +5,7 @@ import os
 
 from blip_core.tracking import server_command, server_environment
 from blip_core.wiring import library_environment, prepare_environment, workplace
+from blip_core.wiring.binding import MLFLOW_LOGIN, check_host
 from blip_core.wiring.servers import HOST, MLFLOW_PORT
 from flows.cli.app import speak
 
@@ -18,6 +19,7 @@ def main() -> None:
         "--artifacts", default="", help="Another place for files of runs: s3://bucket/prefix."
     )
     named = parser.parse_args()
+    check_host(named.host, MLFLOW_LOGIN)
     place = workplace()
     prepare_environment(place)
     environment = library_environment() | server_environment(place.prepare_records())

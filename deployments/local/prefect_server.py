@@ -5,10 +5,12 @@ SQLAlchemy 2.0 passed such a key over. 2.1, which homes with a `?` in their path
 schedule would ever make a run. Here the key is passed over again; states go in on their own, as before.
 """
 
+import sys
 from collections.abc import MutableMapping
 from typing import Any
 
 from blip_core.wiring import prepare_environment, workplace
+from blip_core.wiring.binding import PREFECT_LOGIN, check_host, host_of, is_loopback, names_of_loopback
 from flows.cli.app import speak
 from flows.prefect_database import check_prefect_database, migrate_one_at_a_time
 
@@ -26,9 +28,33 @@ def _pass_over(cls: type, mapping: MutableMapping[str, Any], value: Any) -> None
     del cls, mapping, value
 
 
+def answer_to(names: list[str]) -> None:
+    """Let the server answer under these names alone: no page on the web leads browsers here under its own."""
+    from prefect.server.api import server
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    create = server.create_app
+
+    def create_app(*given: Any, **named: Any) -> Any:
+        app = create(*given, **named)
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=names)
+        return app
+
+    vars(server)["create_app"] = create_app
+
+
 def main() -> None:
-    """Run Prefect's command line."""
+    """Run Prefect's command line.
+
+    Raises:
+        PlaceError: A server would let other machines in without a login.
+    """
     prepare_environment(workplace())
+    if sys.argv[1:3] == ["server", "start"]:
+        host = host_of(sys.argv[3:])
+        check_host(host, PREFECT_LOGIN)
+        if is_loopback(host):
+            answer_to(names_of_loopback())
     check_prefect_database()
     from prefect.cli import app
 

@@ -22,7 +22,7 @@ def main() -> None:
     place = workplace()
     prepare_environment(place)
     use_prefect_api(prefect_api(place))
-    command = worker_command()
+    command = [*worker_command(), *sys.argv[1:]]  # such as --with-healthcheck
     os.execv(command[0], command)  # noqa: S606 - arguments of our own
 
 

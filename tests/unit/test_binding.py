@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from blip_core.errors import PlaceError
 from blip_core.tracking.guarding import LoginGuard
-from blip_core.wiring.binding import MLFLOW_LOGIN, PREFECT_LOGIN, check_host, names_of_loopback
+from blip_core.wiring.binding import MLFLOW_LOGIN, PREFECT_LOGIN, check_host, host_of, names_of_loopback
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +31,18 @@ def test_other_machines_need_one(host: str, monkeypatch: pytest.MonkeyPatch):
         check_host(host, MLFLOW_LOGIN)
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
     check_host(host, MLFLOW_LOGIN)
+
+
+@pytest.mark.parametrize("arguments", [["--host", "0.0.0.0"], ["--port", "1", "--host=0.0.0.0"]])  # noqa: S104
+def test_the_host_is_that_of_the_command(arguments: list[str]):
+    assert host_of(arguments) == "0.0.0.0"  # noqa: S104
+
+
+def test_the_host_without_a_word_is_loopback_or_the_environments(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("PREFECT_SERVER_API_HOST", raising=False)
+    assert host_of(["--port", "4200"]) == "127.0.0.1"
+    monkeypatch.setenv("PREFECT_SERVER_API_HOST", "::")
+    assert host_of([]) == "::"
 
 
 def test_names_of_this_machine_are_allowed_and_those_that_are_given(monkeypatch: pytest.MonkeyPatch):
