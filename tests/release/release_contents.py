@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -11,6 +12,8 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+
+from tests.deployments.templates import reaches_builder
 
 ROOT = Path(__file__).parents[2]
 RELEASE = Path(os.environ["RELEASE"])
@@ -117,3 +120,22 @@ def test_the_list_of_parts_names_all_that_the_bare_environment_holds():
     assert told["metadata"]["component"]["name"] == PROJECT["name"]
     own = {(PROJECT["name"], PROJECT["version"])}
     assert installed - parts - own == set()
+
+
+def test_a_secret_that_lies_in_the_tree_reaches_nothing_that_is_built(tree: set[str], tmp_path: Path):
+    source = tmp_path / "source"
+    for name in tree:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        if not name.endswith(".safetensors"):  # large, and no text
+            (source / name).write_bytes((ROOT / name).read_bytes())
+    planted = ("secrets.env", "deployments/compose/secrets.env", "blip_core/.env")
+    for name in planted:
+        (source / name).write_text("POSTGRES_PASSWORD=c4n4ry")
+    build = [sys.executable, "-m", "hatchling", "build", "--directory", str(tmp_path / "built")]
+    subprocess.run(build, cwd=source, check=True)
+    for path in (tmp_path / "built").iterdir():
+        shutil.unpack_archive(path, tmp_path / path.suffix, "zip" if path.suffix == ".whl" else "gztar")
+    unpacked = [path for kind in (".whl", ".gz") for path in (tmp_path / kind).rglob("*") if path.is_file()]
+    assert len(unpacked) > 1000
+    assert [path for path in unpacked if b"c4n4ry" in path.read_bytes() and path.suffix != ".py"] == []
+    assert [name for name in planted if reaches_builder(name)] == []
