@@ -70,6 +70,10 @@ def _library_environment(place: Workplace) -> dict[str, str]:
         **_prefect_places(place),
         **_pools(place),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",  # what a server says while its database restarts
+        # What the library says, in this process or in those of a tuning, stands in the run's log, too.
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "blip_core,tasks,flows",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(RUNS_KEPT_SECONDS),

@@ -25,6 +25,7 @@ CHECKS: tuple[Check, ...] = (
     records.mlflow,
     records.waiting_journals,
     serving.models,
+    records.prefect_records,
     serving.prefect,
     serving.ports,
 )

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from deployments.set_up import ALERT
+from deployments.set_up import ALERT, ZOMBIES
 from flows.growing.telling import ALERT as EVENT
 from flows.growing.telling import RESOURCE
 from tests.commands import foundry
@@ -40,7 +40,7 @@ def state(server):
         "deployments": lasting(server.deployments()),
         "pool": lasting(pool),
         "limits": lasting(limits),
-        "alerts": [lasting(one) for one in alerts if one["name"] == ALERT],
+        "alerts": [lasting(one) for one in alerts if one["name"] in (ALERT, ZOMBIES)],
     }
 
 
@@ -96,6 +96,28 @@ def test_an_alert_that_a_growth_emits_triggers_the_automation(server):
         assert time.monotonic() < deadline, server.log("server").read_text()[-2000:]
         time.sleep(0.5)
     assert {one["resource"]["prefect.resource.name"] for one in found} == {ALERT}
+
+
+def test_a_run_that_says_no_more_that_it_lives_is_closed(server):
+    (watch,) = [one for one in server.call("/automations/filter", {})[1] if one["name"] == ZOMBIES]
+    shorter = {name: watch[name] for name in ("name", "description", "enabled", "trigger", "actions")}
+    shorter["trigger"] |= {"within": 10}  # seconds, the least that Prefect takes; minutes as it is set up
+    assert server.call(f"/automations/{watch['id']}", shorter, "PUT")[0] < 300
+    try:
+        _, run = server.start_run("predict", table="rows.csv")
+        assert server.call(f"/flow_runs/{run['id']}/set_state", {"state": {"type": "RUNNING"}})[0] < 300
+        alive = {"prefect.resource.id": f"prefect.flow-run.{run['id']}", "prefect.resource.name": "zombie"}
+        event = {
+            "occurred": datetime.now(UTC).isoformat(),
+            "event": "prefect.flow-run.heartbeat",
+            "resource": alive,
+            "id": str(uuid4()),
+        }
+        assert server.call("/events", [event])[0] < 300
+        assert server.wait_for([run["id"]]) == {run["id"]: "CRASHED"}
+    finally:
+        watch["trigger"] |= {"within": 150}
+        server.call(f"/automations/{watch['id']}", shorter | {"trigger": watch["trigger"]}, "PUT")
 
 
 def test_a_worker_completes_a_run_and_a_second_of_the_same_kind_does_not_pile_up(server, request):

@@ -4,6 +4,7 @@ import getpass
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -614,3 +615,13 @@ def test_an_address_that_names_no_database_is_refused_with_an_example(named, mon
     with pytest.raises(PlaceError, match=r"FOUNDRY_PREFECT_DATABASE.*postgresql://USER") as told:
         wiring.workplace()
     assert "s3cret" not in str(told.value)
+
+
+def test_what_the_library_says_goes_to_the_log_of_the_run(home):
+    probe = (
+        "import logging; from blip_core.wiring import prepare_environment, workplace; "
+        "prepare_environment(workplace()); from prefect.logging.configuration import setup_logging; "
+        "setup_logging(); print(*(type(one).__name__ for one in logging.getLogger('blip_core').handlers))"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["APILogHandler"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from blip_core.connecting import without_password
+from blip_core.databases import DRIVER, connected, revision, with_driver
 from blip_core.errors import CorruptArtifact, PlaceError, TrackingError
 from blip_core.store.lineage import size_bytes
 from blip_core.store.manifest import MANIFEST, Manifest
@@ -18,6 +19,7 @@ from blip_core.tracking.cursor import delivered_runs, read_cursor
 from blip_core.tracking.deleted import deleted_experiments, recorded_experiments
 from blip_core.tracking.journal import is_being_written, journals, read_journal
 from blip_core.tracking.sqlite import DATABASE, sqlite_path
+from blip_core.wiring import MLFLOW_DATABASE, PREFECT_DATABASE
 from blip_core.wiring.servers import answers, running_servers
 from flows.cli.checks.bucket import artefacts_in_bucket, bucket
 from flows.cli.checks.finding import Case, Finding, folder_bytes, shortened
@@ -136,7 +138,9 @@ def _waiting(path: Path, uri: str) -> int:
 
 
 def _uri(case: Case) -> str:
-    return case.place.tracking_uri or sqlite_address(case.place.mlflow.resolve() / DATABASE)
+    place = case.place
+    named = with_driver(place.mlflow_database, DRIVER) if place.mlflow_database else ""
+    return place.tracking_uri or named or sqlite_address(place.mlflow.resolve() / DATABASE)
 
 
 def mlflow(case: Case) -> Iterator[Finding]:
@@ -151,6 +155,9 @@ def mlflow(case: Case) -> Iterator[Finding]:
     if uri and not sqlite_path(uri):
         yield Finding("MLflow", "ok", f"{without_password(uri)} (not looked into)")
         return
+    if not uri and case.place.mlflow_database:
+        yield from _in_postgres("MLflow", case.place.mlflow_database, MLFLOW_DATABASE)
+        return
     database = sqlite_path(uri) or case.place.mlflow / DATABASE
     if not database.exists():
         yield Finding("MLflow", "ok", "no database yet; the first run makes it")
@@ -164,6 +171,18 @@ def mlflow(case: Case) -> Iterator[Finding]:
     served = running_servers(case.place).get("mlflow")
     where = f"served at {served}" if served else "not served now; `foundry ui` does"
     yield Finding("MLflow", "ok", f"database {database}, {where}")
+
+
+def prefect_records(case: Case) -> Iterator[Finding]:
+    """Prefect's database, where it is not a file of its own."""
+    if case.place.prefect_database:
+        yield from _in_postgres("Prefect", case.place.prefect_database, PREFECT_DATABASE)
+
+
+def _in_postgres(name: str, address: str, variable: str) -> Iterator[Finding]:
+    with connected(address, variable) as connection:
+        tables = f"tables of revision {found}" if (found := revision(connection)) else "no tables yet"
+    yield Finding(name, "ok", f"{without_password(address)} answers: {tables}")
 
 
 def _deleted(case: Case) -> Iterator[Finding]:
