@@ -104,7 +104,7 @@ def test_a_run_that_says_no_more_that_it_lives_is_closed(server):
     shorter["trigger"] |= {"within": 10}  # seconds, the least that Prefect takes; minutes as it is set up
     assert server.call(f"/automations/{watch['id']}", shorter, "PUT")[0] < 300
     try:
-        _, run = server.start_run("predict", table="rows.csv")
+        _, run = server.start_run("pipeline")
         assert server.call(f"/flow_runs/{run['id']}/set_state", {"state": {"type": "RUNNING"}})[0] < 300
         alive = {"prefect.resource.id": f"prefect.flow-run.{run['id']}", "prefect.resource.name": "zombie"}
         event = {

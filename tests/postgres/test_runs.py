@@ -28,8 +28,14 @@ CANARY = "c4nary-in-an-address"
 PATIENCE_SECONDS = 500  # a bound for a crowded machine, not a measurement
 RESTARTS = 10
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-COMPOSED = ["source.kind=world", "scenes.count=24", "labels.per_picture=1"]
-LONG = [*COMPOSED, "finetune.epochs=300.0", "finetune.save_every_seconds=1", "finetune.sample_rows=0"]
+SMALL = [
+    "source.kind=world",
+    "scenes.count=24",
+    "labels.per_picture=1",
+    "finetune.epochs=1.0",
+    "evaluation.limit=8",
+]
+LONG = [*SMALL[:3], "finetune.epochs=300.0", "finetune.save_every_seconds=1", "finetune.sample_rows=0"]
 
 
 @dataclass(frozen=True)
@@ -113,14 +119,14 @@ def pages(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def test_a_database_that_restarts_again_and_again_loses_nothing(pages: Pages, cluster: Cluster) -> None:
-    run = pages.start("pipeline", [*COMPOSED, "finetune.epochs=2.0"])
+    run = pages.start("pipeline", SMALL)
     pages.wait_until(run, {"RUNNING", *ENDED})
     for _ in range(RESTARTS):
         cluster.restart()
         time.sleep(1.0)  # long enough to be used again
 
     state = pages.wait_until(run, ENDED)
-    replayed = pages.foundry("run", "gallery-vqa", "--json", *(f"--set={one}" for one in COMPOSED))
+    replayed = pages.foundry("run", "gallery-vqa", "--json", *(f"--set={one}" for one in SMALL))
 
     assert state["type"] == "COMPLETED", state
     assert replayed.returncode == 0, replayed.stderr
@@ -159,7 +165,7 @@ def test_a_tuning_that_is_cancelled_goes_on_from_its_last_state(pages: Pages) ->
 
 
 def test_no_password_of_an_address_is_kept_anywhere(pages: Pages) -> None:
-    done = pages.foundry("run", "gallery-vqa", "--json", *(f"--set={one}" for one in COMPOSED))
+    done = pages.foundry("run", "gallery-vqa", "--json", *(f"--set={one}" for one in SMALL))
     examined = pages.foundry("doctor", "--json")
     away = subprocess.run(
         [sys.executable, "-m", "flows.cli.app", "probe"],
