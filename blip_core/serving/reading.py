@@ -12,8 +12,8 @@ from typing import Any
 
 from blip_core import strict_json
 from blip_core.errors import RequestRefused
-from blip_core.images import NOTHING, look
 from blip_core.serving.limits import Limits
+from blip_core.sources.pictures import upright
 
 MOST_TOP_LOGPROBS = 20  # as many as the protocol allows
 _TEXTS = ("text", "input_text")
@@ -77,7 +77,7 @@ def read_request(body: bytes, limits: Limits) -> ChatRequest:
 
 
 def read_picture(address: str) -> bytes:
-    """The bytes of a picture in a data address, which can be decoded whole.
+    """The bytes of a picture in a data address, decoded and kept as those of tables are.
 
     Raises:
         RequestRefused: It is another address, not Base64, or holds several pictures.
@@ -92,9 +92,10 @@ def read_picture(address: str) -> bytes:
         data = base64.b64decode("".join(encoded.split()), validate=True)
     except (binascii.Error, ValueError):
         raise _refused_picture("the picture's Base64 is damaged or cut short: send it whole") from None
-    if look(data, "the picture", wanted=NOTHING).is_first_of_several:
+    picture = upright(data, "the picture")
+    if picture.flag:
         raise _refused_picture("the file holds several pictures, as an animation does: send the one meant")
-    return data
+    return picture.data
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
