@@ -1,6 +1,9 @@
 """Keys: a stage is worked again when what decides its result changes, and only then."""
 
+import json
+
 import pytest
+from prefect.serializers import JSONSerializer
 
 from blip_core.recipes import load_recipe
 from blip_core.store import ArtifactRef
@@ -118,3 +121,12 @@ def test_a_mixture_is_known_by_its_sets_and_their_weights(sets, weights):
     assert mix_rows.key(recipe, sets, weights) != known
     turned = mix_rows.key(recipe, {"one": OTHER, "own": UPSTREAM}, {"one": 1.0, "own": 1.0})
     assert turned == known
+
+
+def test_a_result_that_an_earlier_version_persisted_is_read():
+    """It named a folder of its machine, too."""
+    serializer = JSONSerializer()
+    kept = json.loads(serializer.dumps(UPSTREAM))
+    kept["data"]["path"] = "/elsewhere/key"
+
+    assert serializer.loads(json.dumps(kept).encode()) == UPSTREAM

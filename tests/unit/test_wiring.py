@@ -46,6 +46,31 @@ def test_a_file_where_the_home_should_be_is_named(monkeypatch, tmp_path):
         wiring.workplace()
 
 
+def test_a_store_may_be_a_folder_elsewhere(monkeypatch, home, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FOUNDRY_STORE", "elsewhere")
+    place = wiring.workplace()
+    assert place.store.root == tmp_path / "elsewhere"
+    assert not place.is_shared
+    assert place.store.place.shelf is None
+
+
+@pytest.mark.parametrize("named", ["gs://user:secret@bucket", "https://host/bucket", "S3://bucket"])
+def test_what_is_no_address_of_a_store_is_refused_without_telling_a_secret(monkeypatch, home, named):
+    monkeypatch.setenv("FOUNDRY_STORE", named)
+    with pytest.raises(PlaceError, match="s3://BUCKET/PREFIX in FOUNDRY_STORE") as refused:
+        wiring.workplace()
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "much", "nan", "inf"])
+def test_a_size_of_the_cache_that_is_none_is_refused(monkeypatch, home, size):
+    monkeypatch.setenv("FOUNDRY_STORE", "s3://bucket")
+    monkeypatch.setenv("FOUNDRY_STORE_CACHE_GB", size)
+    with pytest.raises(PlaceError, match="FOUNDRY_STORE_CACHE_GB"):
+        wiring.workplace()
+
+
 def test_what_somebody_has_set_stays(monkeypatch, home):
     monkeypatch.setenv("PREFECT_HOME", "/mine")
     monkeypatch.setattr("os.environ", dict(os.environ))
