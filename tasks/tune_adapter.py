@@ -13,6 +13,7 @@ from blip_core.recipes import Recipe
 from blip_core.records import Example
 from blip_core.reporting.curves import CURVE, PROBE, SAMPLES, write_curve, write_samples
 from blip_core.store import ArtifactRef
+from blip_core.store.places.shelf import TRAINING
 from blip_core.wiring import (
     Workplace,
     checkpoint_identity,
@@ -248,11 +249,10 @@ def _forget_finished(place: Workplace) -> None:
 
 
 def _forget_mirrored(place: Workplace, key: str) -> None:
-    """Remove what was kept of a tuning for other machines, now that it is finished."""
-    if place.store.place.shelf is not None:
-        from blip_core.training.mirror import Mirror
-
-        Mirror(place.store.place.shelf, key, place.training / key).forget()
+    """Remove what was kept of a tuning for other machines, now that it is finished; loads no torch."""
+    shelf = place.store.place.shelf
+    if shelf is not None:
+        shelf.forget(f"{TRAINING}/{key}")
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from blip_core.errors import FoundryError
 from blip_core.store.durable import explained
-from blip_core.store.places.shelf import Shelf
+from blip_core.store.places.shelf import TRAINING, Shelf
 from blip_core.training.checkpoints import COMPLETE, KEPT, STEP_PREFIX
 
-FOLDER = "training"
 _FETCHING = ".fetching-"
 _log = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ class Mirror:
 
     def __init__(self, shelf: Shelf | None, key: str, root: Path) -> None:
         self._shelf = shelf
-        self._name = f"{FOLDER}/{key}"
+        self._name = f"{TRAINING}/{key}"
         self._root = root
         self._saved = ""
 
@@ -59,11 +58,6 @@ class Mirror:
             _log.warning("checkpoint %s stays on this machine alone: %s", self._root / newest, error)
             return
         self._saved = newest
-
-    def forget(self) -> None:
-        """Remove what is on the shelf: the tuning is finished."""
-        if self._shelf is not None:
-            self._shelf.forget(self._name)
 
     def _newest(self) -> str:
         found = sorted(

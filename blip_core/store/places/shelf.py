@@ -6,6 +6,9 @@ from blip_core.store.durable import explained
 from blip_core.store.manifest import plain_files
 from blip_core.store.places.objects import Objects
 
+TRAINING = "training"
+"""Folder of the states of tunings that are not finished, by key."""
+
 
 class Shelf:
     """Folders by name, such as `training/KEY`; each has one writer at a time.

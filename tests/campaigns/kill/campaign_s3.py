@@ -95,6 +95,7 @@ class Shared:
         calm = {one.key: one.digest for one in Store(undisturbed).artifacts()}
         assert calm == self._whole == {one.key: one.digest for one in self.store.artifacts()}
         assert self.store.quarantined() == []
+        self.store.place.forget_abandoned()  # of writers that died between their manifest and their sweeping
         left = list(self.store.place.objects.list("artifacts"))
         assert len(left) == (FILES + 1) * len(self.keys)
 
