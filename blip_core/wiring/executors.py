@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from blip_core.errors import PlaceError
@@ -44,7 +45,7 @@ def build_executor(recipe: Recipe) -> Executor:
 
 def _gpus(recipe: Recipe) -> list[dict[str, str]]:
     """The GPU that each process sees, by turns; nothing where models run on the CPU."""
-    if device_of(recipe) == "cpu":
+    if recipe.device.kind == "cpu" or device_of(recipe) == "cpu":  # the first needs no torch to know
         return []
     import torch
 
@@ -53,24 +54,46 @@ def _gpus(recipe: Recipe) -> list[dict[str, str]]:
     return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus]
 
 
+def check_executor(recipe: Recipe) -> None:
+    """Make sure, before any work is begun, that the cluster is there that a recipe needs.
+
+    Raises:
+        PlaceError: Ray is not installed, the environment names no cluster, or that is away or refuses us.
+    """
+    if recipe.device.executor == "ray":
+        address = _ray_address()
+        _ray().check_cluster(address)
+
+
 def _ray_actors(device: Device) -> "Launcher":
+    gpus = device.worker_gpus if device.kind == "cuda" else 0.0
+    address = _ray_address()
+    actors: Launcher = _ray().RayActors(address, device.worker_cpus or float(device.threads), gpus)
+    return actors
+
+
+def _ray_address() -> str:
     address = os.environ.get("RAY_ADDRESS", "")
     if not address:
         raise PlaceError(
             "device.executor is ray, and RAY_ADDRESS names no cluster: set it to the HOST:PORT of one that "
             "runs; `make cluster` starts one on this machine"
         )
+    return address
+
+
+def _ray() -> ModuleType:
+    """The file that knows Ray, which is loaded where a recipe names it."""
     for name, value in _QUIET_RAY.items():
         os.environ.setdefault(name, value)
     try:
-        from blip_core.execution.ray_actors import RayActors
+        from blip_core.execution import ray_actors
     except ModuleNotFoundError as error:
         raise PlaceError(
             "device.executor is ray, and the package ray is not installed: pip install 'blip-foundry[ray]', "
             "or take device.executor=processes"
         ) from error
-    gpus = device.worker_gpus if device.kind == "cuda" else 0.0
-    return RayActors(address, device.worker_cpus or float(device.threads), gpus)
+    return ray_actors
 
 
 def worker_places() -> dict[str, str]:

@@ -22,6 +22,7 @@ from blip_core.scoring.published import check_published
 from blip_core.wiring.checkpoints import check_checkpoints, folder_of
 from blip_core.wiring.environment import prepare_environment
 from blip_core.wiring.evaluation import evaluation_examples
+from blip_core.wiring.executors import check_executor
 from blip_core.wiring.held_out import JudgingRows
 from blip_core.wiring.places import workplace
 from blip_core.wiring.probes import check_probes, probe_views
@@ -42,6 +43,7 @@ def check_ready(recipe: Recipe) -> Recipe:
         StageFailure: A server of a text step is away, refuses, or does not serve the model.
     """
     check_can_run(recipe)
+    check_executor(recipe)
     check_checkpoints(recipe)
     for phase in recipe.each_phase():
         _check_adapter(recipe.in_phase(phase))
