@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _PLACES = ("FOUNDRY_HOME", "FOUNDRY_STORE", "FOUNDRY_MODELS")
 """Where a worker finds what the run does, unless its own machine says otherwise; none of them is a secret."""
 
-_QUIET_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+_NO_STATISTICS = {"RAY_USAGE_STATS_ENABLED": "0"}
 _SECONDS = 60.0
 
 
@@ -84,7 +84,7 @@ def _ray_address() -> str:
 
 def _ray() -> ModuleType:
     """The file that knows Ray, which is loaded where a recipe names it."""
-    for name, value in _QUIET_RAY.items():
+    for name, value in _NO_STATISTICS.items():
         os.environ.setdefault(name, value)
     try:
         from blip_core.execution import ray_actors
