@@ -26,10 +26,10 @@ _EXAMPLE = (  # a red square
 
 
 def write_model_files(folder: Path, how: dict[str, str], model_id: str) -> None:
-    """Make the folder of an adapter one that MLflow loads.
+    """Write what makes the files of an adapter a model that MLflow loads.
 
     Args:
-        folder: the adapter's files, of a copy.
+        folder: that they are written to; they belong beside the adapter's own.
         how: see `HOW`.
         model_id: MLflow's of the logged model.
     """

@@ -5,9 +5,8 @@ with those beside them by which MLflow loads and serves the model.
 """
 
 import hashlib
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -22,9 +21,11 @@ if TYPE_CHECKING:
 CANDIDATE = "candidate"
 CHAMPION = "champion"
 DIGEST_TAG = "foundry.digest"
+LOADABLE_TAG = "foundry.loadable"  # the version has what MLflow loads it by
 FILES_TAG = "foundry.files_digest"  # of the files as they lie in the registry, see `folder_digest`
 _VERSIONS_TAG = "mlflow.modelVersions"  # lets the page of a logged model name its registered versions
 _MODEL_TYPE = "lora-adapter"
+_LOGGED_MODEL = re.compile(r"[:/](m-[0-9a-f]{32})(?:/|$)")  # in a version's source, see `_source`
 
 
 def register_adapter(
@@ -55,6 +56,7 @@ def register_adapter(
     version = _version_of(client, name, digest) or _create_version(
         client, experiment_id, run_id, folder, data, digest, time_ms
     )
+    _make_loadable(client, name, version, data.get("served") or {})
     client.set_model_version_tag(name, version, FILES_TAG, folder_digest(folder))
     client.set_registered_model_alias(name, CANDIDATE, version)
     if data["champion"]:
@@ -103,8 +105,7 @@ def _create_version(
     model = client.create_logged_model(
         experiment_id, data["name"], run_id, tags={DIGEST_TAG: digest}, model_type=_MODEL_TYPE
     )
-    with _loadable(folder, data.get("served") or {}, model.model_id) as whole:
-        client.log_model_artifacts(model.model_id, str(whole))
+    client.log_model_artifacts(model.model_id, str(folder))
     client.finalize_logged_model(model.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     metrics = [
@@ -119,17 +120,16 @@ def _create_version(
     return str(version.version)
 
 
-@contextmanager
-def _loadable(folder: Path, how: Mapping[str, str], model_id: str) -> Iterator[Path]:
-    """The folder with what MLflow loads it by, where that is known; else as it is."""
-    if not how:
-        yield folder
+def _make_loadable(client: "MlflowClient", name: str, version: str, how: Mapping[str, str]) -> None:
+    """Lay what MLflow loads a model by beside the files of a version, once; early versions get it later."""
+    found = client.get_model_version(name, version)
+    logged = _LOGGED_MODEL.search(str(found.source))
+    if not how or logged is None or LOADABLE_TAG in found.tags:
         return
     with TemporaryDirectory() as temporary:
-        whole = Path(temporary) / folder.name
-        shutil.copytree(folder, whole)
-        write_model_files(whole, dict(how), model_id)
-        yield whole
+        write_model_files(Path(temporary), dict(how), logged[1])
+        client.log_model_artifacts(logged[1], temporary)
+    client.set_model_version_tag(name, version, LOADABLE_TAG, "true")
 
 
 def _source(client: "MlflowClient", model: "LoggedModel") -> str:

@@ -20,13 +20,14 @@ def registry(uri):
 def register(tracker, tmp_path):
     """Registers an adapter of some weights; gives its folder."""
 
-    def put(weights: bytes, name: str = NAME, champion: bool = False, digest: str = ""):
+    def put(weights: bytes, name: str = NAME, champion: bool = False, digest: str = "", served=None):
         folder = tmp_path / weights.decode()
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         (folder / "adapter_config.json").write_text("{}")
         (folder / "adapter_model.safetensors").write_bytes(weights)
         run = tracker.start("gallery", "registered", {})
-        run.adapter(folder, name, {}, digest=digest or weights.hex(), champion=champion)
+        digest = digest or weights.hex()
+        run.adapter(folder, name, {}, digest=digest, champion=champion, served=served)
         run.finish()
         return folder
 
@@ -97,3 +98,24 @@ def test_a_registry_that_is_away_is_named_without_its_login(monkeypatch):
     with pytest.raises(TrackingError, match=r"http://127\.0\.0\.1:9 does not give") as told:
         Registry("http://somebody:secret@127.0.0.1:9").find("models:/any@champion")
     assert "secret" not in str(told.value)
+
+
+def test_what_mlflow_loads_a_model_by_is_laid_beside_it_and_is_no_part_of_the_adapter(
+    registry, register, tmp_path
+):
+    from mlflow.artifacts import download_artifacts
+    from mlflow.models import Model
+
+    first = register(b"early", "early-adapter", champion=True)
+    before = registry.find("models:/early-adapter@champion")
+    register(b"early", "early-adapter", served={"recipe": "name = 'x'", "phase": ""})
+    found = registry.find("models:/early-adapter@champion")
+    assert found == before
+    got = tmp_path / "got"
+    got.mkdir()
+    registry.fetch(found, got)
+    assert folder_digest(got) == folder_digest(first) == found.files_digest
+    assert {path.name for path in got.iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
+    whole = Model.load(download_artifacts(found.source, dst_path=str(tmp_path), tracking_uri=registry._uri))
+    assert whole.flavors["python_function"]["loader_module"] == "blip_core.wiring.mlflow_model"
+    assert whole.signature.inputs.input_names()[:2] == ["image", "question"]
