@@ -16,8 +16,8 @@ Kept = tuple[list[Example], list[Rejection]]
 Tied = tuple[list[Example], list[Rejection], Near]
 Weighed = tuple[list[Example], list[Rejection], Near, Mapping[str, float]]
 """What a gate gives that measures something: its figures, by name, come last."""
-Port = Literal["writer", "labeller", "judge", "safety checker", "held-out rows"]
-"""What a gate asks: the model that writes scenes, the one that labels, the variant or the classifier that it
+Port = Literal["writer", "labeller", "judge", "safety checker", "embedder", "held-out rows"]
+"""What a gate asks: the model that writes scenes, the one that labels, the variant or checkpoint that it
 names, or no model but the rows that judge."""
 
 Settings = TypeVar("Settings", bound=Section)

@@ -68,9 +68,13 @@ def _models_of_rows(recipe: Recipe) -> Iterator[tuple[str, TextModel]]:
     drafts = any(step.drafts_by == LABELLER for step in recipe.annotations)
     if (recipe.asks_labeller or drafts) and recipe.labels.plugin is None:  # else its own questions are taken
         yield "labels.model", recipe.labels.model
-    unsafe = recipe.curation.unsafe_pictures
-    if unsafe.enabled and unsafe.model:
-        yield "curation.unsafe_pictures.model", unsafe.model
+    gates = {
+        "unsafe_pictures": recipe.curation.unsafe_pictures,
+        "reworded_questions": recipe.curation.reworded_questions,
+    }
+    for name, gate in gates.items():
+        if gate.enabled and gate.model:
+            yield f"curation.{name}.model", gate.model
     for label, step in recipe.steps.items():
         for field, checkpoint in step.checkpoints():
             yield f"annotations.{label}.{field}", checkpoint

@@ -13,6 +13,7 @@ from blip_core.recipes.evaluation import (
     TableEvaluation,
 )
 from blip_core.recipes.parts import Settings, complete_settings
+from blip_core.recipes.reworded_questions import RewordedQuestions
 from blip_core.recipes.unsafe_pictures import UnsafePictures
 
 PERCEPTUAL_HASH_BITS = 64
@@ -400,6 +401,10 @@ class Curation(Section):
     """Scenes that say nearly the same."""
     same_questions: SameQuestions = Field(default=SameQuestions(), exclude_if=SameQuestions().__eq__)
     """Questions about one picture that ask the same."""
+    reworded_questions: RewordedQuestions = Field(
+        default=RewordedQuestions(), exclude_if=RewordedQuestions().__eq__
+    )
+    """Questions about one picture that ask the same in other words."""
     decontamination: Decontamination = Field(default=Decontamination(), exclude_if=Decontamination().__eq__)
     """Rows that judge, or nearly."""
     stuck_answers: StuckAnswers = Field(default=StuckAnswers(), exclude_if=StuckAnswers().__eq__)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from blip_core.curation import Gate, Models, gates_on
 from blip_core.curation.gate import Port
 from blip_core.errors import StageFailure
-from blip_core.ports import Judge, SafetyChecker, Weight, no_progress
+from blip_core.ports import Embedder, Judge, SafetyChecker, Weight, no_progress
 from blip_core.recipes import Checkpoint, Recipe, Section, Variant
 from blip_core.recipes.curation import Decontamination
 from blip_core.recipes.unsafe_pictures import UnsafePictures
@@ -116,23 +116,39 @@ def _held_out(recipe: Recipe, settings: Section) -> JudgingRows:
     return JudgingRows(recipe, settings)
 
 
-def _checkpoint_of(settings: Section) -> tuple[UnsafePictures, Checkpoint]:
-    if not isinstance(settings, UnsafePictures) or settings.model is None:
-        raise StageFailure("only the gate unsafe_pictures asks for a safety checker, and it names a model")
-    return settings, settings.model
+def _checkpoint_of(settings: Section) -> Checkpoint:
+    named = getattr(settings, "model", None)
+    if not isinstance(named, Checkpoint):
+        raise StageFailure("a gate asks for a checkpoint, and its settings name none in the field model")
+    return named
+
+
+def _checkpoint_named(recipe: Recipe, settings: Section) -> str:
+    del recipe
+    return checkpoint_identity(_checkpoint_of(settings))
 
 
 def _build_safety_checker(recipe: Recipe, settings: Section) -> SafetyChecker:
     from blip_core.backends.safety_checker import load_safety_checker
 
-    asked, checkpoint = _checkpoint_of(settings)
+    if not isinstance(settings, UnsafePictures):
+        raise StageFailure("only the gate unsafe_pictures asks for a safety checker")
+    model = _checkpoint_of(settings)
     use_threads(recipe)
     return load_safety_checker(
-        locate_checkpoint(checkpoint), asked.labels, asked.safe_labels, device_of(recipe), checkpoint.dtype
+        locate_checkpoint(model), settings.labels, settings.safe_labels, device_of(recipe), model.dtype
     )
 
 
-_COMPUTING: frozenset[Port | None] = frozenset({"writer", "labeller", "judge", "safety checker"})
+def _build_embedder(recipe: Recipe, settings: Section) -> Embedder:
+    from blip_core.backends.picture_text_scorer import load_embedder
+
+    model = _checkpoint_of(settings)
+    use_threads(recipe)
+    return load_embedder(locate_checkpoint(model), device_of(recipe), model.dtype)
+
+
+_COMPUTING: frozenset[Port | None] = frozenset({"writer", "labeller", "judge", "safety checker", "embedder"})
 """Ports of models, whose answers depend on the arithmetic of the device."""
 
 _PORTS: Mapping[Port | None, tuple[Callable[[Recipe, Section], Any], Callable[[Recipe, Section], Any]]] = {
@@ -145,10 +161,8 @@ _PORTS: Mapping[Port | None, tuple[Callable[[Recipe, Section], Any], Callable[[R
         lambda recipe, _: [recipe.digest("labels"), labeller_identity(recipe)],
     ),
     "judge": (_build_judge, _judge_identity),
-    "safety checker": (
-        _build_safety_checker,
-        lambda _, settings: checkpoint_identity(_checkpoint_of(settings)[1]),
-    ),
+    "safety checker": (_build_safety_checker, _checkpoint_named),
+    "embedder": (_build_embedder, _checkpoint_named),
     "held-out rows": (_held_out, lambda recipe, settings: _held_out(recipe, settings).identity()),
 }
 """How each port is opened, and what is known of it without opening it."""
