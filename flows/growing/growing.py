@@ -69,11 +69,17 @@ def check_grows(recipe: Recipe, target: Target) -> None:
     """
     reason = ""
     if recipe.phases:
-        reason = "it has several phases, each with rows of its own"
+        reason = "it has several phases, each with rows of its own, and a version is of one set of rows"
     elif not recipe.source.is_made_here:
-        reason = f"source.kind is {recipe.source.kind}: pictures come from outside, and are there or are not"
+        reason = (
+            f"source.kind is {recipe.source.kind}: pictures come from outside, and are there or are not. Add "
+            "new ones under names that come after those that are there; what was labelled is in the store"
+        )
     elif recipe.annotations:
-        reason = "its annotation steps look at all rows at once, so that earlier rows would change"
+        reason = (
+            "its annotation steps take facts from all rows, and work them in batches that later rows fill "
+            "up, so that earlier rows would change"
+        )
     elif recipe.dataset.train_rows:
         reason = "dataset.train_rows draws among all rows, so that earlier ones would go"
     if reason:
