@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from blip_core.errors import RecipeError
 from blip_core.recipes import LABELLER, Checkpoint, Recipe, ServedModel, TextModel, Variant
+from blip_core.recipes.reworded_questions import RewordedQuestions
+from blip_core.recipes.unsafe_pictures import UnsafePictures
 
 _WRITTEN = ("prompts", "world")  # sources whose scenes a language model writes
 
@@ -68,7 +70,7 @@ def _models_of_rows(recipe: Recipe) -> Iterator[tuple[str, TextModel]]:
     drafts = any(step.drafts_by == LABELLER for step in recipe.annotations)
     if (recipe.asks_labeller or drafts) and recipe.labels.plugin is None:  # else its own questions are taken
         yield "labels.model", recipe.labels.model
-    gates = {
+    gates: dict[str, UnsafePictures | RewordedQuestions] = {
         "unsafe_pictures": recipe.curation.unsafe_pictures,
         "reworded_questions": recipe.curation.reworded_questions,
     }
