@@ -14,6 +14,8 @@ from blip_core.wiring.binding import PREFECT_LOGIN, check_host, host_of, is_loop
 from flows.cli.app import speak
 from flows.prefect_database import check_prefect_database, migrate_one_at_a_time
 
+_IN_MEMORY = "prefect-in-memory"  # the host that automations and services of the server call it by
+
 
 def pass_over_state() -> None:
     """Let flow runs be inserted in bulk with a state beside them."""
@@ -36,8 +38,10 @@ def answer_to(names: list[str]) -> None:
     create = server.create_app
 
     def create_app(*given: Any, **named: Any) -> Any:
+        """The server's app is made once; automations ask for it again to act through it, in this process."""
         app = create(*given, **named)
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=names)
+        if app.middleware_stack is None:
+            app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*names, _IN_MEMORY])
         return app
 
     vars(server)["create_app"] = create_app
