@@ -4,9 +4,10 @@ Files come one after the other until there are rows enough, and are read by read
 named here by what the files are: neither a script of the repository nor what its card says is ever obeyed.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -199,7 +200,11 @@ def _write(files: Sequence[Path], asked: Asked, path: Path) -> tuple[int, list[s
             if isinstance(feature, Image):
                 rows = rows.cast_column(name, Image(decode=False))  # bytes stay as they are
         schema = rows.features.arrow_schema if rows.features else None
-        return _write_rows(rows.take(asked.rows) if asked.rows else rows, schema, path)
+        every = iter(rows)
+        written = _write_rows(islice(every, asked.rows or None), schema, path)
+        if kind != "parquet":  # these readers close their file at its end alone
+            deque(every, maxlen=0)
+        return written
     except (DatasetsError, pa.ArrowException, ValueError, TypeError, KeyError, OSError) as error:
         raise TableError(f"the files of {asked.id} cannot be read as {kind}: {error}") from error
 

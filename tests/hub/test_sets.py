@@ -140,7 +140,6 @@ def test_a_set_or_revision_that_there_is_not_and_files_that_are_none_are_told(si
         ("data/train/part.tsv", b"question\ta\nWhat?\tx\nWho?\ty\n"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # by the library
 def test_tables_of_text_are_read_as_what_they_are(stand_in, sets, tmp_path, told, name, content):
     stand_in.repositories[ID] = Repository({name: content})
     found = fetch_set(sets, Asked(ID, rows=1), tmp_path / "set", told)
