@@ -97,8 +97,18 @@ class Door:
             except OSError:
                 return
             self._through += [near, far]
-            for one, other in ((near, far), (far, near)):
-                threading.Thread(target=_hand_on, args=(one, other), daemon=True).start()
+            threading.Thread(target=self._hand_on, args=(near, far), daemon=True).start()
+
+    def _hand_on(self, near: socket.socket, far: socket.socket) -> None:
+        """Both ways until both have ended; nothing of it stays open then."""
+        back = threading.Thread(target=_hand_on, args=(far, near), daemon=True)
+        back.start()
+        _hand_on(near, far)
+        back.join()
+        for one in (near, far):
+            one.close()
+            with suppress(ValueError):  # the door was shut meanwhile
+                self._through.remove(one)
 
 
 def _hand_on(one: socket.socket, other: socket.socket) -> None:
