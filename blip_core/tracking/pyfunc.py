@@ -6,6 +6,7 @@ module stands in `wiring`, above this room: it is named here and imported by MLf
 
 from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 from typing import TYPE_CHECKING, Any
 
 from blip_core import strict_json
@@ -50,7 +51,7 @@ def write_model_files(folder: Path, how: dict[str, str], model_id: str) -> None:
             "pandas_orient": "split",
         },
     )
-    model.add_flavor("python_function", loader_module=LOADER)
+    model.add_flavor("python_function", loader_module=LOADER, python_version=python_version())
     model.save(str(folder / "MLmodel"))
 
 
