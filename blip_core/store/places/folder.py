@@ -35,6 +35,7 @@ class FolderPlace:
     def __init__(self, root: Path) -> None:
         self._root = root.expanduser().absolute()
         self._locks = KernelLocks(self._root)
+        self._has_swept = False
 
     @property
     def root(self) -> Path:
@@ -77,9 +78,7 @@ class FolderPlace:
         return [path.name for path in paths if (path / MANIFEST).exists()]
 
     def artifacts(self) -> list[Artifact]:
-        folder = self._root / "artifacts"
-        paths = sorted(folder.iterdir()) if folder.is_dir() else []
-        return [artifact for path in paths if (artifact := self.peek(path.name)) is not None]
+        return [artifact for path in self._moved() if (artifact := self.peek(path.name)) is not None]
 
     def let_go(self, key: str) -> None:
         """Nothing is kept here for whoever reads it."""
@@ -122,21 +121,27 @@ class FolderPlace:
             shutil.rmtree(folder, ignore_errors=True)
 
     def sweep(self, key: str) -> None:
-        """Remove what killed writers left: of `key`, whose lock we hold, and of keys nobody is making."""
+        """Remove what killed writers left: of `key`, whose lock we hold, and of keys nobody is making.
+
+        All artefacts are looked through once: a store may hold very many, and is asked at each of them.
+        """
         with explained(self._root):
-            for left in self._unfinished():
+            moved = [self.folder(key)] if self._has_swept else self._moved()
+            self._has_swept = True
+            for left in self._staged() + [path for path in moved if _is_unfinished(path)]:
                 owner = left.name.partition(".")[0]
                 if owner == key:
                     shutil.rmtree(left)
                 else:
                     self._remove_if_abandoned(left, owner)
 
-    def _unfinished(self) -> list[Path]:
-        """Folders in the making, and those that were moved in but have no manifest yet."""
-        staging, artifacts = self._root / "staging", self._root / "artifacts"
-        staged = sorted(staging.iterdir()) if staging.is_dir() else []
-        moved = sorted(artifacts.iterdir()) if artifacts.is_dir() else []
-        return staged + [path for path in moved if not (path / MANIFEST).exists()]
+    def _staged(self) -> list[Path]:
+        folder = self._root / "staging"
+        return sorted(folder.iterdir()) if folder.is_dir() else []
+
+    def _moved(self) -> list[Path]:
+        folder = self._root / "artifacts"
+        return sorted(folder.iterdir()) if folder.is_dir() else []
 
     def _remove_if_abandoned(self, left: Path, owner: str) -> None:
         try:
@@ -195,6 +200,11 @@ class FolderPlace:
     def notes(self, folder: str) -> list[str]:
         below = self._root / folder
         return [f"{folder}/{path.name}" for path in sorted(below.glob("*.json"))] if below.is_dir() else []
+
+
+def _is_unfinished(folder: Path) -> bool:
+    """Whether an artefact was moved in and has no manifest yet."""
+    return folder.exists() and not (folder / MANIFEST).exists()
 
 
 def _size(folder: Path) -> int:
