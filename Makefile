@@ -69,7 +69,7 @@ test: $(READY) ## the tests, but for whole runs (TESTS=path, WORKERS=, ARGS=)
 .PHONY: test-runs
 test-runs: WORKERS := 2
 test-runs: $(READY) ## the tests that work whole runs, on servers, killed or in processes of their own (WORKERS=, ARGS=)
-	@$(KEEP_BYTECODE) $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m slow $(TESTS) $(ARGS)
+	@$(KEEP_BYTECODE) $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "slow and not s3 and not postgres and not ray" $(TESTS) $(ARGS)
 
 .PHONY: check
 check: lint types imports ## everything that needs no run of the code
