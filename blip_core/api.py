@@ -15,7 +15,7 @@ from blip_core.images import check_stranger
 from blip_core.kinds import KINDS, Kind
 from blip_core.recipes import Recipe, load_recipe  # noqa: F401 - the latter is handed out
 from blip_core.recipes.variants import Variant
-from blip_core.records import LETTERS, OPTION_LETTERS, Example, Label, Picture, Prediction, Scene, Split
+from blip_core.records import OPTION_LETTERS, Example, Label, Picture, Prediction, Scene, Split
 from blip_core.wiring import (
     adapter_folder,
     asked_as,
@@ -141,22 +141,4 @@ class Model:
 def _row(task: str, path: Path, question: str, options: Sequence[str]) -> Example:
     content = path.read_bytes()
     check_stranger(content, path.name)
-    asked = Example(
-        id=path.name,
-        picture_id=path.name,
-        group=path.name,
-        category="",
-        task=task,
-        image=content,
-        description="",
-        question=question,
-        a="",
-        b="",
-        c="",
-        d="",
-        answer="",
-        target="",
-        scene="",
-    )
-    places = max(len(LETTERS), len(options))
-    return asked.with_options([*options, *[""] * places][:places])
+    return Example.asked(path.name, task, content, question, options)

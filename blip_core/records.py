@@ -192,6 +192,32 @@ class Example(Row):
         many = {name: tuple(row.get(name) or ()) for name in ("more", "references")}
         return cls(**{**row, **many, **_maps(row), "image": row["image"]["bytes"]})
 
+    @classmethod
+    def asked(
+        cls, name: str, task: str, image: bytes, question: str, options: Sequence[str] = (), context: str = ""
+    ) -> Self:
+        """A row that somebody asks now: nothing is known of it but what is asked, and it stands alone."""
+        row = cls(
+            id=name,
+            picture_id=name,
+            group=name,
+            category="",
+            task=task,
+            image=image,
+            description="",
+            question=question,
+            a="",
+            b="",
+            c="",
+            d="",
+            answer="",
+            target="",
+            scene="",
+            context=context,
+        )
+        places = max(len(LETTERS), len(options))
+        return row.with_options([*options, *[""] * places][:places])
+
     def to_row(self) -> dict[str, Any]:
         """The picture goes out as Hugging Face's `Image` rests: bytes and no path."""
         return {**asdict(self), **_lists(self), "image": {"bytes": self.image, "path": None}}

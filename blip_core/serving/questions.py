@@ -9,7 +9,7 @@ from blip_core.errors import RequestRefused
 from blip_core.inference.requests import Request
 from blip_core.kinds import kind_of
 from blip_core.recipes.inference import Inference
-from blip_core.records import LETTERS, OPTION_LETTERS, Example, Mode
+from blip_core.records import OPTION_LETTERS, Example, Mode
 from blip_core.serving.reading import ChatRequest
 from blip_core.serving.wordings import Wording, wordings_of
 
@@ -17,6 +17,7 @@ _PLACES = tuple(letter.lower() for letter in OPTION_LETTERS)
 _OPTION = re.compile(r"[ \t]{0,8}\(?([A-Z])[.):][ \t]{1,8}(\S[^\n]*)")
 _QUESTION = re.compile(r"\s*(?i:question)\s{0,3}:\s*")
 _LONE = 1
+_NAME = "the request"  # of its row, in what is said of it
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Asking:
             raise RequestRefused("there are options and nothing is asked: write the question before them")
         if kind_of(task).asks and not question:
             raise RequestRefused("nothing is asked: write a question", param="messages")
-        return task, Request(_example(task, picture, question, options, context))
+        return task, Request(Example.asked(_NAME, task, picture, question, options, context))
 
     def _task_for(self, question: str, options: Sequence[str]) -> str:
         """The recipe's kind, or one without options where it has options and none are given."""
@@ -130,38 +131,13 @@ def _recognised(wording: Wording, found: Mapping[str, str], picture: bytes, task
     """What a prompt of the recipe asks; None where it needs a picture that is not there."""
     question, context = found.get("question", ""), found.get("context", "")
     if not wording.task:
-        row = _example(task, picture, question, context=context)
+        row = Example.asked(_NAME, task, picture, question, context=context)
         return Request(row, is_stage_one=True) if picture else None
     options = [found[place] for place in _PLACES[: wording.options]]
-    row = _example(wording.task, picture, question, options, context)
+    row = Example.asked(_NAME, wording.task, picture, question, options, context)
     if wording.is_described:
         mode: Mode = "both" if picture else "description-only"
     else:
         mode = "one-stage" if picture else "blind"
     # What is answered freely is asked in one way alone.
     return Request(row, mode, found.get("description", "")) if options or mode == "both" else None
-
-
-def _example(
-    task: str, picture: bytes, question: str, options: Sequence[str] = (), context: str = ""
-) -> Example:
-    row = Example(
-        id="the request",
-        picture_id="",
-        group="",
-        category="",
-        task=task,
-        image=picture,
-        description="",
-        question=question,
-        a="",
-        b="",
-        c="",
-        d="",
-        answer="",
-        target="",
-        scene="",
-        context=context,
-    )
-    places = max(len(LETTERS), len(options))
-    return row.with_options([*options, *[""] * places][:places])
