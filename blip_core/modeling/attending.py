@@ -20,6 +20,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from blip_core.modeling.dropping import kept
 
 _REPLACED = "sdpa"
+_HIDDEN = torch.finfo(torch.float32).min
 _OF_SOFTMAX = "_softmax_backward_data"  # of torch.ops.aten
 
 
@@ -27,7 +28,8 @@ _OF_SOFTMAX = "_softmax_backward_data"  # of torch.ops.aten
 def quick_attention() -> Iterator[None]:
     """Let models attend in this way, for a while, where they would by torch's own attention.
 
-    It serves float32 on a CPU where gradients are taken and scores are dropped; all else goes torch's way.
+    It serves float32 on a CPU where shares are dropped; all else goes torch's way. Gradients need not be
+    taken: activations that are computed twice have to drop the same.
     """
     attending = _Attending()
     before = ALL_ATTENTION_FUNCTIONS[_REPLACED]
@@ -57,7 +59,7 @@ class _Attending:
         position_bias: Tensor | None = None,
         **more: Any,
     ) -> tuple[Tensor, None]:
-        if not _is_served(module, query, key, attention_mask, position_bias, dropout, more):
+        if not _is_served(module, query, key, attention_mask, dropout, more):
             said: tuple[Tensor, None] = sdpa_attention_forward(
                 module,
                 query,
@@ -78,10 +80,11 @@ class _Attending:
         """What is added to scores; layers that follow one another ask for the same."""
         if mask is None or mask.dtype != torch.bool:
             return position if mask is None else mask if position is None else mask + position
+        if position is not None and position.requires_grad:
+            return torch.where(mask, position, _HIDDEN)
         if self._made_of[0] is not mask or self._made_of[1] is not position:
-            hidden = torch.finfo(torch.float32).min
             shown = torch.zeros((), device=mask.device) if position is None else position
-            self._made_of, self._bias = (mask, position), torch.where(mask, shown, hidden)
+            self._made_of, self._bias = (mask, position), torch.where(mask, shown, _HIDDEN)
         return self._bias
 
 
@@ -90,13 +93,10 @@ def _is_served(
     query: Tensor,
     key: Tensor,
     mask: Tensor | None,
-    position: Tensor | None,
     dropout: float,
     more: dict[str, Any],
 ) -> bool:
     if dropout == 0 or query.device.type != "cpu" or query.dtype != torch.float32:
-        return False
-    if not torch.is_grad_enabled() or (position is not None and position.requires_grad):
         return False
     if more.get("cache") is not None or more.get("softcap") is not None or key.shape[1] != query.shape[1]:
         return False
@@ -115,7 +115,7 @@ def attend_dropped(
         query: (B, H, T, D).
         key: (B, H, N, D).
         value: (B, H, N, D).
-        bias: added to the scaled scores, broadcast to (B, H, T, N); takes no gradient.
+        bias: added to the scaled scores, broadcast to (B, H, T, N).
         scaling: of the scores.
         chance: of a share to be dropped, over 0 and under 1.
     """
@@ -144,16 +144,17 @@ class _Dropped(torch.autograd.Function):
         shares = scores.softmax(dim=-1)
         factors = kept(shares, chance)
         ctx.save_for_backward(query, key, value, shares, factors)
-        ctx.scaling = scaling
+        ctx.scaling, ctx.bias = scaling, None if bias is None else bias.shape
         return (shares * factors) @ value
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None, None, None]:
         query, key, value, shares, factors = ctx.saved_tensors
         of_values = (shares * factors).transpose(2, 3) @ gradient
         of_shares = (gradient @ value.transpose(2, 3)).mul_(factors)
         of_scores = getattr(torch.ops.aten, _OF_SOFTMAX)(of_shares, shares, -1, shares.dtype)
+        of_bias = of_scores.sum_to_size(ctx.bias).clone() if ctx.needs_input_grad[3] else None
         if ctx.scaling != 1:
             of_scores.mul_(ctx.scaling)
-        return of_scores @ key, of_scores.transpose(2, 3) @ query, of_values, None, None, None
+        return of_scores @ key, of_scores.transpose(2, 3) @ query, of_values, of_bias, None, None

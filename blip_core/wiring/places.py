@@ -235,7 +235,8 @@ def _refuse_newer(home: Path) -> None:
     try:
         made = strict_json.loads(note.read_text(encoding="utf-8"))["format"]
     except FileNotFoundError:
-        note.write_text(strict_json.dumps({"format": FORMAT}), encoding="utf-8")
+        if any(home.iterdir()):  # else there is nothing yet that a version could have made
+            note.write_text(strict_json.dumps({"format": FORMAT}), encoding="utf-8")
         return
     except (ValueError, KeyError, TypeError):  # torn by a power cut: homes of format 1 need no note
         return

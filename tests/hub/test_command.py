@@ -45,9 +45,8 @@ SETS = [part for field in ("finetune.base", "baseline") for part in ("--set", f'
 @pytest.fixture
 def prefetch(home, stand_in, monkeypatch, tmp_path):
     """Runs the command in this process."""
-    monkeypatch.setattr(
-        Hub.__init__, "__defaults__", (stand_in.url,)
-    )  # else the environment's, once imported
+    # Else it is the environment's, once imported.
+    monkeypatch.setattr(Hub.__init__, "__defaults__", (stand_in.url, "model"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     return lambda *arguments: foundry("prefetch", "gallery-vqa", *SETS, *arguments)
 

@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -19,6 +18,7 @@ from blip_core.wiring import workplace
 from tasks.compare import MEASUREMENTS, candidates, compare, key, read_scores
 from tasks.predict_variant import ABLATIONS, FILE, read_ablations
 from tasks.predict_variant import key as predictions_key
+from tasks.stage import path_of
 
 ROTATED = {"rotations_right": 4, "mean_a": 0.7, "mean_b": 0.1, "mean_c": 0.1, "mean_d": 0.1}
 
@@ -230,7 +230,7 @@ def test_a_variant_is_compared_with_itself_shown_less(publish):
 def test_every_judgement_of_a_row_is_kept(publish, recipe):
     blind = [replace(row, mode="blind") for row in answers("flan-t5", 8)]
     kept = compare.task.fn(recipe, [publish(answers("flan-t5", 30, **ROTATED), blind)])
-    rows = read_rows(Path(kept.path) / MEASUREMENTS, Measurement)
+    rows = read_rows(path_of(kept) / MEASUREMENTS, Measurement)
     counts = Counter((row.variant, row.set, row.measure) for row in rows)
     assert counts == {
         ("flan-t5", "bundled", "letter-right"): 40,

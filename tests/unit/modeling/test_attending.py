@@ -62,6 +62,19 @@ def attended(*, dropout: float, **more: Any) -> Tensor:
     return told
 
 
+@pytest.mark.parametrize("shape", [(1, HEADS, ASKED, SEEN), (ROWS, 1, 1, SEEN)])
+def test_a_bias_that_learns_gets_the_gradient_of_the_plain_formula(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]
+) -> None:
+    factors = torch.randint(0, 2, (ROWS, HEADS, ASKED, SEEN)) / (1 - CHANCE)
+    monkeypatch.setattr(attending, "kept", lambda shares, chance: factors)
+    given, bias = inputs(), states(*shape, seed=3)
+
+    (ours,) = torch.autograd.grad(attend_dropped(*given, bias, 0.5, CHANCE).square().sum(), [bias])
+    (expected,) = torch.autograd.grad(plainly(*given, bias, factors).square().sum(), [bias])
+    torch.testing.assert_close(ours, expected)
+
+
 @pytest.mark.parametrize("is_float", [True, False])
 def test_masks_and_biases_by_place_are_heeded(monkeypatch: pytest.MonkeyPatch, is_float: bool) -> None:
     """Held against torch's own attention, with factors that drop nothing."""
@@ -101,7 +114,6 @@ def test_what_is_dropped_depends_on_the_seed_alone_and_keeps_the_mean() -> None:
     [
         {"dropout": 0.0, "attention_mask": None},
         {"dropout": CHANCE, "attention_mask": None, "is_causal": True},
-        {"dropout": CHANCE, "attention_mask": None, "position_bias": states(1, HEADS, ASKED, SEEN)},
     ],
 )
 def test_all_else_goes_the_way_of_torch(monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]) -> None:

@@ -91,9 +91,9 @@ def test_every_kind_is_merged_and_opens_with_its_own_classes(
     merge_adapter(folder, Checkpoint(id=str(base)), base, tmp_path / "merged")
 
     plain = AutoModelForImageTextToText.from_pretrained(tmp_path / "merged")
-    expected = logits(load_adapter(load_blip2(base), folder).blip2)
-    # Either way is half that far from float64: the tiny T5's weights magnify what is rounded.
-    assert distance(logits(plain), expected) <= 2 * TOLERANCE
+    # In float64, since the tiny T5's weights magnify what is rounded on the way, by processor and threads.
+    expected = logits(load_adapter(load_blip2(base), folder).blip2.double())
+    assert distance(logits(plain.double()), expected) <= TOLERANCE
     assert distance(logits(load_blip2(base).blip2), expected) > 100 * TOLERANCE  # the adapter does something
     again, before = load_blip2(tmp_path / "merged", "nf4"), load_blip2(base)
     assert tokenise_prompts(again, ["Is it here?"]) == tokenise_prompts(before, ["Is it here?"])

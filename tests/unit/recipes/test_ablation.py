@@ -15,6 +15,10 @@ JUDGED = [
     "curation.blind={variant='flan-t5', drop=true}",
     "evaluation={kind='bundled'}",
 ]
+NEEDED = {
+    "unsafe_pictures": ['curation.unsafe_pictures.model="somebody/classifier"'],
+    "reworded_questions": ['curation.reworded_questions.model="somebody/embedder"'],
+}
 GATES = [gate.name for gate in shipped_gates()]
 PLUGGED = """
 from blip_core.curation import Gate
@@ -58,7 +62,7 @@ def test_the_recipe_of_a_gate_is_the_recipe_with_two_phases_two_variants_and_one
 def test_the_phases_differ_in_the_gate_and_the_cut_alone_whichever_gate_and_whether_it_was_on(
     gate, is_on, rows
 ):
-    plain = recipe(f"curation.{gate}.enabled={str(is_on).lower()}")
+    plain = recipe(*NEEDED.get(gate, ()), f"curation.{gate}.enabled={str(is_on).lower()}")
     made = ablate(plain, gate, {phases_of(gate)[0]: rows})
     without, with_it = (one.model_dump(mode="json") for one in views(made))
     assert without["dataset"].pop("train_rows", 0) == rows

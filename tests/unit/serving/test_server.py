@@ -257,7 +257,8 @@ def test_the_log_tells_of_requests_and_nothing_that_was_in_them(client, make_exa
         client.post(CHAT, json=body(word, row.image))
         client.get(f"/{word}?{word}")
     assert f"POST {CHAT} 200" in caplog.text
-    assert word not in caplog.text
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("blip_core")]
+    assert word not in "".join(ours)  # uvicorn's own log is off, but in a process that others share
     assert base64.b64encode(row.image).decode()[:40] not in caplog.text
 
 
