@@ -25,7 +25,8 @@ def walk(request, hub, layout, prefect_server, tmp_path_factory):
         hub.add(HUB[name], source)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-        patch.setattr(Hub.__init__, "__defaults__", (hub.url, "model"))  # else the environment's, once imported
+        # Else it is the environment's, once imported.
+        patch.setattr(Hub.__init__, "__defaults__", (hub.url, "model"))
         patch.setenv("PREFECT_API_URL", PREFECT_API_URL.value())
         walk_through(walk)
     hub.down = False
