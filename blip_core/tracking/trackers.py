@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from blip_core.tracking.delivery import Delivery, Destination
@@ -36,6 +37,13 @@ class MlflowTracker:
     ) -> JournalledRun:
         """Open a run; `experiment` groups runs that are worth comparing, `mirrors` show it elsewhere, too."""
         return _start(self._journal_dir, self._destination, experiment, name, tags, mirrors)
+
+    def load(self) -> None:
+        """Load MLflow's client, which takes a second or two; what is wrong shows when something is sent."""
+        from mlflow.exceptions import MlflowException
+
+        with suppress(MlflowException):
+            _ = self._destination.client
 
     def catch_up(self) -> Replayed:
         """Send what MLflow and mirrors have missed of earlier runs, briefly and without failing."""

@@ -2,6 +2,7 @@
 
 import math
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from blip_core import strict_json
 from blip_core.backups import Database, Kept
 from blip_core.connecting import without_password
 from blip_core.databases import DRIVER, check_address, is_postgres, with_driver
-from blip_core.errors import PlaceError
+from blip_core.errors import FoundryError, PlaceError
 from blip_core.prefetching import LOCK_NAME
 from blip_core.store import Store
 from blip_core.store.places.objects import SCHEME
@@ -108,6 +109,11 @@ class Workplace:
         if self.tracking_uri:
             return MlflowTracker(self.tracking_uri, self.journal)
         return MlflowTracker(self.prepare_records(), self.journal, artifact_root(self.mlflow))
+
+    def load_records(self) -> None:
+        """Load MLflow and set its database up; what is wrong with it shows when a run is recorded."""
+        with suppress(FoundryError):
+            self.tracker().load()
 
     def kept(self) -> Kept:
         """What a backup of this place holds."""

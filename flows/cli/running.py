@@ -74,6 +74,7 @@ def run_shown(load: Callable[[], Flow], console: Console) -> dict[str, Any]:
     from flows.recording import shown_on
 
     if server:
+        workplace().load_records()  # while it starts
         server.wait()
     with shown_on(StageLines(console)):
         return flow()
