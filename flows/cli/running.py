@@ -1,7 +1,8 @@
 """A run from the command line: which Prefect server it uses, and where it is shown."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -76,8 +77,20 @@ def run_shown(load: Callable[[], Flow], console: Console) -> dict[str, Any]:
     if server:
         workplace().load_records()  # while it starts
         server.wait()
-    with shown_on(StageLines(console)):
+    with shown_on(StageLines(console)), _silent() if server else nullcontext():
         return flow()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Let flows give no signs of life: nobody waits for them at a server that ends with the run.
+
+    Each flow would wait up to a second for the thread that gives them.
+    """
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
 
 
 def run_pretraining(build: Path, members: Sequence[str], pace: float, stream: TextIO) -> list[Path]:
