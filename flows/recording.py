@@ -22,6 +22,7 @@ from blip_core.tracking.runs import JournalledRun
 from blip_core.tracking.system_metrics import SystemSampler
 from blip_core.wiring import Workplace, git_commit, workplace
 from blip_core.wiring.servers import page_of
+from flows.heartbeats import without_heartbeats
 from flows.limits import on_accelerator
 from flows.results.run_page import RunPage, run_page
 from flows.results.sharing import SharedRecords
@@ -202,7 +203,8 @@ def recorded(recipe: Recipe, flow: str) -> Iterator[Recorder]:
         flow: name of the flow that runs it.
     """
     in_use = workplace().store.in_use(str(uuid4()))
-    with review_awaited(), on_accelerator(), in_use, employing(), _tracked(recipe, flow) as recorder:
+    quiet = without_heartbeats()  # of the flows inside: this one's stand for them
+    with review_awaited(), on_accelerator(), in_use, employing(), quiet, _tracked(recipe, flow) as recorder:
         yield recorder
 
 

@@ -1,8 +1,8 @@
 """A run from the command line: which Prefect server it uses, and where it is shown."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -72,25 +72,14 @@ def run_shown(load: Callable[[], Flow], console: Console) -> dict[str, Any]:
     """Run a flow with its stages shown on a console; gives its summary."""
     server = prepare_run(console)
     flow = load()
+    from flows.heartbeats import without_heartbeats
     from flows.recording import shown_on
 
     if server:
         workplace().load_records()  # while it starts
         server.wait()
-    with shown_on(StageLines(console)), _silent() if server else nullcontext():
+    with shown_on(StageLines(console)), without_heartbeats() if server else nullcontext():
         return flow()
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Let flows give no signs of life: nobody waits for them at a server that ends with the run.
-
-    Each flow would wait up to a second for the thread that gives them.
-    """
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        yield
 
 
 def run_pretraining(build: Path, members: Sequence[str], pace: float, stream: TextIO) -> list[Path]:
