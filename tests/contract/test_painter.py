@@ -30,7 +30,9 @@ def folder_of(tmp_path_factory):
             folders[family] = tmp_path_factory.mktemp(family)
             module, _, variant = family.partition("-")
             builder = f"build_{variant}" if variant else "build"
-            getattr(import_module(f"tests.layouts.{module}"), builder)(folders[family])
+            with torch.random.fork_rng():
+                torch.manual_seed(0)  # by which libraries draw what a layout leaves to them
+                getattr(import_module(f"tests.layouts.{module}"), builder)(folders[family])
         return folders[family]
 
     return get
