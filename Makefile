@@ -234,11 +234,13 @@ $(VENV)/.templates: $(READY)
 
 .PHONY: test-templates
 test-templates: $(VENV)/.templates ## images, compose, Kubernetes and systemd, by schemas and linters: seconds
+	@command -v systemd-analyze > /dev/null \
+	  || { echo "systemd-analyze is missing: apt-get install systemd (Debian), then make test-templates again"; exit 2; }
 	@$(BIN)/pytest -o python_files='test_templates.py schema_templates.py' tests/deployments $(ARGS)
 
 .PHONY: test-composed
 test-composed: $(POSTGRES) ## what compose.yaml names, started by hand with a run through it: some minutes, as root, with Debian's postgresql
-	@$(BIN)/pytest tests/deployments/test_composed.py -m slow $(ARGS)
+	@$(BIN)/pytest tests/deployments/test_composed.py -m postgres $(ARGS)
 
 .PHONY: audit
 audit: $(VENV)/.release ## known weaknesses of the pins, by pip-audit from the list in tests/audit: seconds, offline

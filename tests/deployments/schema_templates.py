@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,7 +61,6 @@ def test_objects_of_kubernetes_are_of_its_schema(path: Path, tmp_path: Path):
     assert refused(BIN / "kubernetes-validate", *files) == ""
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
 def test_units_are_understood_by_systemd():
     environment = os.environ | {"SYSTEMD_COLORS": "0"}
     target = UNITS[0].with_name("blip-foundry.target")

@@ -28,8 +28,8 @@ CAN = (
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.postgres,  # so that `make test-composed` alone works it
     pytest.mark.timeout(1800),
-    pytest.mark.skipif(not CAN, reason="takes root, namespaces and PostgreSQL: make test-composed"),
 ]
 
 
@@ -43,6 +43,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def told(folder: Path) -> dict[str, Any]:
+    assert CAN, "takes root, namespaces, PostgreSQL's programs and the extra postgres: make test-composed"
     done = subprocess.run(
         [*WORLD, sys.executable, "-m", "tests.deployments.composed", str(folder)],
         cwd=ROOT, capture_output=True, text=True, check=False,

@@ -16,16 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.shortened import SHORT
+
 ROOT = Path(__file__).parents[2]
-SHORT = (
-    "scenes.count=30",
-    "labels.per_picture=1",
-    "finetune.epochs=1",
-    "evaluation.limit=120",
-    "inference.circular=false",
-    "inference.ablations=[]",
-    "findings=[]",
-)
 CALLS = "connect,sendto,sendmsg,sendmmsg"
 _ADDRESS = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
 

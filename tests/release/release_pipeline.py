@@ -7,16 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.shortened import SHORT
+
 BARE = Path(os.environ["BARE"])
-SHORT = (
-    "scenes.count=30",
-    "labels.per_picture=1",
-    "finetune.epochs=1",
-    "evaluation.limit=120",
-    "inference.circular=false",
-    "inference.ablations=[]",
-    "findings=[]",
-)
 
 
 @pytest.fixture(scope="module")

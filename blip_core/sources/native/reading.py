@@ -165,22 +165,12 @@ def iter_examples(
         question, told = _texts(row, kind, named)
         image = pictures.read(row.picture, name)
         picture_id = hashlib.sha256(image).hexdigest()[:_ID_HEX]
-        return Example(
-            id=name,
+        return replace(
+            Example.asked(name, task, image, question),
             picture_id=picture_id,
             group=checked_text(row.group, "group", MAX_ID_CHARACTERS) or picture_id,
             category=checked_text(row.category, "category", MAX_ID_CHARACTERS),
-            task=task,
-            image=image,
-            description="",
-            question=question,
-            a="",
-            b="",
-            c="",
-            d="",
-            answer="",
             target=agreed(told),
-            scene="",
             kind=checked_text(row.kind, "kind", MAX_ID_CHARACTERS),
             references=told if len(told) > 1 else (),
             attributes={
