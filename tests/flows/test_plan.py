@@ -197,3 +197,17 @@ def test_a_mistake_gets_one_line(home, foundry, arguments, named):
     assert out == ""
     assert named in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_a_plan_on_gpus_is_told_and_one_of_a_cpu_is_refused(foundry):
+    code, told, _ = foundry(
+        "plan", "gallery-vqa", "--profile", "workstation", "--gpus", "8", "--gpu-price", "3", "--json"
+    )
+    scaled = json.loads(told)["scaled"]
+    assert (code, scaled["gpus"], scaled["gpu_hour_price"]) == (0, 8, 3.0)
+    assert {one["stage"]: one["gpus"] for one in scaled["stages"]}["finetune"] == 8
+    code, told, _ = foundry("plan", "gallery-vqa", "--profile", "workstation", "--gpus", "8")
+    assert "What breaks first" in told
+    code, _, said = foundry("plan", "gallery-vqa", "--gpus", "8")
+    assert code == 2
+    assert "--gpus takes a profile for GPUs" in said

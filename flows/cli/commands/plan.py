@@ -11,7 +11,7 @@ from blip_core.recipes import DEFAULT_PROFILE, Recipe, load_recipe
 from flows.cli.commands.options import AsJson, Overrides, ProfileName, RecipeName, only_json
 
 if TYPE_CHECKING:
-    from blip_core.planning import Plan
+    from blip_core.planning import Plan, Scaled
 
 _LEAST_WIDTH = 100  # columns that the tables take
 
@@ -41,6 +41,25 @@ Rates = Annotated[
         help="Times measured elsewhere: the rates.json of a report on a GPU; else that of the home, if any.",
     ),
 ]
+Gpus = Annotated[
+    int | None,
+    typer.Option(
+        "--gpus",
+        metavar="NUMBER",
+        min=1,
+        max=4096,
+        help="Say besides what it takes on so many GPUs: hours, price, what bounds it, what breaks first.",
+    ),
+]
+Price = Annotated[
+    float | None,
+    typer.Option(
+        "--gpu-price",
+        metavar="NUMBER",
+        min=0.0,
+        help="With --gpus: price of an hour of one GPU, in your currency; the default is an assumption.",
+    ),
+]
 
 
 def plan(
@@ -49,6 +68,8 @@ def plan(
     rows: Rows = None,
     card: CardName = "",
     rates: Rates = None,
+    gpus: Gpus = None,
+    gpu_price: Price = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
@@ -60,10 +81,13 @@ def plan(
     """
     planned = load_recipe(recipe, profile, overrides or [])
     if not as_json:
-        _show(_plan(planned, rows, card, rates), sys.stdout)
+        whole = _plan(planned, rows, card, rates)
+        _show(whole, scaled_plan(whole, gpus, gpu_price) if gpus else None, sys.stdout)
         return
     with only_json() as output:
-        output.write(strict_json.dumps(_plan(planned, rows, card, rates).to_dict()) + "\n")
+        whole = _plan(planned, rows, card, rates)
+        told = {"scaled": scaled_plan(whole, gpus, gpu_price).to_dict()} if gpus else {}
+        output.write(strict_json.dumps(whole.to_dict() | told) + "\n")
 
 
 def _plan(recipe: Recipe, rows: int | None, card: str, rates: Path | None) -> "Plan":
@@ -82,6 +106,16 @@ def _plan(recipe: Recipe, rows: int | None, card: str, rates: Path | None) -> "P
     )
 
 
+def scaled_plan(planned: "Plan", gpus: int, price: float | None) -> "Scaled":
+    """A plan on so many GPUs, in shards as stages make them; without a price, at the assumed one."""
+    from blip_core.planning import GPU_HOUR_PRICE, scale
+    from tasks.shards import ROWS_PER_SHARD, whole_batches
+
+    answered = whole_batches(planned.recipe.inference.batch_size)
+    rows = {"pictures": ROWS_PER_SHARD, "labels": ROWS_PER_SHARD, "predict": answered}
+    return scale(planned, gpus, GPU_HOUR_PRICE if price is None else price, rows)
+
+
 def _bundled_rows(recipe: Recipe) -> int:
     if recipe.evaluation.kind != "bundled":
         return 0
@@ -91,11 +125,13 @@ def _bundled_rows(recipe: Recipe) -> int:
     return chosen.pictures * chosen.questions
 
 
-def _show(planned: "Plan", stream: TextIO) -> None:
+def _show(planned: "Plan", scaled: "Scaled | None", stream: TextIO) -> None:
     from rich.console import Console
 
-    from blip_core.planning import show
+    from blip_core.planning import show, show_scaled
 
     console = Console(file=stream, highlight=False)
     console.width = max(console.width, _LEAST_WIDTH)  # a figure without its end would be a wrong figure
     show(console, planned)
+    if scaled:
+        show_scaled(console, scaled)
