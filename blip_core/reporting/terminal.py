@@ -24,7 +24,7 @@ class Places:
     dataset: str
     adapter: str
     pictures: str
-    pages: str = "foundry ui"
+    pages: str = ""
     report: str = ""
     earlier_adapters: Mapping[str, str] = field(default_factory=dict)
 
@@ -115,6 +115,6 @@ def show_places(console: Console, places: Places) -> None:
         named["pictures"] = places.pictures
     if places.report:
         named["report"] = f"{places.report}   (opens in any browser)"
-    named["pages"] = f"{places.pages}   (Prefect and MLflow)"
+    named["pages"] = places.pages or "foundry ui   (Prefect and MLflow)"
     for name, text in named.items():
         console.print(f"[bold]{name:<9}[/bold] {escape(text)}", highlight=False, soft_wrap=True)

@@ -69,8 +69,23 @@ def prefect_api(place: "Workplace") -> str:
 
 
 def page_of(place: "Workplace", server: str) -> str:
-    """Address of a page: where it is served now, else where `foundry ui` will serve it."""
-    return running_servers(place).get(server) or _USUAL[server]
+    """Address of a page: another machine's that the environment names, else where `foundry ui` serves it."""
+    return _elsewhere(place, server) or running_servers(place).get(server) or _USUAL[server]
+
+
+def pages_elsewhere(place: "Workplace") -> str:
+    """The pages that are served on other machines, as text for people; empty, there are none."""
+    shown = {"Prefect": _elsewhere(place, "prefect"), "MLflow": _elsewhere(place, "mlflow")}
+    return ", ".join(f"{page} ({name})" for name, page in shown.items() if page)
+
+
+def _elsewhere(place: "Workplace", server: str) -> str:
+    """Address of a server of another machine; one of this machine may end with the run that started it."""
+    from blip_core.wiring import prefect_api_url
+
+    named = place.tracking_uri if server == "mlflow" else prefect_api_url()
+    page = without_password(named).rstrip("/").removesuffix("/api")
+    return page if page.startswith(("http://", "https://")) and not _is_this_machine(page) else ""
 
 
 def answers(url: str) -> bool:

@@ -33,7 +33,7 @@ from blip_core.wiring import (
     use_prefect_api,
     workplace,
 )
-from blip_core.wiring.servers import answers, running_servers
+from blip_core.wiring.servers import answers, pages_elsewhere, running_servers
 from blip_core.wiring.tables import table_warnings, tables_of
 from flows.cli.commands.options import only_json
 from flows.cli.embedded import EmbeddedServer
@@ -128,6 +128,7 @@ def show_results(console: Console, recipe: Recipe, summary: Summary) -> None:
         dataset=summary.dataset.path if summary.dataset else "",
         adapter=summary.adapter.path if summary.adapter else "",
         pictures=str(Path(summary.report).with_name(SHEET)) if summary.report and summary.dataset else "",
+        pages=pages_elsewhere(workplace()),
         report=summary.report,
         earlier_adapters={name: one.path for name, one in summary.earlier_adapters.items()},
     )

@@ -20,6 +20,7 @@ from blip_core.pocket.composer import Composer
 from blip_core.prefetching import LockedCheckpoint
 from blip_core.recipes import Checkpoint, load_recipe
 from blip_core.tracking.sqlite import sqlite_address, sqlite_path
+from blip_core.wiring.servers import page_of, pages_elsewhere
 from tests.unit.examples import png, world_pixels
 
 HERE = Path(__file__).parent
@@ -650,3 +651,19 @@ def test_what_the_library_says_goes_to_the_log_of_the_run(home):
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["APILogHandler"]
+
+
+def test_pages_of_servers_on_other_machines_are_named_by_their_addresses(monkeypatch, home):
+    monkeypatch.setenv("PREFECT_API_URL", "http://servers.example:4200/api")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://servers.example:5000")
+    assert page_of(wiring.workplace(), "prefect") == "http://servers.example:4200"
+    assert page_of(wiring.workplace(), "mlflow") == "http://servers.example:5000"
+    assert pages_elsewhere(wiring.workplace()) == (
+        "http://servers.example:4200 (Prefect), http://servers.example:5000 (MLflow)"
+    )
+
+
+def test_a_server_of_this_machine_may_end_with_its_run_and_is_no_lasting_page(monkeypatch, home):
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:8123/api")
+    assert page_of(wiring.workplace(), "prefect") == "http://127.0.0.1:4200"
+    assert pages_elsewhere(wiring.workplace()) == ""
