@@ -25,7 +25,7 @@ from blip_core.wiring.servers import page_of
 from flows.heartbeats import without_heartbeats
 from flows.limits import on_accelerator
 from flows.results.run_page import RunPage, run_page
-from flows.results.sharing import SharedRecords
+from flows.results.sharing import SharedRecords, catch_up
 from flows.rows.awaiting import review_awaited
 from tasks.chosen import SHOWN_CHARS
 from tasks.crews import employing
@@ -78,10 +78,18 @@ class Recorder:
         run: the tracked run that the stages' runs stand below.
         screen: shows a line a stage.
         page: shows the same, and more, on Prefect's page of the run.
+        place: where all of it rests.
+        owner: names the lease that keeps other machines from taking its journals over.
     """
 
     def __init__(
-        self, recipe: Recipe, run: JournalledRun, screen: Screen, page: RunPage, place: Workplace
+        self,
+        recipe: Recipe,
+        run: JournalledRun,
+        screen: Screen,
+        page: RunPage,
+        place: Workplace,
+        owner: str = "",
     ) -> None:
         self.recipe = recipe
         self.run = run
@@ -90,7 +98,7 @@ class Recorder:
         self.stages: dict[str, StageRecord] = {}
         self.children: dict[str, JournalledRun] = {}
         self.page = page
-        self._shared = SharedRecords(place)
+        self._shared = SharedRecords(place, owner)
         self._screens: tuple[Screen, ...] = (screen, page)
         self._held: dict[str, list[tuple[Mapping[str, float], int]]] = {}
         self._stage = ""
@@ -111,11 +119,13 @@ class Recorder:
             screen.begin(stage, cached)
 
     def progress(self, done: int, total: int) -> None:
+        self._shared.save_if_due(self._written())
         for screen in self._screens:
             screen.progress(done, total)
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         self.children[self._stage].metrics(training_metrics(values), step)
+        self._shared.save_if_due(self._written())
 
     def epoch(self, epoch: float, epochs: float, metrics: Mapping[str, float]) -> None:
         self.page.say(f"{self._stage}: {epoch_words(epoch, epochs, metrics)}")
@@ -145,7 +155,7 @@ class Recorder:
         child.note(stage_line(self._stage, seconds, self._cached, told))
         for screen in self._screens:
             screen.end(self._stage, seconds, self._cached, told)
-        self._shared.save()
+        self._shared.save(self._written())
 
     def fail(self, error: BaseException) -> None:
         for run in (self.children[self._stage], self.run):
@@ -170,7 +180,13 @@ class Recorder:
                 child.metrics(values, step)
             child.finish(status if child is self.children.get(self._stage) else "FINISHED")
         self.run.finish(status)
-        self._shared.save()
+        is_delivered = all(run.is_delivered for run in (self.run, *self.children.values()))
+        self._shared.end(self._written(), is_delivered)
+
+    def _written(self) -> list[str]:
+        """Ids of the runs whose journals tell of this one; what it stands below first."""
+        above = [self.run.parent] if self.run.parent else []
+        return [*above, self.run.id, *(child.id for child in self.children.values())]
 
     def _observe(self, stage: str, values: Mapping[str, float], step: int = 0) -> None:
         """Record what a stage took of the machine, with a variant not before its scores.
@@ -202,17 +218,19 @@ def recorded(recipe: Recipe, flow: str) -> Iterator[Recorder]:
         recipe: what is run.
         flow: name of the flow that runs it.
     """
-    in_use = workplace().store.in_use(str(uuid4()))
+    owner = str(uuid4())
+    in_use = workplace().store.in_use(owner)
     quiet = without_heartbeats()  # of the flows inside: this one's stand for them
-    with review_awaited(), on_accelerator(), in_use, employing(), quiet, _tracked(recipe, flow) as recorder:
+    tracked = _tracked(recipe, flow, owner)
+    with review_awaited(), on_accelerator(), in_use, employing(), quiet, tracked as recorder:
         yield recorder
 
 
 @contextmanager
-def _tracked(recipe: Recipe, flow: str) -> Iterator[Recorder]:
+def _tracked(recipe: Recipe, flow: str, owner: str) -> Iterator[Recorder]:
     place = workplace()
     tracker = place.tracker()
-    tracker.catch_up()
+    catch_up(place, tracker)
     tags = {
         **link_tags(str(flow_run.id or ""), flow_run_page(place), git_commit()),
         "foundry.flow": flow,
@@ -225,7 +243,7 @@ def _tracked(recipe: Recipe, flow: str) -> Iterator[Recorder]:
     above = _ABOVE.get(None)
     mirrors = recipe.tracking.mirrors
     run = above.child(titled, tags) if above else tracker.start(recipe.experiment, titled, tags, mirrors)
-    recorder = Recorder(recipe, run, _SCREEN.get(NoScreen()), run_page(), place)
+    recorder = Recorder(recipe, run, _SCREEN.get(NoScreen()), run_page(), place, owner)
     recorder.tracking_uri = without_password(tracker.uri)  # it is shown and stored, never asked
     recorder.page.say(f"{name}: recipe {recipe.digest()[:SHOWN_CHARS]}, working in {place.home}")
     try:

@@ -162,6 +162,10 @@ class Store:
                 stack.enter_context(self.place.locked(f"{RUN}{name}"))
             yield
 
+    def runs(self) -> list[str]:
+        """Names of the runs that are under way, on any machine."""
+        return [name.removeprefix(RUN) for name in self.place.held() if name.startswith(RUN)]
+
     @contextmanager
     def unused(self) -> Iterator[None]:
         """Keep runs from beginning while artefacts are removed.

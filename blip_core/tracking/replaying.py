@@ -74,6 +74,15 @@ def catch_up(destination: Destination, journal_dir: Path) -> Replayed:
     return _sum(done)
 
 
+def is_delivered(journal: Path, uri: str) -> bool:
+    """Whether nothing of a journal is to be sent to the MLflow at `uri` any more."""
+    return (
+        journal.stem in delivered_runs(journal.parent, uri)
+        or not journal.exists()  # put aside, as it cannot be read
+        or b"\n" not in journal.read_bytes()
+    )
+
+
 def _sum(done: Sequence[Replayed]) -> Replayed:
     return Replayed(
         runs=sum(one.runs for one in done),

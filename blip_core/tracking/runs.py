@@ -55,6 +55,16 @@ class JournalledRun:
         return self._journal.run_id
 
     @property
+    def parent(self) -> str:
+        """Id of the run that this one stands below; empty without one."""
+        return self._parent
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether it is over, and MLflow has all of it."""
+        return self._is_finished and self._delivery is not None and not self._delivery.waiting
+
+    @property
     def mlflow_id(self) -> str:
         return self._delivery.mlflow_id if self._delivery else ""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from blip_core.tracking.delivery import Delivery, Destination
 from blip_core.tracking.journal import SUFFIX, Journal
 from blip_core.tracking.mirroring import mirror_missed
-from blip_core.tracking.replaying import Replayed, catch_up
+from blip_core.tracking.replaying import Replayed, catch_up, is_delivered
 from blip_core.tracking.runs import JournalledRun
 
 
@@ -50,6 +50,10 @@ class MlflowTracker:
         replayed = catch_up(self._destination, self._journal_dir)
         mirror_missed(self._journal_dir)
         return replayed
+
+    def has_whole(self, run_id: str) -> bool:
+        """Whether MLflow has all that the journal of a run says."""
+        return is_delivered(self._journal_dir / f"{run_id}{SUFFIX}", self._destination.name)
 
 
 class JournalTracker:

@@ -30,6 +30,7 @@ from flows.cli.commands.pretrain_pocket import pretrain_pocket
 from flows.cli.commands.probe import probe
 from flows.cli.commands.push import push
 from flows.cli.commands.recipes import recipes, show
+from flows.cli.commands.reports import reports
 from flows.cli.commands.review import group as review
 from flows.cli.commands.run import run
 from flows.cli.commands.serve import serve
@@ -79,7 +80,7 @@ app.add_typer(review, name="review", rich_help_panel="Work")
 app.add_typer(datasets, name="datasets", rich_help_panel="Look")
 app.add_typer(store, name="store", rich_help_panel="Look")
 app.add_typer(cache, name="cache", rich_help_panel="Look")
-for look in (adapters, trace, recipes, show, ui, probe):
+for look in (adapters, reports, trace, recipes, show, ui, probe):
     app.command(rich_help_panel="Look")(look)
 for prepare in (plan, doctor, prefetch, gather, pretrain_pocket, backup, restore):
     app.command(rich_help_panel="Prepare")(prepare)

@@ -1,5 +1,6 @@
 """Files beside the artefacts of a bucket: what work that is not finished needs to go on elsewhere."""
 
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from blip_core.store.durable import explained
@@ -24,6 +25,15 @@ class Shelf:
         """What stands in a folder, in order."""
         depth = len(PurePosixPath(folder).parts)
         return sorted({PurePosixPath(one.name).parts[depth] for one in self._objects.list(folder)})
+
+    def ages(self, folder: str) -> dict[str, datetime]:
+        """When the newest file of each name in a folder was written, by the server's clock."""
+        depth = len(PurePosixPath(folder).parts)
+        found: dict[str, datetime] = {}
+        for one in self._objects.list(folder):
+            name = PurePosixPath(one.name).parts[depth]
+            found[name] = max(one.at, found.get(name, one.at))
+        return found
 
     def save(self, path: Path, name: str) -> None:
         """Bring a file there, or a folder with all that is in it."""

@@ -8,7 +8,9 @@ from blip_core.store.lineage import size_bytes
 from blip_core.store.places.racing import RACERS, race
 from blip_core.store.places.s3 import S3Place
 from blip_core.store.schema import SCHEMA_NOTE, refuse_later
+from blip_core.wiring import Workplace
 from flows.cli.checks.finding import Finding, folder_bytes, shortened
+from flows.results.sharing import dead_owners
 
 USE = (
     "use a server that keeps If-None-Match and If-Match of a PUT, such as Amazon S3; s3rver and "
@@ -31,6 +33,15 @@ def bucket(store: Store) -> Iterator[Finding]:
     kept = size_words(folder_bytes(store.root)) if store.root.exists() else "nothing yet"
     said = f"{store.address} answers, and one of {RACERS} writers wins; its cache {store.root} holds {kept}"
     yield Finding("store", "ok", said)
+
+
+def left_journals(place: Workplace) -> Iterator[Finding]:
+    """Journals that MLflow has not whole, of runs that are over or whose machine died."""
+    left = dead_owners(place)
+    if left:
+        said = f"{len(left)} runs that are over wait in {place.store.address} for MLflow"
+        remedy = "nothing by hand: the next run on any machine sends them, if MLflow answers"
+        yield Finding("journals", "warning", said, remedy)
 
 
 def artefacts_in_bucket(store: Store, thorough: bool) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from blip_core.tracking.journal import is_being_written, journals, read_journal
 from blip_core.tracking.sqlite import DATABASE, sqlite_path
 from blip_core.wiring import MLFLOW_DATABASE, PREFECT_DATABASE
 from blip_core.wiring.servers import answers, running_servers
-from flows.cli.checks.bucket import artefacts_in_bucket, bucket
+from flows.cli.checks.bucket import artefacts_in_bucket, bucket, left_journals
 from flows.cli.checks.finding import Case, Finding, folder_bytes, shortened
 
 FEATURES = "features-"  # how the keys of kept vision features begin
@@ -127,6 +127,7 @@ def waiting_journals(case: Case) -> Iterator[Finding]:
         yield Finding(
             "journals", "warning", said, "nothing by hand: the next run sends them, if MLflow answers"
         )
+    yield from left_journals(case.place)
     if not damaged and not waiting:
         yield Finding("journals", "ok", f"{len(journals(folder))} runs, nothing waits for MLflow")
 
