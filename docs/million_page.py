@@ -1,10 +1,10 @@
 """The page on a million rows: what was measured here, and what a plan derives for 1, 8 and 64 GPUs."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from blip_core import strict_json
 from blip_core.planning import GPU_HOUR_PRICE, Plan, Scaled, make_plan
 from blip_core.planning.cards import BANDWIDTH_SHARE, LAUNCH_SECONDS, PEAK_SHARE
 from blip_core.planning.scaling import LOOK_S
@@ -148,7 +148,9 @@ def _measured() -> Iterator[str]:
 
 
 def _read(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((BENCHMARKS / f"{name}.json").read_text(encoding="utf-8"))["cpu"][0]
+    found: dict[str, Any] = strict_json.loads((BENCHMARKS / f"{name}.json").read_text(encoding="utf-8"))[
+        "cpu"
+    ][0]
     return found
 
 

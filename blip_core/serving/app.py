@@ -1,4 +1,4 @@
-"""The HTTP face: chat completions, the list of models, and whether the server is there and ready."""
+"""The HTTP face: chat completions, the list of models, what it counts, and whether it is there and ready."""
 
 import asyncio
 import hmac
@@ -20,11 +20,14 @@ from blip_core.inference.requests import Response as Answer
 from blip_core.serving.completions import completion, error_body, models, refusal
 from blip_core.serving.hosts import named_host
 from blip_core.serving.limits import MIB, Limits
+from blip_core.serving.metrics import CONTENT_TYPE, Metrics
 from blip_core.serving.questions import Asking
 from blip_core.serving.reading import read_request
+from blip_core.serving.streams import MEDIA_TYPE, events
 from blip_core.serving.worker import Job, Worker
 
-COMPLETIONS, MODELS, HEALTH, READY = "/v1/chat/completions", "/v1/models", "/health", "/ready"
+COMPLETIONS, MODELS, METRICS = "/v1/chat/completions", "/v1/models", "/metrics"
+HEALTH, READY = "/health", "/ready"
 READERS = 2
 """Threads that read bodies and decode pictures: few, so that few large pictures are in memory at once."""
 DRAINED_BODIES = 4
@@ -32,6 +35,7 @@ DRAINED_BODIES = 4
 GONE_POLL_S = 0.25
 _GONE = 499  # nobody hears it: for the log
 _PROBES = (HEALTH, READY)
+_NAMED = (COMPLETIONS, MODELS, METRICS)
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +63,8 @@ class Service:
         self._inside = 0
         self._held_bytes = 0
         self._readers = ThreadPoolExecutor(READERS, "reader")
+        self.counts = Metrics(lambda: self._inside, lambda: worker.waiting)
+        worker.watch = self.counts.batch
 
     async def complete(self, request: Request) -> Response:
         """Answer one chat completion; whatever is wrong with it is told in one sentence."""
@@ -68,10 +74,19 @@ class Service:
         except ClientDisconnect:
             return Response(status_code=_GONE)
         except FoundryError as error:
-            return _refused(refusal(error))
+            return self._told(refusal(error))
         except Exception as error:
             logger.exception("a request could not be answered")
-            return _refused(refusal(error))
+            return self._told(refusal(error))
+
+    def _told(self, error: RequestRefused) -> Response:
+        self.counts.refused(error.code)
+        return _refused(error)
+
+    async def metrics(self, request: Request) -> Response:
+        """What the server counts of itself."""
+        del request
+        return Response(self.counts.text(), media_type=CONTENT_TYPE)
 
     async def models(self, request: Request) -> Response:
         """The one model."""
@@ -138,7 +153,11 @@ class Service:
                 code="context_length_exceeded",
                 param="messages",
             )
-        return JSONResponse(completion(self.name, answer, asked.top_logprobs))
+        whole = completion(self.name, answer, asked.top_logprobs)
+        if not asked.stream:
+            return JSONResponse(whole)
+        unkept = {"Cache-Control": "no-cache"}
+        return Response(events(whole, asked.tells_usage), media_type=MEDIA_TYPE, headers=unkept)
 
     async def _receive(self, request: Request, body: bytearray) -> None:
         """Take in a body, as far as size, time and memory allow."""
@@ -197,10 +216,12 @@ class Guard:
         app: what is guarded.
         hosts: names that the header `Host` may give.
         key: that requests have to bear; empty, none.
+        counts: where requests are counted.
     """
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str], key: str) -> None:
+    def __init__(self, app: ASGIApp, hosts: frozenset[str], key: str, counts: Metrics) -> None:
         self._app = app
+        self._counts = counts
         self._hosts = hosts
         self._key = key.encode()
 
@@ -215,11 +236,17 @@ class Guard:
             status = message.get("status", status)
             await send(message)
 
-        problem = None if scope["path"] in _PROBES else self._problem(scope)
+        if scope["path"] in _PROBES:
+            await self._app(scope, receive, send)
+            return
+        problem = self._problem(scope)
+        if problem is not None:
+            self._counts.refused(problem.code)
         answer: ASGIApp = self._app if problem is None else _refused(problem)
         await answer(scope, receive, noted)
-        if scope["path"] not in _PROBES:
-            logger.info("%s", _line(scope, status, time.monotonic() - began))
+        seconds, path = time.monotonic() - began, _path(scope)
+        self._counts.answered(path, status, seconds if path == COMPLETIONS else None)
+        logger.info("%s", _line(scope, path, status, seconds))
 
     def _problem(self, scope: Scope) -> RequestRefused | None:
         host = named_host(scope["headers"])
@@ -241,16 +268,18 @@ def create_app(service: Service, hosts: frozenset[str], key: str) -> ASGIApp:
     routes = [
         Route(COMPLETIONS, service.complete, methods=["POST"]),
         Route(MODELS, service.models, methods=["GET"]),
+        Route(METRICS, service.metrics, methods=["GET"]),
         Route(HEALTH, service.health, methods=["GET"]),
         Route(READY, service.ready, methods=["GET"]),
     ]
-    return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _no_route}), hosts, key)
+    inner = Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
+    return Guard(inner, hosts, key, service.counts)
 
 
 async def _no_route(request: Request, error: Exception) -> Response:
     del request
     status = error.status_code if isinstance(error, HTTPException) else 500
-    there = f"POST {COMPLETIONS}, GET {MODELS}, GET {HEALTH} and GET {READY}"
+    there = f"POST {COMPLETIONS}, GET {MODELS}, GET {METRICS}, GET {HEALTH} and GET {READY}"
     return _refused(RequestRefused(f"there is nothing here: {there} are", status, "not_found"))
 
 
@@ -269,7 +298,11 @@ def _bearer(scope: Scope) -> bytes:
     return key.strip() if scheme.lower() == b"bearer" else b""
 
 
-def _line(scope: Scope, status: int, seconds: float) -> str:
-    path = scope["path"] if scope["path"] in (COMPLETIONS, MODELS) else "another path"
+def _path(scope: Scope) -> str:
+    """A path of ours; any other is somebody's text, which is neither logged nor counted by itself."""
+    return scope["path"] if scope["path"] in _NAMED else "another path"
+
+
+def _line(scope: Scope, path: str, status: int, seconds: float) -> str:
     who = (scope.get("client") or ["unknown"])[0]
     return f"{scope['method']} {path} {status} {seconds:.3f} s from {who}"

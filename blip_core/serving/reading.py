@@ -21,7 +21,6 @@ _PICTURES = ("image_url", "input_image")
 _INSTRUCTIONS = ("system", "developer")
 _UNDONE: Mapping[str, Sequence[Any]] = {
     "n": (None, 1),
-    "stream": (None, False),
     "tools": (None, []),
     "functions": (None, []),
     "response_format": (None, {"type": "text"}),
@@ -42,6 +41,8 @@ class ChatRequest:
         picture: encoded bytes, checked; empty where the message shows none.
         top_logprobs: alternatives that are to be told of each token; None where no probabilities are.
         max_tokens: longest answer; None, as long as the model writes.
+        stream: whether the answer comes as events.
+        tells_usage: whether a stream ends with its tokens.
     """
 
     model: str
@@ -49,6 +50,8 @@ class ChatRequest:
     picture: bytes
     top_logprobs: int | None = None
     max_tokens: int | None = None
+    stream: bool = False
+    tells_usage: bool = False
 
 
 def read_request(body: bytes, limits: Limits) -> ChatRequest:
@@ -65,6 +68,7 @@ def read_request(body: bytes, limits: Limits) -> ChatRequest:
     for name, harmless in _UNDONE.items():
         if asked.get(name) not in harmless:
             raise RequestRefused(f"{name} is not supported here: leave it out", param=name)
+    stream, tells_usage = _stream(asked)
     text, address = _message(asked.get("messages"))
     if len(text) > limits.text_chars:
         raise RequestRefused(
@@ -73,7 +77,7 @@ def read_request(body: bytes, limits: Limits) -> ChatRequest:
             param="messages",
         )
     picture = read_picture(address) if address else b""
-    return ChatRequest(model, text, picture, _top_logprobs(asked), _max_tokens(asked))
+    return ChatRequest(model, text, picture, _top_logprobs(asked), _max_tokens(asked), stream, tells_usage)
 
 
 def read_picture(address: str) -> bytes:
@@ -157,6 +161,23 @@ def _top_logprobs(asked: Mapping[str, Any]) -> int | None:
     if count and not wanted:
         raise RequestRefused("top_logprobs needs logprobs to be true", param="top_logprobs")
     return (count or 0) if wanted else None
+
+
+def _stream(asked: Mapping[str, Any]) -> tuple[bool, bool]:
+    """Whether the answer comes as a stream, and whether that tells tokens at its end."""
+    stream, options = asked.get("stream"), asked.get("stream_options")
+    if not (stream is None or isinstance(stream, bool)):
+        raise RequestRefused("stream is neither true nor false", param="stream")
+    if options is None:
+        return bool(stream), False
+    if not stream:
+        raise RequestRefused("stream_options needs stream to be true", param="stream_options")
+    wanted = options.get("include_usage") if isinstance(options, Mapping) else ""
+    if not (wanted is None or isinstance(wanted, bool)):
+        raise RequestRefused(
+            "stream_options is no object with include_usage true or false", param="stream_options"
+        )
+    return True, bool(wanted)
 
 
 def _max_tokens(asked: Mapping[str, Any]) -> int | None:

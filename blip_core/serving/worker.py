@@ -28,6 +28,8 @@ KEPT_PICTURES = 256
 """Encoded pictures that are kept: whoever describes and then answers shows the same one several times."""
 
 Load = Callable[[], LoadedModel]
+Watch = Callable[[str, int, float], None]
+"""Is told of each batch: task, rows, seconds of the model."""
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ class Worker:
     """
 
     def __init__(self, load: Load, settings: Mapping[str, Inference], limits: Limits) -> None:
+        self.watch: Watch | None = None
         self._load = load
         self._settings = settings
         self._limits = limits
@@ -80,6 +83,11 @@ class Worker:
     def is_alive(self) -> bool:
         """Whether jobs are worked on."""
         return self._thread.is_alive()
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that no batch has taken yet."""
+        return self._jobs.qsize()
 
     def add(self, job: Job) -> None:
         """Let a job wait for its turn."""
@@ -126,6 +134,7 @@ class Worker:
         fitting = [job for job in jobs if not self._is_too_long(model, job)]
         if not fitting:
             return
+        began = time.monotonic()
         try:
             responses = self._respond(model, fitting, settings)
         except Exception as error:  # noqa: BLE001 - one of them may be at fault: the others get their answers
@@ -135,6 +144,8 @@ class Worker:
             for job in fitting:
                 self._work(model, [job], settings)
             return
+        if self.watch:
+            self.watch(fitting[0].task, len(fitting), time.monotonic() - began)
         for job, response in zip(fitting, responses, strict=True):
             job.future.set_result(response.shortened(model.bundle, job.max_tokens))
 

@@ -231,3 +231,11 @@ def test_a_port_that_is_taken_and_a_variant_that_is_none_are_told(home, monkeypa
     assert (done.code, "cannot be used" in done.err) == (2, True)
     done = foundry("serve", "--variant", "nobody", "--port", "0")
     assert (done.code, "there is no variant 'nobody'" in done.err) == (2, True)
+
+
+def test_answers_that_are_read_out_are_not_served_and_it_is_said_why(monkeypatch, tmp_path):
+    monkeypatch.setenv("FOUNDRY_HOME", str(tmp_path))
+    done = foundry("serve", "--recipe", "fashion-vqa", "--variant", "read-out", "--port", "0")
+    assert done.code == 2
+    assert "answers are read out of descriptions" in done.err
+    assert "foundry predict --variant read-out" in done.err

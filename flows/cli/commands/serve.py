@@ -107,7 +107,13 @@ def _service(recipe: Recipe, name: str, limits: "Limits") -> "Service":
     from tasks.predict_variant import answers_learnt, load_answering, who_answers
 
     chosen = choose_answering(recipe, name)
-    if not isinstance(chosen, Variant) or chosen.answers == "read":
+    if isinstance(chosen, Variant) and chosen.answers == "read":
+        raise RecipeError(
+            f"the variant {chosen.name} is not served: its answers are read out of descriptions (answers = "
+            '"read"), in tables alone; serve a variant that writes or ranks, or answer a table with '
+            f"foundry predict --variant {chosen.name}"
+        )
+    if not isinstance(chosen, Variant):
         raise RecipeError(
             f"the variant {chosen.name} is not served: name one whose model is loaded here and answers itself"
         )

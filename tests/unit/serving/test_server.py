@@ -1,6 +1,7 @@
 """A server of a tiny model: letters as a local model gives them, whoever asks, and refusals in a sentence."""
 
 import base64
+import gzip
 import json
 import socket
 import threading
@@ -110,7 +111,35 @@ def damaged_requests(picture: bytes) -> dict[str, tuple[int, dict | bytes, str]]
             body("W?\n" + "\n".join(f"{c}. x" for c in "ABCDEFGHIJK"), picture),
             "10 options",
         ),
-        "a stream": (400, {**good, "stream": True}, "stream is not supported"),
+        "a stream of neither kind": (400, {**good, "stream": "yes"}, "stream is neither true nor false"),
+        "a stream by number": (400, {**good, "stream": 1}, "stream is neither true nor false"),
+        "tokens of no stream": (400, {**good, "stream_options": {}}, "needs stream to be true"),
+        "options of a stream that are none": (
+            400,
+            {**good, "stream": True, "stream_options": [1]},
+            "stream_options is no object",
+        ),
+        "tokens of a stream by a word": (
+            400,
+            {**good, "stream": True, "stream_options": {"include_usage": "yes"}},
+            "stream_options is no object",
+        ),
+        "a stream about a bomb": (
+            400,
+            {**body("What?", png_claiming(8_000, 8_000)), "stream": True},
+            "at most 50,000,000 are read",
+        ),
+        "a stream of ten megabytes": (
+            400,
+            {**body("x" * 10_000_000, picture), "stream": True},
+            "at most 16,000 are read",
+        ),
+        "many parts": (
+            400,
+            {"model": NAME, "messages": [{"role": "user", "content": [{"type": "video"}] * 100_000}]},
+            "neither a text nor an image_url",
+        ),
+        "a packed body": (400, gzip.compress(json.dumps(good).encode()), "no JSON"),
         "two answers": (400, {**good, "n": 2}, "n is not supported"),
         "too many alternatives": (400, {**good, "logprobs": True, "top_logprobs": 21}, "between 0 and 20"),
         "no tokens": (400, {**good, "max_tokens": 0}, "from 1 on"),
