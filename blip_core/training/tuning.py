@@ -12,6 +12,7 @@ from blip_core.errors import NotANumber, TrainingFailure
 from blip_core.modeling.adapters import adapter_state, restore_adapter, save_adapter
 from blip_core.modeling.attending import quick_attention
 from blip_core.modeling.dropping import quick_dropout
+from blip_core.modeling.elements import quick_elements
 from blip_core.modeling.features import VisionStates
 from blip_core.modeling.finite import is_finite
 from blip_core.modeling.loading import Blip2Bundle
@@ -129,6 +130,7 @@ def take_steps(tuning: Tuning, on_step: OnStep, on_samples: OnSamples) -> list[R
         quick_linears(bundle.model),
         quick_dropout(bundle.model),
         quick_attention(),
+        quick_elements(bundle.model),
         _activations_computed_twice(bundle, settings.gradient_checkpointing),
     ):
         trainer.run(tuning.resume_from)
