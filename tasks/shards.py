@@ -163,7 +163,7 @@ class _Gathering(Generic[Record]):
         def told() -> Mapping[str, Any]:
             return self._crew.told(self._work, key, shard, start) if self._crew else {}
 
-        return WorkItem(f"the shard of {self._work.kind} from row {start + 1:,}", told, here)
+        return WorkItem(f"the shard of {self._work.kind} from row {start + 1:,}", told, here, len(shard))
 
     def tell(self, number: int, done: int, of: int) -> None:
         """Take in how far a shard is; it may count something else than its rows: questions, say."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from blip_core.wiring import executors
 from tests.examples import WHOLE, examples
 from tests.grids import left_out
 
@@ -77,6 +78,10 @@ os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # as in runs: two workers, and recipes that name two threads
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # threads of two workers would wait for each other's cores
+
+# What tests put in place of models and stages is known to their own process alone: work stays there, unless a
+# recipe names who works.
+executors.usable_cores = lambda: 1
 
 # How long an example takes says something of the machine, not of the code.
 hypothesis.settings.register_profile("share", deadline=None, max_examples=examples(100))

@@ -36,11 +36,13 @@ class WorkItem:
         name: for people.
         told: gives what a worker is told of it, as JSON values; called when it is sent.
         here: does the same in this process.
+        rows: how much work it is, beside others of its kind.
     """
 
     name: str
     told: Callable[[], Mapping[str, Any]]
     here: Callable[[Tell], Mapping[str, Any]]
+    rows: int = 1
 
 
 class Executor(Protocol):

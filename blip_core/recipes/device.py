@@ -16,10 +16,12 @@ class Device(Section):
     """Threads of a CPU that models run on; another number gives other last bits, as sums are shared out."""
     processes: int = Field(default=1, ge=1, le=64)
     """Processes that tune together, each with a GPU of its own or a share of the CPU."""
-    executor: Literal["serial", "processes", "ray"] = "serial"
-    """Who works shards of rows: this process, processes of this machine, or actors of a Ray cluster."""
-    workers: int = Field(default=2, ge=1, le=1024)
-    """Processes or actors that share shards out among themselves, each with a model of its own."""
+    executor: Literal["auto", "serial", "processes", "ray"] = "auto"
+    """Who works shards of rows: this process, processes of this machine, or actors of a Ray cluster; auto
+    takes processes where models run on a CPU, several shards are to be made and memory suffices."""
+    workers: int = Field(default=0, ge=0, le=1024)
+    """Processes or actors that share shards out among themselves, each with a model of its own; 0 for one a
+    core of this machine, of a cluster two."""
     worker_cpus: float = Field(default=0.0, ge=0.0, le=1024.0)
     """CPUs that an actor takes of a Ray cluster; 0 for as many as `threads`."""
     worker_gpus: float = Field(default=1.0, ge=0.0, le=64.0)

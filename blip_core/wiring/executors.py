@@ -5,9 +5,14 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import psutil
+
 from blip_core.errors import PlaceError
-from blip_core.execution import Executor, Serial
+from blip_core.execution import Executor, Serial, Sparing
+from blip_core.execution.cores import usable_cores
+from blip_core.prefetching import used_checkpoints
 from blip_core.recipes import Device, Recipe
+from blip_core.wiring.checkpoints import folder_of
 from blip_core.wiring.devices import device_of
 from blip_core.wiring.environment import library_environment
 
@@ -19,6 +24,9 @@ _PLACES = ("FOUNDRY_HOME", "FOUNDRY_STORE", "FOUNDRY_MODELS")
 
 _NO_STATISTICS = {"RAY_USAGE_STATS_ENABLED": "0"}
 _SECONDS = 60.0
+_ACTORS = 2
+_WORKER_BYTES = 800_000_000  # resident with a bundled model at work
+_COPIES = 2  # weights are copied where their type changes, and what a batch takes is below that
 
 
 def build_executor(recipe: Recipe) -> Executor:
@@ -29,18 +37,45 @@ def build_executor(recipe: Recipe) -> Executor:
             not there or refuses us.
     """
     device = recipe.device
-    if device.executor == "serial":
-        return Serial()
+    if device.executor == "auto":
+        workers = affordable_workers(recipe)
+        return Sparing(lambda: _processes(recipe, workers)) if workers > 1 else Serial()
+    if device.executor == "processes":
+        return _processes(recipe, device.workers or usable_cores())
+    if device.executor == "ray":
+        return _pool(_ray_actors(device), device.workers or _ACTORS, device)
+    return Serial()
+
+
+def affordable_workers(recipe: Recipe) -> int:
+    """Processes that `auto` lets work: as many as asked for that main memory holds; one, nobody but the run.
+
+    A GPU is left to one process.
+    """
+    if recipe.device.kind != "cpu" and device_of(recipe) != "cpu":  # the first needs no torch to know
+        return 1
+    held = psutil.virtual_memory().available // _bytes_a_worker(recipe)
+    return max(1, min(recipe.device.workers or usable_cores(), held))
+
+
+def _bytes_a_worker(recipe: Recipe) -> int:
+    """Main memory of a worker: the largest model, copied, and what every worker has."""
+    folders = {folder_of(checkpoint) for _, checkpoint in used_checkpoints(recipe)}
+    sizes = [sum(file.stat().st_size for file in folder.rglob("*.safetensors")) for folder in folders]
+    return _WORKER_BYTES + _COPIES * max(sizes, default=0)
+
+
+def _processes(recipe: Recipe, workers: int) -> Executor:
+    from blip_core.execution.processes import LocalProcesses
+
+    environment = {**library_environment(), "OMP_NUM_THREADS": str(recipe.device.threads)}
+    return _pool(LocalProcesses(environment, _gpus(recipe)), workers, recipe.device)
+
+
+def _pool(launcher: "Launcher", workers: int, device: Device) -> Executor:
     from blip_core.execution.pool import Pool
 
-    deadline = device.shard_minutes * _SECONDS
-    if device.executor == "processes":
-        from blip_core.execution.processes import LocalProcesses
-
-        threads = {"OMP_NUM_THREADS": str(device.threads)}
-        environment = {**library_environment(), **threads}
-        return Pool(LocalProcesses(environment, _gpus(recipe)), device.workers, deadline)
-    return Pool(_ray_actors(device), device.workers, deadline)
+    return Pool(launcher, workers, device.shard_minutes * _SECONDS)
 
 
 def _gpus(recipe: Recipe) -> list[dict[str, str]]:
