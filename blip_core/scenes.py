@@ -6,14 +6,14 @@ different scenes are there or a bounded number of calls is spent.
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
 from blip_core.errors import StageFailure
 from blip_core.ports import Progress, TextWriter, no_progress, row_seed, rows_named
 from blip_core.recipes.scenes import Category, Scenes
-from blip_core.records import Scene
+from blip_core.records import Row, Scene
 
 MIN_WORDS = 3
 MAX_WORDS = 120  # the longest published example has about 60; a painter reads no more than 77 tokens
@@ -50,6 +50,20 @@ class SceneCounts:
     @property
     def duplicates(self) -> int:
         return self.refused.get("duplicate", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class SceneCall(Row):
+    """One request for a list of scenes; `name` is for people."""
+
+    name: str
+    category: str
+    prompt: str
+    seed: int
+
+
+Ask = Callable[[Sequence[SceneCall]], Sequence[str]]
+"""Gives the answers to a batch of calls, in order."""
 
 
 def scene_prompt(category: Category, settings: Scenes) -> str:
@@ -97,7 +111,43 @@ def write_scenes(
     seed: int,
     on_progress: Progress = no_progress,
 ) -> tuple[list[Scene], SceneCounts]:
-    """Have a writer write `settings.count` different scenes.
+    """Have a writer write `settings.count` different scenes; see `collect_scenes`."""
+    return collect_scenes(lambda calls: answers_to(writer, calls), settings, seed, on_progress)
+
+
+def answers_to(writer: TextWriter, calls: Sequence[SceneCall]) -> list[str]:
+    """What a writer answers to a batch of calls.
+
+    Raises:
+        NotANumber: when its logits are no numbers; the message names the call.
+    """
+    with rows_named([call.name for call in calls]):
+        return writer.write([call.prompt for call in calls], [call.seed for call in calls])
+
+
+def calls_from(settings: Scenes, seed: int, first: int) -> list[SceneCall]:
+    """The batch of calls that begins with the one of a number."""
+    calls = []
+    for number in range(first, first + settings.batch_size):
+        category = _draw_category(settings, seed, number)
+        name, prompt = f"call {number} for {category.name}", scene_prompt(category, settings)
+        calls.append(SceneCall(name, category.name, prompt, row_seed(seed, "scenes", number)))
+    return calls
+
+
+def certain_calls(settings: Scenes, seed: int) -> list[list[SceneCall]]:
+    """Batches that are asked whatever comes of them: no call gives more scenes than it is asked for."""
+    calls = ceil(settings.count / settings.per_call)
+    return [calls_from(settings, seed, first) for first in range(0, calls, settings.batch_size)]
+
+
+def collect_scenes(
+    ask: Ask,
+    settings: Scenes,
+    seed: int,
+    on_progress: Progress = no_progress,
+) -> tuple[list[Scene], SceneCounts]:
+    """Ask for lists until `settings.count` different scenes are there.
 
     Calls go out in whole batches of `settings.batch_size`, however few scenes are missing, because a text may
     hang on the size of its batch: so a longer run asks what a shorter one asked, and more, and its first
@@ -109,20 +159,15 @@ def write_scenes(
 
     Raises:
         StageFailure: when the count is not reached within the bounded number of calls, rounded up to batches.
-        NotANumber: when the writer's logits are no numbers; the message names the call.
     """
     max_calls = ceil(settings.count / settings.per_call * settings.max_calls_factor)
     collected = _Collected(settings)
     example = ""
     while collected.missing and collected.calls < max_calls:
-        calls = range(collected.calls, collected.calls + settings.batch_size)
-        categories = [_draw_category(settings, seed, call) for call in calls]
-        prompts = [scene_prompt(category, settings) for category in categories]
-        named = zip(calls, categories, strict=True)
-        with rows_named([f"call {call} for {category.name}" for call, category in named]):
-            texts = writer.write(prompts, [row_seed(seed, "scenes", call) for call in calls])
-        for category, prompt, text in zip(categories, prompts, texts, strict=True):
-            collected.add(category, prompt, text)
+        calls = calls_from(settings, seed, collected.calls)
+        texts = ask(calls)
+        for call, text in zip(calls, texts, strict=True):
+            collected.add(call, text)
         example = example or texts[0]
         on_progress(len(collected.scenes), settings.count)
     if collected.missing:
@@ -150,12 +195,12 @@ class _Collected:
     def counts(self) -> SceneCounts:
         return SceneCounts(self.calls, self.short_lists, len(self.scenes), dict(sorted(self.refused.items())))
 
-    def add(self, category: Category, prompt: str, text: str) -> None:
+    def add(self, call: SceneCall, text: str) -> None:
         """Keep what is usable of one answer."""
         items = parse_list(text)
         self.short_lists += len(items) < self.settings.per_call
         cut_off = _is_cut_off(items)
-        prompt_key = _key(prompt)
+        prompt_key = _key(call.prompt)
         for line, item in enumerate(items, start=1):
             is_last = line == len(items)
             reason = "cut-off" if is_last and cut_off else self._refusal(item, line, prompt_key)
@@ -165,7 +210,7 @@ class _Collected:
                 continue
             self.keys.add(_key(item))
             number = len(self.scenes)
-            self.scenes.append(Scene(f"{category.name}-{number:05d}", category.name, item, self.calls, line))
+            self.scenes.append(Scene(f"{call.category}-{number:05d}", call.category, item, self.calls, line))
         self.calls += 1
 
     def _refusal(self, item: str, line: int, prompt_key: str) -> str:

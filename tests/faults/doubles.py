@@ -43,6 +43,7 @@ def stand_in() -> None:
     import tasks.predict_variant
     import tasks.shards
     import tasks.write_scenes
+    from blip_core.wiring import executors
 
     def writer(recipe: Recipe) -> SeededWriter:
         return SeededWriter()
@@ -54,6 +55,7 @@ def stand_in() -> None:
     tasks.label_pictures.build_labeller = labeller
     tasks.shards.ROWS_PER_SHARD = ROWS_PER_SHARD
     tasks.predict_variant.ROWS_PER_SHARD = ROWS_PER_SHARD
+    executors.usable_cores = lambda: 1  # workers in other processes would know no doubles
 
 
 def small_recipe(models: Path) -> list[str]:
