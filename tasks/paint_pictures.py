@@ -57,7 +57,7 @@ def paint_pictures(recipe: Recipe, scenes: ArtifactRef) -> ArtifactRef:
 
     def build(folder: Path) -> dict[str, Any]:
         rows = read_rows(path_of(scenes) / write_scenes.FILE, Scene)
-        parts = list(shards.in_runs(rows, _rows_a_shard(recipe)))
+        parts = list(shards.in_runs(rows, rows_a_shard(recipe)))
         loads = recipe.source.kind != "world"  # which is drawn faster than workers begin
         with painting_shards(recipe) as work, crew_for(recipe, painting_shards, loads) as crew:
             made = publish_shards(work, parts, len(rows), crew)
@@ -78,7 +78,7 @@ def paint_pictures(recipe: Recipe, scenes: ArtifactRef) -> ArtifactRef:
     return workplace().store.publish(own_key, "pictures", build).ref()
 
 
-def _rows_a_shard(recipe: Recipe) -> int:
+def rows_a_shard(recipe: Recipe) -> int:
     """Half as many as of other stages where batches fill them: painting is slow, and workers end together."""
     half = shards.ROWS_PER_SHARD // 2
     return shards.ROWS_PER_SHARD if half % recipe.pictures.batch_size else half

@@ -109,10 +109,16 @@ def _plan(recipe: Recipe, rows: int | None, card: str, rates: Path | None) -> "P
 def scaled_plan(planned: "Plan", gpus: int, price: float | None) -> "Scaled":
     """A plan on so many GPUs, in shards as stages make them; without a price, at the assumed one."""
     from blip_core.planning import GPU_HOUR_PRICE, scale
+    from tasks.paint_pictures import rows_a_shard
     from tasks.shards import ROWS_PER_SHARD, whole_batches
 
-    answered = whole_batches(planned.recipe.inference.batch_size)
-    rows = {"pictures": ROWS_PER_SHARD, "labels": ROWS_PER_SHARD, "predict": answered}
+    recipe = planned.recipe
+    rows = {
+        "scenes": recipe.scenes.per_call * recipe.scenes.batch_size,
+        "pictures": rows_a_shard(recipe),
+        "labels": ROWS_PER_SHARD,
+        "predict": whole_batches(recipe.inference.batch_size),
+    }
     return scale(planned, gpus, GPU_HOUR_PRICE if price is None else price, rows)
 
 

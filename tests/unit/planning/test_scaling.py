@@ -13,7 +13,7 @@ from blip_core.planning.scaling import DATASET_BYTES_A_ROW, DATASET_MS_A_ROW, SH
 from blip_core.pocket import models_dir
 from blip_core.recipes import load_recipe
 
-ROWS_A_SHARD = {"pictures": 96, "labels": 96, "predict": 128}
+ROWS_A_SHARD = {"scenes": 320, "pictures": 96, "labels": 96, "predict": 128}
 BENCHMARK = Path(__file__).parents[3] / "docs/benchmarks/dataset.json"
 
 
@@ -32,13 +32,13 @@ def test_stages_in_shards_take_the_share_of_their_time_and_others_do_not(million
         share.stage: (first.hours, share.hours) for first, share in zip(one.shares, many.shares, strict=True)
     }
     helping = {share.stage: share.gpus for share in many.shares}
-    assert helping["pictures"] == helping["labels"] == helping["predict finetuned"] == 64
-    assert (helping["scenes"], helping["encode"], helping["finetune"]) == (1, 1, 8)
+    assert helping["scenes"] == helping["pictures"] == helping["labels"] == helping["predict finetuned"] == 64
+    assert (helping["encode"], helping["finetune"]) == (1, 8)
     assert hours["pictures"][0] == pytest.approx(64 * hours["pictures"][1])
-    assert hours["scenes"][0] == hours["scenes"][1]
+    assert hours["encode"][0] == hours["encode"][1]
     assert one.gpu_hours == pytest.approx(many.gpu_hours)
     assert one.busy == pytest.approx(1.0)
-    assert many.busy < 0.5
+    assert many.busy < 0.7
 
 
 def test_price_is_of_the_work_and_of_what_is_held(million):
@@ -68,7 +68,7 @@ def test_looks_at_validation_that_outgrow_what_is_learnt_come_first(million):
 
 def test_requests_grow_with_shards_and_lease_renewals(million):
     traffic = scale(million, 8, 1.0, ROWS_A_SHARD).traffic
-    assert traffic.shards == 2 * 10_417 + 3 * 782
+    assert traffic.shards == 3_125 + 2 * 10_417 + 3 * 782
     assert traffic.requests["GET"] > traffic.shards * SHARD_REQUESTS["GET"]
     assert traffic.put_bytes > million.disk.pictures
 
