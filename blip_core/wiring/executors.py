@@ -54,7 +54,7 @@ def affordable_workers(recipe: Recipe) -> int:
     """
     if recipe.device.kind != "cpu" and device_of(recipe) != "cpu":  # the first needs no torch to know
         return 1
-    held = psutil.virtual_memory().available // _bytes_a_worker(recipe)
+    held = int(psutil.virtual_memory().available) // _bytes_a_worker(recipe)
     return max(1, min(recipe.device.workers or usable_cores(), held))
 
 
