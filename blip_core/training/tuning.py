@@ -10,6 +10,7 @@ from torch import Tensor
 
 from blip_core.errors import NotANumber, TrainingFailure
 from blip_core.modeling.adapters import adapter_state, restore_adapter, save_adapter
+from blip_core.modeling.adapting import quick_adapters
 from blip_core.modeling.attending import quick_attention
 from blip_core.modeling.dropping import quick_dropout
 from blip_core.modeling.elements import quick_elements
@@ -131,6 +132,7 @@ def take_steps(tuning: Tuning, on_step: OnStep, on_samples: OnSamples) -> list[R
         quick_dropout(bundle.model),
         quick_attention(),
         quick_elements(bundle.model),
+        quick_adapters(bundle.model),
         _activations_computed_twice(bundle, settings.gradient_checkpointing),
     ):
         trainer.run(tuning.resume_from)
