@@ -22,6 +22,7 @@ from blip_core.tracking.runs import JournalledRun
 from blip_core.tracking.system_metrics import SystemSampler
 from blip_core.wiring import Workplace, git_commit, workplace
 from blip_core.wiring.servers import page_of
+from flows.cancelling import told_when_cancelled
 from flows.heartbeats import without_heartbeats
 from flows.limits import on_accelerator
 from flows.results.run_page import RunPage, run_page
@@ -221,8 +222,8 @@ def recorded(recipe: Recipe, flow: str) -> Iterator[Recorder]:
     owner = str(uuid4())
     in_use = workplace().store.in_use(owner)
     quiet = without_heartbeats()  # of the flows inside: this one's stand for them
-    tracked = _tracked(recipe, flow, owner)
-    with review_awaited(), on_accelerator(), in_use, employing(), quiet, tracked as recorder:
+    tracked, told = _tracked(recipe, flow, owner), told_when_cancelled()
+    with told, review_awaited(), on_accelerator(), in_use, employing(), quiet, tracked as recorder:
         yield recorder
 
 

@@ -5,9 +5,11 @@ import time
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import psutil
 import pytest
 
 from deployments.set_up import ALERT, ZOMBIES
+from flows.cancelling import KEPT
 from flows.growing.telling import ALERT as EVENT
 from flows.growing.telling import RESOURCE
 from tests.commands import foundry
@@ -17,6 +19,8 @@ pytestmark = pytest.mark.slow
 
 FLEETING = {"updated", "version_info", "last_polled", "status", "active_slots"}
 COMPOSED = ["source.kind=world", "scenes.count=8", "labels.per_picture=1"]
+LONG = ["finetune.epochs=300.0", "finetune.save_every_seconds=1", "finetune.sample_rows=0"]
+STATES = "training/*/step-*/complete.json"
 
 
 def lasting(value):
@@ -127,6 +131,42 @@ def test_a_worker_completes_a_run_and_a_second_of_the_same_kind_does_not_pile_up
     states = server.wait_for([run["id"] for _, run in runs])
     assert sorted(states.values()) == ["CANCELLED", "COMPLETED"], server.log("worker").read_text()
     assert list((server.home / "store").glob("dataset/*")) or list((server.home / "store").rglob("README.md"))
+
+
+def processes_of(run):
+    """Those of a run, and what they started: the run stands in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            found += [process] if process.environ().get("PREFECT__FLOW_RUN_ID") == run else []
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_tuning_that_is_cancelled_says_so_itself_and_leaves_its_last_state_and_no_process(
+    server, worker, processes
+):
+    seed = f"seed={processes}"  # else the second goes on where the first was cancelled
+    overrides = [*COMPOSED, *LONG, seed, f"device.processes={processes}", "finetune.batch_size=4"]
+    _, run = server.start_run("finetune", overrides=overrides)
+    before = set(server.home.glob(STATES))
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not set(server.home.glob(STATES)) - before:
+        assert server.call(f"/flow_runs/{run['id']}", method="GET")[1]["state"]["type"] != "FAILED"
+        assert time.monotonic() < deadline, server.log("worker").read_text()
+        time.sleep(0.2)
+    assert len(processes_of(run["id"])) >= processes
+
+    assert server.call(f"/flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLING"}})[0] < 300
+    state = server.wait_until(run["id"], {"CANCELLED", "CRASHED", "FAILED", "COMPLETED"})
+
+    assert (state["name"], state["message"]) == ("Cancelled", KEPT), server.log("worker").read_text()
+    psutil.wait_procs(processes_of(run["id"]), PATIENCE_SECONDS)
+    assert not processes_of(run["id"])
+    assert set(server.home.glob(STATES)) - before
+    assert server.call(f"/flow_runs/{run['id']}", method="GET")[1]["state"]["name"] == "Cancelled"
 
 
 @pytest.mark.parametrize(
