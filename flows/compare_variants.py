@@ -1,9 +1,10 @@
 """dataset + adapter -> answers of every variant -> ladder."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
+from pydantic import WithJsonSchema
 
 from blip_core.recipes import CrossFitVariant, Recipe
 from blip_core.store import ArtifactRef
@@ -15,6 +16,7 @@ from flows.forms import (
     SEED_AS_RECIPE,
     ProfileChoice,
     RecipeChoice,
+    ResolvedRecipe,
     Seed,
     resolve,
 )
@@ -77,12 +79,12 @@ def make_compared(recipe: Recipe, made: Phases) -> None:
             made.grow(phase)
 
 
-@flow(name="judge", flow_run_name="judge {recipe.name}")
+@flow(name="judge", flow_run_name="judge {recipe.name}", validate_parameters=False)
 def judge(
-    recipe: Recipe,
+    recipe: ResolvedRecipe,
     datasets: Mapping[str, ArtifactRef],
     adapters: Mapping[str, ArtifactRef],
-    variants: Sequence[ResolvedVariant],
+    variants: Annotated[Sequence[ResolvedVariant], WithJsonSchema({"type": "array"})],
 ) -> ArtifactRef:
     """Let every variant answer the same rows and compare them; those of a phase, where findings name it.
 

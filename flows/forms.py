@@ -11,6 +11,9 @@ from blip_core.recipes import DEFAULT_PROFILE, Recipe, load_recipe, profile_name
 RecipeChoice = Annotated[str, WithJsonSchema({"type": "string", "enum": list(recipe_names())})]
 ProfileChoice = Annotated[str, WithJsonSchema({"type": "string", "enum": list(profile_names())})]
 
+# Flows within a run have no form; to write out what theirs would be takes half a second of every start.
+ResolvedRecipe = Annotated[Recipe, WithJsonSchema({"type": "object"})]
+
 # A form's field is a number or it is not: what says "as the recipe has it" is a number, too.
 AS_RECIPE = 0
 SEED_AS_RECIPE = -1
@@ -40,6 +43,7 @@ __all__ = [
     "LearningRate",
     "ProfileChoice",
     "RecipeChoice",
+    "ResolvedRecipe",
     "SceneCount",
     "Seed",
     "ShareBound",

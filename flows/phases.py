@@ -7,6 +7,7 @@ from prefect import flow
 
 from blip_core.recipes import BASE, OWN, Recipe
 from blip_core.store import ArtifactRef
+from flows.forms import ResolvedRecipe
 from tasks.annotate_rows import annotate_rows
 from tasks.build_dataset import build_dataset
 from tasks.collect_rows import collect_rows
@@ -63,9 +64,9 @@ class Phases:
         return self.adapters[name]
 
 
-@flow(name="grow-dataset", flow_run_name="grow-dataset {recipe.label}")
+@flow(name="grow-dataset", flow_run_name="grow-dataset {recipe.label}", validate_parameters=False)
 def grow_dataset(
-    recipe: Recipe,
+    recipe: ResolvedRecipe,
     weights: Mapping[str, float] = NOTHING,
     earlier: Mapping[str, ArtifactRef] = NOTHING,
     drafting: Mapping[str, ArtifactRef] = NOTHING,
@@ -111,8 +112,8 @@ def _annotated(
     return curate_rows(recipe=recipe, rows=rows, pictures=pictures)
 
 
-@flow(name="tune", flow_run_name="tune {recipe.label}")
-def tune(recipe: Recipe, dataset: ArtifactRef, start: ArtifactRef | None = None) -> ArtifactRef:
+@flow(name="tune", flow_run_name="tune {recipe.label}", validate_parameters=False)
+def tune(recipe: ResolvedRecipe, dataset: ArtifactRef, start: ArtifactRef | None = None) -> ArtifactRef:
     """Tune the adapter of a phase on its rows.
 
     Args:

@@ -1,5 +1,6 @@
 """A run's record: a local journal first, MLflow second. Importing this room does not load MLflow."""
 
+from blip_core.tracking.apart import sender
 from blip_core.tracking.environment import link_tags, quiet_environment
 from blip_core.tracking.null import NullTracker
 from blip_core.tracking.postgres import prepare_database
@@ -29,6 +30,7 @@ __all__ = [
     "prepare_store",
     "quiet_environment",
     "replay",
+    "sender",
     "server_command",
     "server_environment",
     "sqlite_address",

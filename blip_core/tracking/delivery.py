@@ -67,6 +67,11 @@ class Destination:
             return self._client
 
     @property
+    def address(self) -> tuple[str, str]:
+        """What another process needs to open the same."""
+        return self.uri, str(self._artifact_root.resolve()) if self._artifact_root else ""
+
+    @property
     def is_away(self) -> bool:
         return time.monotonic() < self._away_until
 
@@ -219,6 +224,9 @@ class Delivery:
             return False
         self._destination.mark_back()
         return True
+
+    def settle(self) -> None:
+        """Wait for what is under way: nothing here, where everybody waits."""
 
     def _send_pending(self) -> None:
         while self._pending:

@@ -183,6 +183,8 @@ class JournalledRun:
             self._journal.sync()
             self.flush()
             self._journal.close()
+            if self._delivery and not self._parent:
+                self._delivery.settle()
             if self._mirrors and not self._parent:
                 mirror_missed(self._journal.path.parent)
 

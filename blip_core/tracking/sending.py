@@ -1,6 +1,7 @@
 """What each kind of journal entry becomes in MLflow."""
 
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 RUN_TAG = "foundry.run"
 _TABLES_TAG = "mlflow.loggedArtifacts"  # names the files that MLflow's page shows as tables
-_METRICS_A_REQUEST = 1000
+_METRICS_A_REQUEST = 800  # with the others below the 1000 that MLflow takes of all together
 _PARAMS_A_REQUEST = 100
 _TAGS_A_REQUEST = 100
 _DIGEST_CHARACTERS = 36  # as many as MLflow's column holds; the whole digest goes into a tag
@@ -31,12 +32,14 @@ def send_batch(client: "MlflowClient", run_id: str, entries: Sequence[Entry]) ->
     ]
     params = [Param(key, value) for key, value in _values(entries, "params")]
     tags = [RunTag(key, value) for key, value in _values(entries, "tags")]
-    for some in _slices(metrics, _METRICS_A_REQUEST):
-        client.log_batch(run_id, metrics=some)
-    for some in _slices(params, _PARAMS_A_REQUEST):
-        client.log_batch(run_id, params=some)
-    for some in _slices(tags, _TAGS_A_REQUEST):
-        client.log_batch(run_id, tags=some)
+    requests = zip_longest(
+        _slices(metrics, _METRICS_A_REQUEST),
+        _slices(params, _PARAMS_A_REQUEST),
+        _slices(tags, _TAGS_A_REQUEST),
+        fillvalue=(),
+    )
+    for some_metrics, some_params, some_tags in requests:
+        client.log_batch(run_id, metrics=some_metrics, params=some_params, tags=some_tags)
 
 
 def send_alone(client: "MlflowClient", experiment_id: str, run_id: str, entry: Entry, folder: Path) -> str:

@@ -1,10 +1,10 @@
 """Where runs are recorded: in journals alone, or in journals and MLflow."""
 
 import uuid
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from blip_core.tracking.apart import DeliveryApart, Sender
 from blip_core.tracking.delivery import Delivery, Destination
 from blip_core.tracking.journal import SUFFIX, Journal
 from blip_core.tracking.mirroring import mirror_missed
@@ -22,11 +22,15 @@ class MlflowTracker:
         journal_dir: folder of the journals.
         artifact_root: folder on this machine for the files of experiments that have yet to be made;
             absent, the server keeps them.
+        by: another process that sends, so that MLflow is not loaded into this one; absent, this one does.
     """
 
-    def __init__(self, uri: str, journal_dir: Path, artifact_root: Path | None = None) -> None:
+    def __init__(
+        self, uri: str, journal_dir: Path, artifact_root: Path | None = None, by: Sender | None = None
+    ) -> None:
         self._destination = Destination(uri, artifact_root)
         self._journal_dir = journal_dir
+        self._sender = by
 
     @property
     def uri(self) -> str:
@@ -36,14 +40,17 @@ class MlflowTracker:
         self, experiment: str, name: str, tags: Mapping[str, str], mirrors: Sequence[str] = ()
     ) -> JournalledRun:
         """Open a run; `experiment` groups runs that are worth comparing, `mirrors` show it elsewhere, too."""
-        return _start(self._journal_dir, self._destination, experiment, name, tags, mirrors)
+        return _start(self._journal_dir, self._delivery, experiment, name, tags, mirrors)
+
+    def _delivery(self, journal: Path) -> Delivery:
+        if self._sender:
+            return DeliveryApart(self._destination, journal, self._sender)
+        return Delivery(self._destination, journal)
 
     def load(self) -> None:
-        """Load MLflow's client, which takes a second or two; what is wrong shows when something is sent."""
-        from mlflow.exceptions import MlflowException
-
-        with suppress(MlflowException):
-            _ = self._destination.client
+        """Let the process that sends load MLflow meanwhile; what is wrong shows when something is sent."""
+        if self._sender:
+            self._sender.tell({"do": "load", "to": self._destination.address})
 
     def catch_up(self) -> Replayed:
         """Send what MLflow and mirrors have missed of earlier runs, briefly and without failing."""
@@ -73,12 +80,12 @@ class JournalTracker:
 
 def _start(
     journal_dir: Path,
-    destination: Destination | None,
+    deliver: Callable[[Path], Delivery] | None,
     experiment: str,
     name: str,
     tags: Mapping[str, str],
     mirrors: Sequence[str],
 ) -> JournalledRun:
     journal = Journal(journal_dir / f"{uuid.uuid4().hex}{SUFFIX}")
-    delivery = Delivery(destination, journal.path) if destination else None
+    delivery = deliver(journal.path) if deliver else None
     return JournalledRun.open(journal, delivery, experiment, name, tags, mirrors=mirrors)

@@ -17,7 +17,14 @@ from blip_core.prefetching import LOCK_NAME
 from blip_core.store import Store
 from blip_core.store.places.objects import SCHEME
 from blip_core.store.places.opening import CACHE_GB, StoreAddress
-from blip_core.tracking import MlflowTracker, Registry, artifact_root, prepare_database, prepare_store
+from blip_core.tracking import (
+    MlflowTracker,
+    Registry,
+    artifact_root,
+    prepare_database,
+    prepare_store,
+    sender,
+)
 from blip_core.tracking.sqlite import DATABASE
 from blip_core.wiring.logins import part_logins
 
@@ -107,11 +114,14 @@ class Workplace:
     def tracker(self) -> MlflowTracker:
         """The tracker of this place; the database of its own is set up when it is first asked for."""
         if self.tracking_uri:
-            return MlflowTracker(self.tracking_uri, self.journal)
-        return MlflowTracker(self.prepare_records(), self.journal, artifact_root(self.mlflow))
+            return MlflowTracker(self.tracking_uri, self.journal, by=sender())
+        return MlflowTracker(self.prepare_records(), self.journal, artifact_root(self.mlflow), sender())
 
     def load_records(self) -> None:
-        """Load MLflow and set its database up; what is wrong with it shows when a run is recorded."""
+        """Set MLflow's database up, and let the process that sends to it load it meanwhile.
+
+        What is wrong with it shows when a run is recorded.
+        """
         with suppress(FoundryError):
             self.tracker().load()
 

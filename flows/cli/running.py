@@ -71,12 +71,12 @@ def show_tables(console: Console, recipe: Recipe) -> None:
 def run_shown(load: Callable[[], Flow], console: Console) -> dict[str, Any]:
     """Run a flow with its stages shown on a console; gives its summary."""
     server = prepare_run(console)
+    workplace().load_records()  # while Prefect is
     flow = load()
     from flows.heartbeats import without_heartbeats
     from flows.recording import shown_on
 
     if server:
-        workplace().load_records()  # while it starts
         server.wait()
     with shown_on(StageLines(console)), without_heartbeats() if server else nullcontext():
         return flow()
