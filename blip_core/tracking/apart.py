@@ -13,7 +13,7 @@ from typing import IO, Any
 from blip_core import strict_json
 from blip_core.tracking.cursor import read_cursor
 from blip_core.tracking.delivery import Delivery, Destination
-from blip_core.tracking.journal import Entry
+from blip_core.tracking.journal import Entry, read_journal
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +120,11 @@ class DeliveryApart(Delivery):
         if not self._cursor.mlflow_id:
             self.settle()
         return self._cursor.mlflow_id
+
+    @property
+    def waiting(self) -> int:
+        self.settle()
+        return len(read_journal(self._journal)) - self._cursor.delivered
 
     def for_journal(self, journal: Path) -> "DeliveryApart":
         return DeliveryApart(self._destination, journal, self._sender)

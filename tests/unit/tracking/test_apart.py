@@ -67,6 +67,8 @@ def test_a_run_arrives_whole_with_its_children_files_and_adapter(apart, client, 
     assert (stored_child.data.metrics, stored_child.info.status) == ({"train/loss": 1.0}, "FAILED")
     assert stored_child.data.tags["mlflow.parentRunId"] == run.mlflow_id
     assert [file.path for file in client.list_artifacts(run.mlflow_id)] == ["predictions.json"]
+    assert run.is_delivered
+    assert child.is_delivered
     assert str(client.get_model_version_by_alias("apart-adapter", "candidate").version) == version
     assert apart.catch_up() == Replayed()
 
@@ -78,7 +80,7 @@ def test_what_the_other_process_warns_of_is_told_here_once(tmp_path, by, monkeyp
     run.metrics({"train/loss": 1.0})
     run.finish()
     assert caplog.text.count("its journal keeps what MLflow misses") == 1
-    assert run.mlflow_id == ""
+    assert (run.mlflow_id, run.is_delivered) == ("", False)
 
 
 def test_a_run_goes_on_when_the_other_process_is_killed_and_nothing_is_lost(apart, client, by, caplog):
@@ -89,6 +91,7 @@ def test_a_run_goes_on_when_the_other_process_is_killed_and_nothing_is_lost(apar
     run.metrics({"train/loss": 0.5}, step=2)
     run.finish()
 
+    assert not run.is_delivered
     assert caplog.text.count("The process that sends records to MLflow has ended") == 1
     assert apart.catch_up().runs == 1
     assert client.get_run(first).info.status == "FINISHED"
