@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from blip_core.errors import TrackingError
 from blip_core.tracking.cursor import delivered_runs, note_delivered
 from blip_core.tracking.journal import Entry, is_being_written, journals, read_journal, read_start
+from blip_core.tracking.mirrored_pictures import keep_picture, picture_of
 from blip_core.tracking.tensorboard_events import EventFiles
 
 TENSORBOARD, WANDB = "tensorboard", "wandb"
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class LiveMirror:
-    """Event files of a run that goes on.
+    """Event files of a run that goes on, and its pictures, for mirrors that are written later.
 
     Args:
         journal: of the run.
@@ -41,23 +42,34 @@ class LiveMirror:
         self._journal = journal
         self._files: EventFiles | None = None
         self._is_given_up = False
+        self._is_mirrored = False
 
     def add(self, entry: Entry) -> None:
         """Show an entry; the first one decides whether the run is shown at all."""
         if entry.kind == "start":
-            self._is_given_up = TENSORBOARD not in entry.data.get("mirrors", ())
+            mirrors = entry.data.get("mirrors", ())
+            self._is_mirrored, self._is_given_up = bool(mirrors), TENSORBOARD not in mirrors
+        if self._is_mirrored:
+            self._keep_picture(entry)
         if self._is_given_up:
             return
         try:
             if self._files is None:
                 self._files = EventFiles(_emptied(run_folder(self._journal)))
-            self._files.write(entry)
+            self._files.write(entry, picture_of(self._journal, entry))
             if entry.kind == "finish":
                 self._files.close()
                 note_delivered(self._journal, TENSORBOARD)
         except Exception as error:  # noqa: BLE001 - whatever a mirror does, the run goes on
             self._is_given_up = True
             _tell(TENSORBOARD, error)
+
+    def _keep_picture(self, entry: Entry) -> None:
+        try:
+            keep_picture(self._journal, entry)
+        except OSError as error:
+            self._is_mirrored = False
+            _tell("of pictures", error)
 
 
 def mirror_missed(journal_dir: Path) -> None:
@@ -115,7 +127,7 @@ def _write_event_files(missed: Sequence[Path]) -> None:
     for path in missed:
         files = EventFiles(_emptied(run_folder(path)))
         for entry in read_journal(path):
-            files.write(entry)
+            files.write(entry, picture_of(path, entry))
         files.close()
         note_delivered(path, TENSORBOARD)
 

@@ -6,7 +6,10 @@ Written by TensorBoard's own writer, which knows no torch: torch's, and tensorbo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 from blip_core.tracking.journal import Entry
+from blip_core.tracking.mirrored_pictures import picture_name
 from blip_core.tracking.pages import NOTE_TAG
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ class EventFiles:
     """Writes entries of one run to event files of a folder.
 
     Metrics become scalars with their steps and times; params, tags and the note become texts, of which the
-    last holds all that was known.
+    last holds all that was known; figures and contact sheets become images, as they are.
 
     Args:
         folder: of the run; what is in it is not looked at.
@@ -34,11 +37,13 @@ class EventFiles:
         self._writer = EventFileWriter(str(folder), flush_secs=FLUSH_S)
         self._told: dict[str, dict[str, str]] = {"params": {}, "tags": {}}
 
-    def write(self, entry: Entry) -> None:
-        """Write an entry; kinds that TensorBoard has nothing for are passed over."""
+    def write(self, entry: Entry, picture: Path | None = None) -> None:
+        """Write an entry, with the picture that it recorded; what TensorBoard cannot show is passed over."""
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        if entry.kind == "metrics":
+        if picture is not None:
+            self._add(_image(picture_name(entry), picture), entry.time_ms, entry.number)
+        elif entry.kind == "metrics":
             scalars = [
                 Summary.Value(tag=tag, simple_value=value) for tag, value in entry.data["values"].items()
             ]
@@ -75,6 +80,18 @@ def _text(tag: str, markdown: str) -> "Summary":
     tensor = TensorProto(dtype="DT_STRING", string_val=[markdown.encode()])
     metadata = SummaryMetadata(plugin_data=plugin)
     return Summary(value=[Summary.Value(tag=f"{tag}/text_summary", metadata=metadata, tensor=tensor)])
+
+
+def _image(tag: str, path: Path) -> "Summary":
+    """A picture, its file unchanged."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    with Image.open(path) as picture:
+        width, height, channels = *picture.size, len(picture.getbands())
+    shown = Summary.Image(
+        height=height, width=width, colorspace=channels, encoded_image_string=path.read_bytes()
+    )
+    return Summary(value=[Summary.Value(tag=tag, image=shown)])
 
 
 def _table(values: dict[str, str]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from blip_core.tracking.journal import Entry, read_journal
+from blip_core.tracking.mirrored_pictures import picture_name, picture_of
 
 
 def write_run(journal: Path, folder: Path) -> None:
@@ -52,6 +53,9 @@ def write_run(journal: Path, folder: Path) -> None:
         if entry.kind == "metrics":
             # Its own steps only grow; ours come again where a tuning was resumed.
             run.log({**entry.data["values"], "step": entry.data["step"], "_timestamp": entry.time_ms / 1000})
+        picture = picture_of(journal, entry)
+        if picture is not None:
+            run.log({picture_name(entry): wandb.Image(str(picture)), "_timestamp": entry.time_ms / 1000})
     run.finish(exit_code=int(entries[-1].data.get("status", "FINISHED") != "FINISHED"))
 
 

@@ -1,16 +1,18 @@
 """Runs shown in TensorBoard and W&B: what the journal holds, once, and never at the cost of a run."""
 
 import logging
+import shutil
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from blip_core.recipes import load_recipe
 from blip_core.tracking import JournalTracker, mirroring
 from blip_core.tracking.cursor import delivered_runs
-from blip_core.tracking.journal import Journal, read_journal
+from blip_core.tracking.journal import Journal, files_folder, read_journal
 from blip_core.tracking.mirroring import mirror_missed, run_folder
 
 pytest.importorskip("tensorboard", reason="an extra: make test-mirrors")
@@ -42,6 +44,12 @@ def tune(journals: Path, mirrors=("tensorboard",), finish=True):
     return run, stage
 
 
+def picture(folder: Path, name: str, colour: str) -> Path:
+    path = folder / name
+    Image.new("RGB", (6, 4), colour).save(path)
+    return path
+
+
 def accumulated(folder: Path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -68,6 +76,43 @@ def test_tensorboard_reads_what_the_journal_holds(journals):
     assert "| prompt | a \\| b c |" in texts["params/text_summary"]
     assert texts["note/text_summary"] == "It **helped**."
     assert folder_of(journals, stage).is_relative_to(journals.with_name("tensorboard") / "gallery-vqa")
+
+
+@pytest.fixture
+def drawn(journals, tmp_path):
+    """A run with figures, one of which was drawn again, whose copies MLflow has taken away."""
+
+    def draw(*mirrors: str):
+        run = JournalTracker(journals).start("gallery vqa", "drawn", {}, mirrors)
+        run.artifact(picture(tmp_path, "loss.png", "red"), "figures")
+        again = picture(tmp_path, "loss.png", "blue")
+        run.artifact(again, "figures")
+        run.artifact(picture(tmp_path, "sheet.png", "green"))
+        (tmp_path / "report.html").write_text("no picture")
+        run.artifact(tmp_path / "report.html")
+        shutil.rmtree(files_folder(journals / f"{run.id}.jsonl"))
+        run.finish()
+        return run, again.read_bytes()
+
+    return draw
+
+
+def test_tensorboard_shows_figures_as_they_are(journals, drawn):
+    run, latest = drawn("tensorboard")
+    for _ in range(2):
+        shown = accumulated(folder_of(journals, run))
+        assert sorted(shown.Tags()["images"]) == ["figures/loss", "sheet"]
+        first, last = shown.Images("figures/loss")
+        assert (last.width, last.height, last.encoded_image_string) == (6, 4, latest)
+        assert first.encoded_image_string != latest
+        for kept in journals.glob("delivered-*"):
+            kept.unlink()
+        mirror_missed(journals)
+
+
+def test_without_mirrors_no_picture_is_kept_twice(journals, drawn):
+    drawn()
+    assert not journals.with_name("mirrored-pictures").exists()
 
 
 def test_a_run_is_shown_while_it_goes_on(journals):
@@ -187,3 +232,19 @@ def test_wandb_gets_an_offline_run_a_run_once(journals):
         if record.WhichOneof("record_type") == "history":
             rows.append({one.key or ".".join(one.nested_key): one.value_json for one in record.history.item})
     assert [(int(row["step"]), float(row["train/loss"])) for row in rows] == list(enumerate(LOSSES))
+
+
+@pytest.mark.slow
+def test_wandb_gets_figures_that_mlflow_has_taken(journals, drawn):
+    pytest.importorskip("wandb")
+    run, latest = drawn("wandb")
+    (folder,) = (journals.with_name("wandb") / "wandb").glob(f"offline-run-*-{run.id}")
+    media = sorted((folder / "files" / "media" / "images").rglob("*.png"))
+    assert sorted(
+        {str(path.relative_to(folder / "files/media/images")).partition("_")[0] for path in media}
+    ) == [
+        "figures/loss",
+        "sheet",
+    ]
+    assert len(media) == 3
+    assert latest in {path.read_bytes() for path in media}
