@@ -32,6 +32,28 @@ def test_what_is_dropped_depends_on_the_seed_alone(shape: tuple[int, ...]) -> No
     assert not torch.equal(dropped(1, torch.ones(64), dropout), dropped(2, torch.ones(64), dropout))
 
 
+def test_every_call_drops_others_also_where_the_seed_is_the_same() -> None:
+    dropout, states = nn.Dropout(0.5), torch.ones(MANY)
+    with torch.random.fork_rng(), quick_dropout(dropout):
+        torch.manual_seed(4)
+        first, second = dropout(states) == 0, dropout(states) == 0
+
+    both = float((first & second).float().mean())
+    assert both == pytest.approx(0.25, abs=0.005)
+
+
+def test_neighbours_are_dropped_independently() -> None:
+    is_dropped = (dropped(5, torch.ones(MANY), nn.Dropout(0.5)) == 0).float()
+
+    for apart in (1, 2, 4, 64):
+        both = float((is_dropped[apart:] * is_dropped[:-apart]).mean())
+        assert both == pytest.approx(0.25, abs=0.005)
+
+
+def test_nothing_is_dropped_of_nothing() -> None:
+    assert dropped(0, torch.ones(0, 3), nn.Dropout(CHANCE)).shape == (0, 3)
+
+
 def test_gradients_flow_where_nothing_was_dropped() -> None:
     states = torch.ones(1000, requires_grad=True)
 
