@@ -242,6 +242,10 @@ test-templates: $(VENV)/.templates ## images, compose, Kubernetes and systemd, b
 test-composed: $(POSTGRES) ## what compose.yaml names, started by hand with a run through it: some minutes, as root, with Debian's postgresql
 	@$(BIN)/pytest tests/deployments/test_composed.py -m postgres $(ARGS)
 
+.PHONY: test-team
+test-team: $(POSTGRES) $(S3) ## the page for teams word for word, on two hosts: minutes, as root, with Debian's postgresql
+	@$(KEEP_BYTECODE) $(BIN)/pytest -s tests/deployments/test_for_a_team.py -m postgres $(ARGS)
+
 .PHONY: audit
 audit: $(VENV)/.release ## known weaknesses of the pins, by pip-audit from the list in tests/audit: seconds, offline
 	@$(BIN)/python -m tests.audit $(ARGS)

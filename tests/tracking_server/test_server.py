@@ -1,17 +1,12 @@
 """A real MLflow server over a SQLite store, killed in the middle of a run."""
 
-import os
 import signal
 import socket
 import subprocess
 import sys
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 from mlflow import MlflowClient
@@ -23,46 +18,11 @@ from blip_core.tracking import (
     prepare_store,
     quiet_environment,
     replay,
-    server_command,
-    server_environment,
-    sqlite_address,
 )
 from blip_core.tracking.registry import folder_digest
+from tests.tracking_server.serving import serving
 
 pytestmark = pytest.mark.slow
-
-START_SECONDS = 120
-
-
-@contextmanager
-def serving(home, port):
-    log = (home / "server.log").open("ab")
-    process = subprocess.Popen(
-        server_command(home, port),
-        env=os.environ | quiet_environment() | server_environment(sqlite_address(home / "mlflow.db")),
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-    )
-    try:
-        _wait_until_up(process, f"http://127.0.0.1:{port}/health", home)
-        yield
-    finally:
-        os.killpg(process.pid, 9)
-        process.wait()
-        log.close()
-
-
-def _wait_until_up(process, address, home):
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        assert process.poll() is None, (home / "server.log").read_text()
-        try:
-            with urlopen(address, timeout=5):  # noqa: S310 - our own server on loopback
-                return
-        except (URLError, OSError):
-            time.sleep(0.5)
-    raise AssertionError((home / "server.log").read_text())
 
 
 def _history(client, run_id, key):
