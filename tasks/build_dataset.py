@@ -9,9 +9,10 @@ from blip_core.kinds import kind_of
 from blip_core.recipes import Recipe
 from blip_core.records import Example, Label, Picture, Rejection
 from blip_core.store import ArtifactRef, read_rows
-from blip_core.wiring import gate_identities, gate_models, workplace
+from blip_core.wiring import gate_identities, workplace
 from tasks import label_pictures, paint_pictures
 from tasks.curated import cut_by, write_curated
+from tasks.gate_models import models_of_gates
 from tasks.rows import REJECTIONS
 from tasks.stage import path_of, stage, watcher
 
@@ -40,7 +41,7 @@ def build_dataset(recipe: Recipe, pictures: ArtifactRef, labels: ArtifactRef) ->
             *read_rows(path_of(labels) / REJECTIONS, Rejection),
         ]
         examples = to_examples(recipe.task, painted, labelled)
-        curated = curation.curate(examples, recipe.curation, gate_models(recipe))
+        curated = curation.curate(examples, recipe.curation, models_of_gates(recipe))
         watcher().progress(1, 2)
         provenance = {"pictures": pictures.digest, "labels": labels.digest}
         made_from = {"pictures": pictures.key, "labels": labels.key}

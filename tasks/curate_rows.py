@@ -9,9 +9,10 @@ from blip_core.dataset.writing import require_enough
 from blip_core.recipes import Recipe
 from blip_core.records import Example, Rejection
 from blip_core.store import ArtifactRef, read_rows
-from blip_core.wiring import gate_identities, gate_models, workplace
+from blip_core.wiring import gate_identities, workplace
 from tasks.collect_rows import FILE
 from tasks.curated import cut_by, write_curated
+from tasks.gate_models import models_of_gates
 from tasks.rows import REJECTIONS
 from tasks.stage import metadata_of, path_of, stage, watcher
 
@@ -42,7 +43,7 @@ def curate_rows(recipe: Recipe, rows: ArtifactRef, pictures: ArtifactRef | None 
         examples = read_rows(path_of(rows) / FILE, Example)
         earlier = read_rows(path_of(rows) / REJECTIONS, Rejection)
         steps = metadata_of(rows).get("steps", [])
-        curated = curation.curate(examples, recipe.curation, gate_models(recipe))
+        curated = curation.curate(examples, recipe.curation, models_of_gates(recipe))
         watcher().progress(1, 2)
         gates = [asdict(gate) for gate in curated.gates]
         require_enough(curated.kept, recipe.finetune.batch_size, recipe.label, steps, gates)

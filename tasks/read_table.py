@@ -12,8 +12,9 @@ from blip_core.recipes import Recipe
 from blip_core.recipes.source import Source
 from blip_core.records import Example, Rejection
 from blip_core.store import ArtifactRef
-from blip_core.wiring import gate_identities, gate_models, workplace
+from blip_core.wiring import gate_identities, workplace
 from tasks.curated import cut_by, write_curated
+from tasks.gate_models import models_of_gates
 from tasks.stage import stage, watcher
 
 TEXTS = "texts"  # of a dataset's metadata: what its source brought
@@ -69,7 +70,7 @@ def read_table(recipe: Recipe) -> ArtifactRef:
         if key(recipe) != own_key:
             raise TableError(f"the {recipe.source.kind} of rows changed while it was read; run again")
         watcher().progress(1, 3)
-        curated = curation.curate(examples, recipe.curation, gate_models(recipe))
+        curated = curation.curate(examples, recipe.curation, models_of_gates(recipe))
         watcher().progress(2, 3)
         written = write_curated(folder, recipe, curated, read.refused, read.provenance)
         watcher().progress(3, 3)

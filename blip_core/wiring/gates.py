@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from blip_core.curation import Gate, Models, gates_on
 from blip_core.curation.gate import Port
 from blip_core.errors import StageFailure
-from blip_core.ports import Embedder, Judge, SafetyChecker, Weight, no_progress
+from blip_core.ports import Embedder, SafetyChecker, Weight, no_progress
 from blip_core.recipes import Checkpoint, Recipe, Section, Variant
 from blip_core.recipes.curation import Decontamination
 from blip_core.recipes.unsafe_pictures import UnsafePictures
@@ -56,7 +56,7 @@ def gate_identities(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-class _VariantJudge:
+class VariantJudge:
     """A variant answers rows as it would answer those that it is judged on."""
 
     def __init__(self, recipe: Recipe, variant: Variant) -> None:
@@ -96,11 +96,13 @@ def _named_variant(recipe: Recipe, settings: Section) -> Variant:
     return next(one for one in recipe.variants if isinstance(one, Variant) and one.name == name)
 
 
-def _build_judge(recipe: Recipe, settings: Section) -> Judge:
-    return _VariantJudge(recipe, _named_variant(recipe, settings))
+def build_judge(recipe: Recipe, settings: Section) -> VariantJudge:
+    """The variant that a gate's settings name, as a judge of rows."""
+    return VariantJudge(recipe, _named_variant(recipe, settings))
 
 
-def _judge_identity(recipe: Recipe, settings: Section) -> Mapping[str, str]:
+def judge_identity(recipe: Recipe, settings: Section) -> Mapping[str, str]:
+    """What decides the answers of a judge, but for the rows."""
     variant = _named_variant(recipe, settings)
     return {
         "model": variant_identity(variant),
@@ -160,7 +162,7 @@ _PORTS: Mapping[Port | None, tuple[Callable[[Recipe, Section], Any], Callable[[R
         lambda recipe, _: build_labeller(recipe),
         lambda recipe, _: [recipe.digest("labels"), labeller_identity(recipe)],
     ),
-    "judge": (_build_judge, _judge_identity),
+    "judge": (build_judge, judge_identity),
     "safety checker": (_build_safety_checker, _checkpoint_named),
     "embedder": (_build_embedder, _checkpoint_named),
     "held-out rows": (_held_out, lambda recipe, settings: _held_out(recipe, settings).identity()),
