@@ -38,13 +38,13 @@ def models_of_gates(recipe: Recipe) -> Callable[[Gate[Any], Section], AbstractCo
 
 
 @contextmanager
-def judging_shards(recipe: Recipe, gate: str, mode: str) -> Iterator[ShardWork[Example]]:
+def judging_shards(recipe: Recipe, gate: str, mode: Mode | None) -> Iterator[ShardWork[Example]]:
     """What asks a gate's judge about shards of rows, with one model for all of them.
 
     Args:
         recipe: whose gate asks.
         gate: its name.
-        mode: in which labels are weighed; empty, rows are answered.
+        mode: in which labels are weighed; none, rows are answered.
     """
     settings = next(dials for one, dials in gates_on(recipe.curation) if one.name == gate)
     told = {
@@ -86,7 +86,7 @@ class ShardedJudge:
 
     def answer(self, rows: Sequence[Example]) -> list[str]:
         """Answer the questions of rows; see `Judge`."""
-        return list(self._said(rows, ""))
+        return list(self._said(rows, None))
 
     def weigh(self, rows: Sequence[Example], mode: Mode = "both") -> list[Weight]:
         """Tell how likely the judge finds what labels say; see `Weighing`."""
@@ -95,12 +95,12 @@ class ShardedJudge:
     def close(self) -> None:
         """Nothing is open here: models are closed behind the shards."""
 
-    def _said(self, rows: Sequence[Example], mode: str) -> Iterator[Any]:
-        told = {"gate": self._gate, "mode": mode}
-        step = whole_batches(self._recipe.inference.batch_size, ROWS_PER_SHARD)
+    def _said(self, rows: Sequence[Example], mode: Mode | None) -> Iterator[Any]:
+        recipe, gate = self._recipe, self._gate
+        step = whole_batches(recipe.inference.batch_size, ROWS_PER_SHARD)
         with (
-            judging_shards(self._recipe, **told) as work,
-            crew_for(self._recipe, judging_shards, **told) as crew,
+            judging_shards(recipe, gate, mode) as work,
+            crew_for(recipe, judging_shards, gate=gate, mode=mode) as crew,
         ):
             made = publish_shards(work, in_runs(rows, step), len(rows), crew)
         for one in made:

@@ -46,7 +46,7 @@ def test_verdicts_in_shards_are_those_of_one_model_and_are_asked_for_once(monkey
 
 def test_the_same_words_about_another_picture_are_another_shard():
     rows = evaluation_examples(recipe())
-    with sharded.judging_shards(recipe(), "second_judge", "") as work:
+    with sharded.judging_shards(recipe(), "second_judge", None) as work:
         keys = {work.key([row], 0) for row in (rows[0], replace(rows[0], image=b""))}
     assert len(keys) == 2
 
