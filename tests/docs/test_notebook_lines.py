@@ -1,4 +1,4 @@
-"""The Python lines of the README run as they stand, on what a run left."""
+"""The Python lines of the page on notebooks run as they stand, on what a run left."""
 
 import runpy
 
@@ -21,8 +21,8 @@ def left_by_a_run(tmp_path):
     return {"DATASET": GrownStore(tmp_path / "store").dataset.path, "ADAPTER": adapter}
 
 
-def test_the_lines_of_the_readme_run(left_by_a_run, monkeypatch, tmp_path, capsys):
-    (lines,) = blocks(ROOT / "README.md", "python")
+def test_the_lines_of_the_page_run(left_by_a_run, monkeypatch, tmp_path, capsys):
+    (lines,) = blocks(ROOT / "docs/how-to/notebook.md", "python")
     for word, folder in left_by_a_run.items():
         assert word in lines
         lines = lines.replace(word, str(folder))
