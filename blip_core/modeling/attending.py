@@ -136,6 +136,8 @@ class _Dropped(torch.autograd.Function):
         scaling: float,
         chance: float,
     ) -> Tensor:
+        # Heads lie between the numbers of a token; six products would each take them apart again.
+        query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
         scores = query @ key.transpose(2, 3)
         if scaling != 1:
             scores.mul_(scaling)
@@ -151,6 +153,7 @@ class _Dropped(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None, None, None]:
         query, key, value, shares, factors = ctx.saved_tensors
+        gradient = gradient.contiguous()
         of_values = (shares * factors).transpose(2, 3) @ gradient
         of_shares = (gradient @ value.transpose(2, 3)).mul_(factors)
         of_scores = getattr(torch.ops.aten, _OF_SOFTMAX)(of_shares, shares, -1, shares.dtype)
