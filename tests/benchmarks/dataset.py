@@ -17,7 +17,7 @@ from typing import Any
 
 from transformers.utils import logging
 
-from tests.benchmarks import dataset_gates, dataset_models, dataset_page, measuring
+from tests.benchmarks import dataset_gates, dataset_models, dataset_page, measuring, ratios_figure
 from tests.benchmarks.dataset_pictures import pictures
 from tests.benchmarks.dataset_texts import Texts, labels, scenes
 from tests.benchmarks.dataset_work import Work
@@ -90,6 +90,7 @@ def measure(parts: Parts, larger: Parts, pairs: int, threads: int = 1) -> dict[s
     return {
         "machine": measuring.machine(threads),
         "versions": measuring.versions(),
+        "product_gflops": measuring.product_gflops(),
         "equal_rows": True,  # or nothing was timed
         "ratio_cpu": ratios[""],
         "ratio_cpu_larger": ratios[" (larger)"],
@@ -134,6 +135,7 @@ def main(arguments: Sequence[str]) -> None:
     results = with_measured(kept, {**measured, "gates": measure_gates(asked.gate_rows)})
     page = dataset_page.page(results)
     measuring.write(asked.out, results, page)
+    ratios_figure.draw(asked.out.parent)
     sys.stdout.write(page)
 
 

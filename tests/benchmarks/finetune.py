@@ -30,7 +30,7 @@ from blip_core.recipes.inference import Inference
 from blip_core.records import Example
 from blip_core.training import TrainingResult, finetune
 from blip_core.training.rows import RowSource, TrainingRow, plan_batches, steps_per_epoch
-from tests.benchmarks import finetune_page, measuring
+from tests.benchmarks import finetune_page, measuring, ratios_figure
 from tests.benchmarks.oracle_finetune import BATCH_SIZE, OracleSettings, TextRow, tune_through_pixels
 from tests.benchmarks.processors import with_measured
 from tests.benchmarks.questions import prompt_settings, random_examples
@@ -315,6 +315,7 @@ def measure(case: Case) -> dict[str, Any]:
     return {
         "machine": measuring.machine(case.threads),
         "versions": measuring.versions(),
+        "product_gflops": measuring.product_gflops(),
         "method": method(case),
         "equal_losses": equality,
         **speed,
@@ -339,6 +340,7 @@ def main(arguments: Sequence[str]) -> None:
         results = with_measured(kept, measure(Case(pairs=asked.pairs, threads=asked.threads)))
     page = finetune_page.page(results)
     measuring.write(asked.out, results, page)
+    ratios_figure.draw(asked.out.parent)
     sys.stdout.write(page)
 
 

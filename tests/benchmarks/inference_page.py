@@ -48,6 +48,7 @@ def _on_cpu(results: Entry) -> list[str]:
             one["rows_per_cpu_second"]["oracle"],
             f"{counts[name]['vision_forwards']} for {counts[name]['rows']} rows",
             percent(counts[name]["padded_share"]),
+            _share_of_products(results, name, one),
         )
         for name, one in sizes.items()
     ]
@@ -59,6 +60,7 @@ def _on_cpu(results: Entry) -> list[str]:
         "row by row",
         "pictures",
         "pads",
+        "of oneDNN's speed",
     )
     outputs = ", ".join(
         f"{name.replace('_', ' ')}: {'equal' if equal else 'DIFFERENT'}"
@@ -78,6 +80,8 @@ def _on_cpu(results: Entry) -> list[str]:
         f"- **Model:** {method['model']}. Where they do, after {ragged['written_tokens_per_row']:g} tokens "
         f"on the average, the ratio is {ragged['median']} ({ragged['low']} to {ragged['high']}).",
         f"- **Time:** {method['time']}; median of {ragged['pairs']} pairs.",
+        "- **Of oneDNN's speed:** products that our side needs, a CPU second, against those of one large "
+        "matrix; what is missing is smaller products, attention and all that is no product.",
         machine_line(results),
         "",
         f"Where it comes from ({results['ablation']['case']}, each rung with all those above it):",
@@ -85,6 +89,15 @@ def _on_cpu(results: Entry) -> list[str]:
         *table(("", "ratio"), rungs),
         "",
     ]
+
+
+def _share_of_products(results: Entry, name: str, one: Mapping[str, Any]) -> str:
+    """Products of our side a CPU second, against the speed of large ones; empty where it was not measured."""
+    counts, speed = results["counts"][name], results.get("product_gflops")
+    if not speed or "product_gflop" not in counts:
+        return ""
+    seconds = counts["rows"] / one["rows_per_cpu_second"]["ours"]
+    return percent(counts["product_gflop"] / seconds / speed["onednn"])
 
 
 def _on_gpu(gpu: Mapping[str, Any] | None) -> list[str]:

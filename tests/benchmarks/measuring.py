@@ -1,12 +1,13 @@
 """How benchmarks measure: CPU time of this process, pairs in ABBA order, medians with their spread."""
 
 import json
+import math
 import os
 import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,12 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from blip_core.modeling import Blip2Bundle
+from blip_core.modeling.multiplying import quick_linears
 from tests.benchmarks.processors import plain_name
 
 RESULTS = Path(__file__).parents[2] / "docs" / "benchmarks"
 _LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes")
+_PRODUCT_ROWS, _PRODUCT_WIDTH, _PRODUCTS = 2_048, 1_024, 40  # enough of them for a second
 
 
 @contextmanager
@@ -77,7 +82,8 @@ def spread(values: list[float]) -> dict[str, float | int]:
 def machine(threads_used: int) -> dict[str, Any]:
     """What the CPU figures were measured on, without names of machine or places."""
     return {
-        "cpu": plain_name(_cpu_model()),
+        "cpu": plain_name(_cpu_field("model name")),
+        "family": "/".join(filter(None, map(_cpu_field, ("cpu family", "model")))),
         "cores": os.cpu_count(),
         "threads": threads_used,
         "capability": torch.backends.cpu.get_cpu_capability(),
@@ -89,13 +95,56 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
 
 
-def _cpu_model() -> str:
+def product_gflops() -> dict[str, float]:
+    """GFLOP/s of large float32 products: by torch's own library, and by oneDNN as our side takes it.
+
+    Processors of one name differ in it by more than twice, and ratios with it.
+    """
+    linear = nn.Linear(_PRODUCT_WIDTH, _PRODUCT_WIDTH, bias=False)
+    states = torch.ones(_PRODUCT_ROWS, _PRODUCT_WIDTH)
+    work = 2 * _PRODUCTS * _PRODUCT_ROWS * _PRODUCT_WIDTH**2
+
+    def multiply() -> None:
+        for _ in range(_PRODUCTS):
+            linear(states)
+
+    with threads(1), torch.inference_mode():
+        own = cpu_seconds(multiply)
+        with quick_linears(linear):
+            quick = cpu_seconds(multiply)
+    return {"own": round(work / own / 1e9), "onednn": round(work / quick / 1e9)}
+
+
+def product_flops(work: Callable[[], object]) -> int:
+    """Multiplications and additions of all products, convolutions and attention of some work."""
+    named = {
+        torch.ops.mkldnn._linear_pointwise: _linear_flops,
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
+    }
+    with FlopCounterMode(display=False, custom_mapping=named) as counted:
+        work()
+    return int(counted.get_total_flops())
+
+
+def _linear_flops(states: Sequence[int], *shapes: Any, **_: Any) -> int:
+    """Of (..., width) by a weight (out, width), which a factor of the result's shape may stand before."""
+    weights = [one for one in shapes if isinstance(one, torch.Size) and len(one) == 2]
+    weight = next(one for one in weights if one[-1] == states[-1])
+    return 2 * math.prod(states) * weight[0]
+
+
+def _attention_flops(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
+    return int(sdpa_flop_count(query, key, value))
+
+
+def _cpu_field(name: str) -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.machine()
+            known, _, value = line.partition(":")
+            if known.strip() == name:
+                return value.strip()
+    return platform.machine() if name == "model name" else ""
 
 
 def read(file: Path) -> dict[str, Any]:

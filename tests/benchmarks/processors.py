@@ -23,10 +23,14 @@ def plain_name(model: str) -> str:
 
 
 def kind_of(entry: Entry) -> str:
-    """What an entry holds for, in words: name, cores and instructions of its processor."""
+    """What an entry holds for, in words: name, family, cores and instructions of its processor.
+
+    The family tells generations of one name apart, whose products differ in speed by more than twice.
+    """
     machine = entry["machine"]
+    family = f" ({machine['family']})" if machine.get("family") else ""
     cores = f"{machine['cores']} cores" if machine.get("cores") else ""
-    return ", ".join(filter(None, [machine["cpu"], cores, machine.get("capability", "")]))
+    return ", ".join(filter(None, [machine["cpu"] + family, cores, machine.get("capability", "")]))
 
 
 def is_whole(entry: Entry) -> bool:
