@@ -7,6 +7,7 @@ from torch import Tensor
 
 from blip_core.inference.batching import windows, work_in_batches
 from blip_core.inference.counting import InferenceCounts
+from blip_core.modeling.at_once import CPU_PICTURES
 from blip_core.modeling.features import (
     VISION_TOWER,
     VisionStates,
@@ -22,10 +23,6 @@ from blip_core.modeling.multiplying import quick_linears
 from blip_core.records import Example
 
 Features = Mapping[str, Tensor]
-
-CPU_PICTURES = 8
-"""Most pictures that a CPU encodes at once: states of more leave its caches. Measured on one core with a
-tower of 5 million weights: 43 ms a picture in batches of 4 and 8, 47 ms in batches of 32."""
 
 
 class PictureEncoder:

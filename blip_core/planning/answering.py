@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
+from blip_core.modeling.at_once import CPU_PICTURES, rows_at_once
 from blip_core.modeling.features import picture_part, prompt_embeddings, question_part
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.quantisation import Quantisation
@@ -56,14 +57,17 @@ def answer(config: Any, quantisation: Quantisation, dtype: str, asked: Questions
     bundle = load_on_meta(config, quantisation, dtype)
     weights = weights_bytes(bundle.model)
     with torch.no_grad(), LiveBytes(bundle.model) as live:
+        at_once = min(asked.rows, CPU_PICTURES) if where == "cpu" else asked.rows
         with live.part() as seeing, AsOn(where, padded=False):
-            kept = picture_part(bundle, see(bundle, asked.rows))
-        work = seeing()
+            seen = picture_part(bundle, see(bundle, at_once))
+        work = seeing() * (asked.rows / at_once)
+        kept = seen.new_empty(asked.rows, *seen.shape[1:])
+        del seen
         with AsOn(where):
             if asked.describe_tokens:
-                work += _write(bundle, asked, kept, live)
+                work += _write(bundle, asked, kept, live, where)
             with live.part() as ranking:
-                _read(bundle, asked.rows, asked.answer_tokens, kept)
+                _read(bundle, asked.rows, asked.answer_tokens, kept, where)
             work += ranking() * asked.rankings
     one = kept[0].numel() * kept.element_size()
     at_hand = max(min(asked.pictures, PICTURES_AT_HAND) - asked.rows, 0)
@@ -77,7 +81,7 @@ def _embedded(bundle: Blip2Bundle, rows: int, tokens: int, kept: Tensor) -> tupl
     return prompt_embeddings(bundle, TokenBatch(ids, mask), features), mask
 
 
-def _read(bundle: Blip2Bundle, rows: int, tokens: int, kept: Tensor) -> tuple[Any, Any, Tensor]:
+def _read(bundle: Blip2Bundle, rows: int, tokens: int, kept: Tensor, where: Where) -> tuple[Any, Any, Tensor]:
     """Read prompts: cache, encoder states (T5) and mask, and compute the first logits."""
     embeddings, mask = _embedded(bundle, rows, tokens, kept)
     language_model = bundle.blip2.language_model
@@ -85,10 +89,24 @@ def _read(bundle: Blip2Bundle, rows: int, tokens: int, kept: Tensor) -> tuple[An
         states, cache = _causal_states(bundle, {"inputs_embeds": embeddings}, mask, DynamicCache())
         language_model.lm_head(states[:, -1:])
         return cache, None, mask
-    encoded = language_model.encoder(inputs_embeds=embeddings, attention_mask=mask).last_hidden_state
+    encoded = _t5_encoded(language_model.encoder, embeddings, mask, where)
     cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
     _t5_step(bundle, rows, cache, encoded, mask)
     return cache, encoded, mask
+
+
+def _t5_encoded(encoder: Any, embeddings: Tensor, mask: Tensor, where: Where) -> Tensor:
+    """States of the encoder, which a CPU works out for a few rows at a time; see `inference.encode_rows`."""
+    rows, tokens = mask.shape
+    at_once = rows_at_once(tokens) if where == "cpu" else rows
+    if at_once >= rows:
+        whole: Tensor = encoder(inputs_embeds=embeddings, attention_mask=mask).last_hidden_state
+        return whole
+    encoded = torch.empty_like(embeddings)
+    for first in range(0, rows, at_once):
+        part = slice(first, first + at_once)
+        encoded[part] = encoder(inputs_embeds=embeddings[part], attention_mask=mask[part]).last_hidden_state
+    return encoded
 
 
 def _t5_step(bundle: Blip2Bundle, rows: int, cache: Any, encoded: Tensor, mask: Tensor) -> None:
@@ -118,12 +136,12 @@ def _causal_states(
     return output.last_hidden_state, output.past_key_values
 
 
-def _write(bundle: Blip2Bundle, asked: Questions, kept: Tensor, live: LiveBytes) -> Work:
+def _write(bundle: Blip2Bundle, asked: Questions, kept: Tensor, live: LiveBytes, where: Where) -> Work:
     """Describe: read the prompt, then add tokens one by one; only the first and the last are traced."""
     rows = asked.rows * asked.beams
     seen = kept.repeat_interleave(asked.beams, dim=0) if asked.beams > 1 else kept
     with live.part() as reading:
-        cache, encoded, mask = _read(bundle, rows, asked.describe_tokens, seen)
+        cache, encoded, mask = _read(bundle, rows, asked.describe_tokens, seen, where)
     read = reading()
     if bundle.is_causal:
         whole = mask.shape[1] + asked.new_tokens
