@@ -12,7 +12,8 @@ from typing import IO, Any
 
 from blip_core import strict_json
 from blip_core.tracking.cursor import read_cursor
-from blip_core.tracking.delivery import Delivery, Destination
+from blip_core.tracking.delivery import Delivery
+from blip_core.tracking.destination import Destination
 from blip_core.tracking.journal import Entry, read_journal
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ from filelock import FileLock, Timeout
 
 from blip_core.errors import TrackingError
 from blip_core.tracking.cursor import delivered_runs
-from blip_core.tracking.delivery import Delivery, Destination
+from blip_core.tracking.delivery import Delivery
+from blip_core.tracking.destination import Destination
 from blip_core.tracking.journal import Journal, is_being_written, journals, read_journal
 
 CATCH_UP_SECONDS = 15.0

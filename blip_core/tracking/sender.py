@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from blip_core import strict_json
-from blip_core.tracking.delivery import Delivery, Destination
+from blip_core.tracking.delivery import Delivery
+from blip_core.tracking.destination import Destination
 from blip_core.tracking.journal import Entry
 
 Logged = list[tuple[str, int, str]]

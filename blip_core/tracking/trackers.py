@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from blip_core.tracking.apart import DeliveryApart, Sender
-from blip_core.tracking.delivery import Delivery, Destination
+from blip_core.tracking.delivery import Delivery
+from blip_core.tracking.destination import Destination
 from blip_core.tracking.journal import SUFFIX, Journal
 from blip_core.tracking.mirroring import mirror_missed
 from blip_core.tracking.replaying import Replayed, catch_up, is_delivered

@@ -7,7 +7,7 @@ from filelock import FileLock
 
 from blip_core.tracking import JournalTracker, MlflowTracker, artifact_root, replay
 from blip_core.tracking.cursor import cursor_path, delivered_runs
-from blip_core.tracking.delivery import Destination, find_or_create_run
+from blip_core.tracking.destination import Destination, find_or_create_run
 from blip_core.tracking.replaying import DAMAGED, Replayed
 
 METRICS = {"eval/accuracy": 0.5}
