@@ -1,33 +1,18 @@
-"""Figures from plain rows: the picture sheet, the loss curve and the ladder of scores.
+"""The loss curve and the ladder of scores, from plain rows."""
 
-Drawn through matplotlib's objects, never through `pyplot`, whose figures belong to the whole process.
-Colours are those of Okabe and Ito, which people with any kind of colour vision can tell apart.
-"""
-
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw, ImageFont
+from blip_core.figures.style import BLUE, GREEN, INK, ORANGE, PURPLE, dress, new_axes, new_figure, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-GREY, INK = "#8A8F98", "#22262B"
 CHANCE = 0.25  # of four letters
 
-_THUMBNAIL_PX = 192
-_MARGIN_PX = 14
-_CAPTION_PX = 14
-_CAPTION_LINES = 5
-_LINE_PX = 18
-_PAPER = "#FAFAF8"
 _SMOOTHED_SHARE = 0.1  # of all steps that one point of the smoothed curve looks back on
-_DOTS_PER_INCH = 150
 
 PROBE = "probe/"
 """What the columns of probes begin with in the rows of a loss curve."""
@@ -59,37 +44,6 @@ class Score:
     low: float
     high: float
     n: int
-
-
-def contact_sheet(pictures: Sequence[bytes], captions: Sequence[str], columns: int = 5) -> Image.Image:
-    """Lay encoded pictures out in a grid, each above its caption.
-
-    Small pictures are enlarged pixel by pixel, large ones reduced, so that every one is about 192 px wide.
-    A caption keeps its own line breaks, is wrapped, and ends in an ellipsis after five lines.
-
-    Raises:
-        ValueError: when there are no pictures, or not as many captions.
-    """
-    if not pictures or len(pictures) != len(captions):
-        raise ValueError(
-            f"a sheet needs a caption a picture; got {len(pictures)} pictures, {len(captions)} captions"
-        )
-    columns = min(columns, len(pictures))
-    font = ImageFont.load_default(_CAPTION_PX)
-    thumbnails = [_thumbnail(picture) for picture in pictures]
-    texts = [_wrap(caption, font) for caption in captions]
-    cell_px = _THUMBNAIL_PX + _MARGIN_PX
-    rows = [range(start, min(start + columns, len(pictures))) for start in range(0, len(pictures), columns)]
-    heights = [_row_height(row, thumbnails, texts) for row in rows]
-    sheet = Image.new("RGB", (columns * cell_px + _MARGIN_PX, sum(heights) + _MARGIN_PX), _PAPER)
-    draw = ImageDraw.Draw(sheet)
-    top = _MARGIN_PX
-    for row, height in zip(rows, heights, strict=True):
-        for column, index in enumerate(row):
-            left = _MARGIN_PX + column * cell_px
-            _draw_cell(sheet, draw, (left, top), thumbnails[index], texts[index], font)
-        top += height
-    return sheet
 
 
 def loss_curve(rows: Sequence[Mapping[str, float]], path: Path) -> Path:
@@ -186,97 +140,6 @@ def ladder(
     return save(figure, path)
 
 
-def _thumbnail(picture: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(picture), formats=("PNG", "JPEG", "WEBP")).convert("RGB")
-    factor = _THUMBNAIL_PX / max(image.size)
-    if factor >= 1:
-        whole = max(int(factor), 1)  # whole multiples keep every pixel square
-        return image.resize((image.width * whole, image.height * whole), Image.Resampling.NEAREST)
-    size = (max(round(image.width * factor), 1), max(round(image.height * factor), 1))
-    return image.resize(size, Image.Resampling.LANCZOS)
-
-
-def _wrap(caption: str, font: "ImageFont.FreeTypeFont | ImageFont.ImageFont") -> list[str]:
-    lines = [line for part in caption.splitlines() for line in _wrap_line(part, font)]
-    if len(lines) <= _CAPTION_LINES:
-        return lines
-    last = lines[_CAPTION_LINES - 1]
-    while last and font.getlength(last + "…") > _THUMBNAIL_PX:
-        last = last[:-1]
-    return [*lines[: _CAPTION_LINES - 1], last.rstrip() + "…"]
-
-
-def _wrap_line(text: str, font: "ImageFont.FreeTypeFont | ImageFont.ImageFont") -> list[str]:
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if font.getlength(longer) <= _THUMBNAIL_PX:
-            lines[-1] = longer
-            continue
-        head, *rest = _break_word(word, font)
-        lines = [*(line for line in lines if line), head, *rest]
-    return lines
-
-
-def _break_word(word: str, font: "ImageFont.FreeTypeFont | ImageFont.ImageFont") -> list[str]:
-    pieces = [""]
-    for letter in word:
-        if font.getlength(pieces[-1] + letter) > _THUMBNAIL_PX:
-            pieces.append("")
-        pieces[-1] += letter
-    return pieces
-
-
-def _row_height(row: range, thumbnails: Sequence[Image.Image], texts: Sequence[Sequence[str]]) -> int:
-    picture_px = max(thumbnails[index].height for index in row)
-    text_px = _LINE_PX * max(len(texts[index]) for index in row)
-    return picture_px + text_px + 2 * _MARGIN_PX
-
-
-def _draw_cell(
-    sheet: Image.Image,
-    draw: ImageDraw.ImageDraw,
-    corner: tuple[int, int],
-    thumbnail: Image.Image,
-    lines: Sequence[str],
-    font: "ImageFont.FreeTypeFont | ImageFont.ImageFont",
-) -> None:
-    left, top = corner
-    sheet.paste(thumbnail, corner)
-    for number, line in enumerate(lines):
-        position = (left, top + thumbnail.height + _MARGIN_PX // 2 + number * _LINE_PX)
-        draw.text(position, line, font=font, fill=INK)
-
-
-def new_axes(width_in: float, height_in: float) -> "tuple[Figure, Axes]":
-    """A figure of one panel in the style that all share."""
-    figure = new_figure(width_in, height_in)
-    axes = figure.add_subplot()
-    dress(axes)
-    return figure, axes
-
-
-def new_figure(width_in: float, height_in: float) -> "Figure":
-    """A figure that belongs to nobody but its caller."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(
-        figsize=(width_in, height_in), dpi=_DOTS_PER_INCH, layout="constrained", facecolor="white"
-    )
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def dress(axes: "Axes") -> None:
-    """Give a panel the style that all share."""
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(GREY)
-    axes.tick_params(colors=INK)
-    axes.grid(color="#E4E6EA", linewidth=0.8)
-    axes.set_axisbelow(True)
-
-
 def _series(rows: Sequence[Mapping[str, float]], name: str) -> Points:
     return [(row["step"], row[name]) for row in rows if name in row]
 
@@ -330,27 +193,6 @@ def _draw_smoothed(axes: "Axes", points: Points, colour: str) -> int:
     return window
 
 
-def _settle(figure: "Figure") -> None:
-    """Give the panels their places, once; left to itself `savefig` draws all of a figure twice for that."""
-    engine = figure.get_layout_engine()
-    if engine is not None:
-        engine.execute(figure)
-        figure.set_layout_engine(None)
-
-
 def _counts(scores: Sequence[Score]) -> str:
     counts = sorted({score.n for score in scores})
     return ", ".join(f"{count:,}" for count in counts)
-
-
-def save(figure: "Figure", path: Path) -> Path:
-    """Write a figure in the format that the suffix of `path` names; equal figures give equal files."""
-    from matplotlib import rc_context
-
-    _settle(figure)
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    metadata = {"Date": None} if path.suffix == ".svg" else None
-    with rc_context({"svg.hashsalt": path.name}):  # with no date and a fixed salt equal rows give equal files
-        figure.savefig(path, dpi=_DOTS_PER_INCH, metadata=metadata)
-    return path
