@@ -1,19 +1,16 @@
-"""The rows that travel between stages and rest in shards, with their Arrow schemas.
+"""The rows that travel between stages and rest in shards, see `schemas` for their files.
 
 Scene -> Picture -> Label (or Rejection) -> Example -> Prediction. Ids are made of their parents' ids, so
 that every row can be walked back to the prompt that started it: scene `nature-00012`, picture
 `nature-00012-p0`, label and example `nature-00012-p0-q0`.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from typing import Any, ClassVar, Literal, Self, get_args
 
-import pyarrow as pa
-
-from blip_core.errors import NotANumber, escaped
+from blip_core.errors import NotANumber
 
 Letter = Literal["A", "B", "C", "D", "E", "F", "G", "H", "I", "J"]
 LETTERS: tuple[Letter, ...] = ("A", "B", "C", "D")
@@ -23,9 +20,9 @@ OPTION_LETTERS: tuple[Letter, ...] = get_args(Letter)
 """The letters that the questions of a table may have: ten, as in MMMU-Pro (arXiv 2409.02813)."""
 
 NoLetter = Literal[""]
+"""What stands in place of a letter where an answer names none."""
 NO_PROBABILITIES = "no-probabilities"
 """Flag of a prediction whose model told a letter and not how likely it was."""
-"""What stands in place of a letter where an answer names none."""
 
 WITH_OPTIONS = "mcq"
 """The kind of rows that files do not name, because there was no other when they were written."""
@@ -37,8 +34,6 @@ choose from in place of a caption."""
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
-MAX_DETAIL_CHARS = 1_000
-_EXAMPLE_CHARS = 240  # a sentence that says what to do, with a name in it
 
 DESCRIPTION_SCORE = "labeller-description"
 """Name of the score that says how sure a labeller was of its description: mean log-probability a token."""
@@ -47,8 +42,7 @@ ANSWER_SCORE = "labeller-answer"
 LABEL_SCORE = "labeller-label"
 """The same of both together, each token as one: its product over tokens is the label's likelihood."""
 
-_NAMED = ("scores", "attributes")  # maps, which rest as lists, because `datasets` reads no maps
-_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+NAMED = ("scores", "attributes")  # maps, which rest as lists, because `datasets` reads no maps
 
 
 class Row:
@@ -129,24 +123,6 @@ class Label(Row):
     @property
     def options(self) -> tuple[str, str, str, str]:
         return self.a, self.b, self.c, self.d
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection(Row):
-    """A row that a stage refused; `reason` is a short stable slug, `detail` says what was seen.
-
-    Id and detail quote what nobody checked: they are cut, and what cannot be printed or kept as UTF-8 is
-    written as an escape.
-    """
-
-    id: str
-    stage: str
-    reason: str
-    detail: str
-
-    def __post_init__(self) -> None:
-        for name in ("id", "detail"):
-            object.__setattr__(self, name, _keepable(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +237,7 @@ class Prediction(Row):
         NotANumber: A probability is none: the largest of such would be the first letter's.
     """
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"task", "target", "references", *_NAMED})
+    LATER: ClassVar[frozenset[str]] = frozenset({"task", "target", "references", *NAMED})
 
     id: str
     picture_id: str
@@ -341,32 +317,8 @@ def most_offered(examples: Iterable[Example]) -> int:
     return max((example.offered for example in examples), default=len(LETTERS))
 
 
-def example_schema(examples: Iterable[Example]) -> pa.Schema:
-    """Schema of a file of examples: without what none of them has, as before there was any."""
-    rows = list(examples)
-    lacking = [name for name in sorted(Example.LATER) if not any(getattr(row, name) for row in rows)]
-    return pa.schema([one for one in EXAMPLE_SCHEMA if one.name not in lacking])
-
-
-def prediction_schema(tasks: Iterable[str], found: Collection[str] = ()) -> pa.Schema:
-    """Schema of a file of predictions: without what none of its rows has, as before there was any.
-
-    Args:
-        tasks: of the rows; where all have options there are no columns for texts.
-        found: which of `scores` and `attributes` some row has.
-    """
-    if set(tasks) <= {WITH_OPTIONS}:
-        return PREDICTION_SCHEMA
-    return pa.schema([one for one in _WHOLE_PREDICTION if one.name not in _NAMED or one.name in found])
-
-
-def found_of(rows: Iterable[Prediction]) -> frozenset[str]:
-    """Which of `scores` and `attributes` some prediction has; see `prediction_schema`."""
-    return frozenset(name for row in rows for name in _NAMED if getattr(row, name))
-
-
 def _maps(row: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return {name: _map(row, name) for name in _NAMED}
+    return {name: _map(row, name) for name in NAMED}
 
 
 def _map(row: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -374,85 +326,8 @@ def _map(row: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _lists(row: "Example | Prediction") -> dict[str, list[dict[str, Any]]]:
-    return {name: _list(getattr(row, name)) for name in _NAMED}
+    return {name: _list(getattr(row, name)) for name in NAMED}
 
 
 def _list(named: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"name": key, "value": value} for key, value in named.items()]
-
-
-def sum_up(rejections: Iterable[Rejection]) -> str:
-    """Count rejections by reason, most frequent first, each with its first example."""
-    rows = list(rejections)
-    first: dict[str, Rejection] = {}
-    for row in rows:
-        first.setdefault(row.reason, row)
-    counts = Counter(row.reason for row in rows).most_common()
-    return "; ".join(f"{reason} {count}, such as {_example(first[reason])}" for reason, count in counts)
-
-
-def _example(rejection: Rejection) -> str:
-    return f"{rejection.id} ({rejection.detail[:_EXAMPLE_CHARS]})"
-
-
-def _keepable(text: str) -> str:
-    shown = "".join(char if char.isprintable() else escaped(char) for char in text[: MAX_DETAIL_CHARS + 1])
-    return shown if len(shown) <= MAX_DETAIL_CHARS else shown[: MAX_DETAIL_CHARS - 1] + "…"
-
-
-def _named(value: pa.DataType) -> pa.DataType:
-    return pa.list_(pa.struct([("name", pa.string()), ("value", value)]))
-
-
-def _schema(text: str = "", integers: str = "", floats: str = "", binary: str = "") -> dict[str, pa.DataType]:
-    columns: dict[str, pa.DataType] = {name: pa.string() for name in text.split()}
-    columns |= {name: pa.int64() for name in integers.split()}
-    columns |= {name: pa.float64() for name in floats.split()}
-    return columns | {name: pa.binary() for name in binary.split()}
-
-
-def _ordered(record: type[Row], columns: dict[str, pa.DataType]) -> pa.Schema:
-    names = [one.name for one in fields(record)]  # type: ignore[arg-type]
-    return pa.schema([(name, columns[name]) for name in names])
-
-
-SCENE_SCHEMA = _ordered(Scene, _schema("id category text", "call line"))
-PICTURE_SCHEMA = _ordered(
-    Picture, _schema("id scene_id category scene sha256", "seed width_px height_px", binary="png")
-)
-LABEL_SCHEMA = _ordered(
-    Label,
-    _schema("id picture_id description question a b c d answer", "attempt")
-    | {"scores": _named(pa.float64())},
-)
-REJECTION_SCHEMA = _ordered(Rejection, _schema("id stage reason detail"))
-EXAMPLE_SCHEMA = _ordered(
-    Example,
-    _schema(
-        "id picture_id group category task description question a b c d answer target scene kind context "
-        "mended"
-    )
-    | {
-        "image": _IMAGE,
-        "more": pa.list_(pa.string()),
-        "references": pa.list_(pa.string()),
-        "scores": _named(pa.float64()),
-        "attributes": _named(pa.string()),
-    },
-)
-_WHOLE_PREDICTION = _ordered(
-    Prediction,
-    _schema(
-        "id picture_id category kind variant description ranked generated generated_letter truth mode flags "
-        "task target",
-        integers="rotations_right offered",
-        floats="p_a p_b p_c p_d mean_a mean_b mean_c mean_d",
-    )
-    | {
-        **{name: pa.list_(pa.float64()) for name in ("p_more", "mean_more")},
-        "references": pa.list_(pa.string()),
-        "scores": _named(pa.float64()),
-        "attributes": _named(pa.string()),
-    },
-)
-PREDICTION_SCHEMA = pa.schema([one for one in _WHOLE_PREDICTION if one.name not in Prediction.LATER])
