@@ -1,4 +1,4 @@
-"""What a stage needs from a model or a tracker, and nothing more.
+"""What a stage needs from a model that writes, paints or labels, and nothing more.
 
 The ports of models that write or paint share a contract. Every row comes with its own seed: on the same
 machine and in the same batch a row's output depends on its prompt and its seed alone, never on what its
@@ -10,19 +10,17 @@ in the batch.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from enum import Enum
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from PIL.Image import Image
 
 from blip_core.errors import NotANumber
 from blip_core.recipes import Section
-from blip_core.records import Example, Mode
 
 Progress = Callable[[int, int], None]  # rows done, rows in all
 _SEED_BYTES = 6  # fits exactly into the integers of JSON, Arrow and every random generator in use
@@ -161,138 +159,6 @@ class TokenCounter(Protocol):
         ...
 
 
-@runtime_checkable
-class Judge(Protocol):
-    """Answers the questions of rows from their pictures: a model that checks what a labeller said."""
-
-    def answer(self, rows: Sequence[Example]) -> list[str]:
-        """One answer a row, in order: a letter where there are options, else a text; empty for none."""
-        ...
-
-    def close(self) -> None:
-        """Release the model's memory."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """How likely a judge finds what a label says, as natural logarithms.
-
-    Attributes:
-        answer: of the right answer: of its letter among the options, else of its words, a token on average.
-        is_right: whether the judge finds no other option likelier; None where there are none to choose from.
-        description: of the description, a token on average; None where none was asked for.
-    """
-
-    answer: float
-    is_right: bool | None
-    description: float | None = None
-
-
-@runtime_checkable
-class Weighing(Protocol):
-    """A judge that tells how likely it finds what labels say; others need not."""
-
-    def weigh(self, rows: Sequence[Example], mode: Mode = "both") -> list[Weight]:
-        """Weigh each row's label, in order.
-
-        Args:
-            rows: with the descriptions that their labels give.
-            mode: what the judge sees as it answers: picture and description, either alone, or neither. The
-                description is weighed where it sees both.
-        """
-        ...
-
-
-@runtime_checkable
-class HeldOutRows(Protocol):
-    """The rows that judge, for whoever keeps them out of what is learnt."""
-
-    def rows(self) -> Iterable[Example]:
-        """Each of them; of large sets they are made when they are gone through."""
-        ...
-
-    def close(self) -> None:
-        """Release what they hold."""
-        ...
-
-
-@runtime_checkable
-class PictureTextScorer(Protocol):
-    """Says how well texts fit pictures: a model that embeds both, or one that matches them."""
-
-    def score(self, pictures: Sequence[Image], texts: Sequence[Sequence[str]]) -> list[list[float]]:
-        """Score each RGB picture with each of its own texts, in order: a cosine, or a probability.
-
-        Raises:
-            ValueError: There are not as many lists of texts as pictures.
-            NotANumber: A score is none.
-        """
-        ...
-
-    def close(self) -> None:
-        """Release the model's memory."""
-        ...
-
-
-@runtime_checkable
-class SafetyChecker(Protocol):
-    """Tells which pictures nobody wants to see."""
-
-    def unsafe(self, pictures: Sequence[Image]) -> list[float]:
-        """How likely each RGB picture is unsafe, 0 to 1, in order.
-
-        Raises:
-            NotANumber: A probability is none.
-        """
-        ...
-
-    def close(self) -> None:
-        """Release the model's memory."""
-        ...
-
-
-@runtime_checkable
-class Embedder(Protocol):
-    """Embeds texts: a model of sentence vectors."""
-
-    def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """One vector of length 1 a text, in order; the product of two is their cosine."""
-        ...
-
-    def close(self) -> None:
-        """Release the model's memory."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """An answer that stands in a text.
-
-    Attributes:
-        text: as it stands there.
-        start: where it begins, in characters.
-        score: how far it is ahead of no answer, in logits; more is surer.
-    """
-
-    text: str
-    start: int
-    score: float
-
-
-@runtime_checkable
-class SpanReader(Protocol):
-    """Finds answers in texts: an extractive reader."""
-
-    def read(self, questions: Sequence[str], texts: Sequence[str]) -> list[Span | None]:
-        """The likeliest answer to each question in its text; None where no answer is likelier."""
-        ...
-
-    def close(self) -> None:
-        """Release the model's memory."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Costs:
     """What a model that is not loaded here has cost.
@@ -347,79 +213,3 @@ class Backend(Generic[Settings, Model]):
     settings: type[Settings]
     build: Callable[[Settings, str], Model]
     words: str = ""
-
-
-class Run(Protocol):
-    """One tracked run: an open record of parameters, metrics and files, safe for threads."""
-
-    @property
-    def id(self) -> str:
-        """Our own name of the run, known before any server was asked."""
-        ...
-
-    @property
-    def mlflow_id(self) -> str:
-        """MLflow's name of the run; empty as long as no server has heard of it."""
-        ...
-
-    def params(self, values: Mapping[str, Any]) -> None: ...
-
-    def metrics(self, values: Mapping[str, float], step: int = 0) -> None: ...
-
-    def tags(self, values: Mapping[str, str]) -> None: ...
-
-    def note(self, markdown: str) -> None:
-        """Describe the run on its page; a later note replaces an earlier one."""
-        ...
-
-    def artifact(self, path: Path, folder: str = "") -> None:
-        """Keep a file below `folder`."""
-        ...
-
-    def dataset(self, name: str, digest: str, path: Path, rows: int, context: str = "training") -> None:
-        """Name a dataset the run used; `context` says for what."""
-        ...
-
-    def table(self, rows: Sequence[Mapping[str, Any]], file: str) -> None:
-        """Keep rows of JSON values as the table `file` (a name that ends in .json)."""
-        ...
-
-    def adapter(
-        self,
-        path: Path,
-        name: str,
-        metrics: Mapping[str, float],
-        *,
-        digest: str = "",
-        champion: bool = False,
-        served: Mapping[str, str] | None = None,
-    ) -> str:
-        """Register the adapter in the folder `path` as a version of the model `name`, once a digest.
-
-        `served` says how it answers, for who loads it from the registry.
-
-        Returns:
-            The version; empty where no registry answers.
-        """
-        ...
-
-    def child(self, name: str, tags: Mapping[str, str] | None = None) -> "Run":
-        """Open a run below this one."""
-        ...
-
-    def finish(self, status: str = "FINISHED") -> None:
-        """Close the run as FINISHED, FAILED or KILLED."""
-        ...
-
-
-class Tracker(Protocol):
-    """Where runs are recorded."""
-
-    @property
-    def uri(self) -> str:
-        """Where MLflow keeps the runs; empty for a tracker without MLflow."""
-        ...
-
-    def start(
-        self, experiment: str, name: str, tags: Mapping[str, str], mirrors: Sequence[str] = ()
-    ) -> Run: ...
