@@ -360,6 +360,10 @@ gates: $(READY) ## what gates on labels catch, by the pocket world's truth, into
 bench-executor: $(RAY) ## shards by two workers against one, by processes and Ray, into docs/benchmarks/executor.json and .md: a quarter of an hour
 	@$(BIN)/python -m tests.benchmarks.executor $(ARGS)
 
+.PHONY: bench-door
+bench-door: $(READY) ## a cached run and a table of 100 rows, with and without a server up, into docs/benchmarks/door.json and .md: five minutes
+	@$(BIN)/python -m tests.benchmarks.door $(ARGS)
+
 .PHONY: bench-inference
 bench-inference: $(READY) ## answering against the row-by-row way, into docs/benchmarks/inference.json and .md (ARGS=--gpu): half an hour
 	@$(BIN)/python -m tests.benchmarks.inference $(ARGS)
