@@ -35,7 +35,8 @@ def _on_cpu(entry: Entry) -> list[str]:
         *table(_HEADS, rows),
         "",
         f"- **Time:** from the command to its end, in a process of its own; median of {turns}, run and "
-        "predict in turn. CPU seconds are those of the command and of all it started, an embedded server among them.",
+        "predict in turn. CPU seconds are those of the command and of all it started, an embedded server "
+        "among them.",
         "- **Load:** of one minute, before each command; what the command before it took is part of it. Far "
         "above one, other programs took part of the cores.",
         "- **Nothing left out:** every stage of the run was cached, all rows were answered; else nothing is "
