@@ -64,6 +64,9 @@ def _library_environment(place: Workplace) -> dict[str, str]:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "BITSANDBYTES_NOWELCOME": "1",
+        # Nothing here is compiled, but bitsandbytes would have torch load its whole compiler for functions
+        # that it replaces by others: more than a second of CPU in every process that loads a model.
+        "TORCHDYNAMO_DISABLE": "1",
         "MPLBACKEND": "agg",
         # Threads that wait sleep: spinning, they keep each other from the cores that other programs are on.
         "OMP_WAIT_POLICY": "PASSIVE",
