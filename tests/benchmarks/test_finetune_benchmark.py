@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from blip_core.training import tuning
 from tests.benchmarks import finetune, finetune_page
 from tests.benchmarks.finetune import Case
+from tests.benchmarks.finetune_parts import DROPPING, ELEMENTS, PRODUCTS, plainly
 from tests.benchmarks.processors import ENTRIES, kind_of
 
 pytestmark = pytest.mark.slow
@@ -41,6 +43,21 @@ def test_it_compares_both_ways_and_writes_a_page(results: dict[str, Any]) -> Non
     page = finetune_page.page({ENTRIES: [results], "gpu": None})
     assert page.count(f"**{results['ratio_cpu']['median']} times**") == 2  # as the lowest, and as its own
     assert f"## {kind_of(results)}" in page
+
+
+def test_what_makes_tunings_quick_is_added_rung_by_rung(results: dict[str, Any]) -> None:
+    rungs = results["ablation"]
+    assert len(rungs) == 7
+    assert rungs[0]["ratio_cpu"] == 1
+    assert all(rung["ratio_cpu"] > 0 for rung in rungs)
+
+
+@pytest.mark.parametrize("part", [*PRODUCTS, *DROPPING, *ELEMENTS])
+def test_each_part_can_be_left_out_and_comes_back(part: str) -> None:
+    before = getattr(tuning, part)
+    with plainly([part]), getattr(tuning, part)():
+        assert getattr(tuning, part) is not before
+    assert getattr(tuning, part) is before
 
 
 def test_results_name_no_place_and_no_host(results: dict[str, Any]) -> None:
