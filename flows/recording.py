@@ -154,9 +154,9 @@ class Recorder:
         self._observe(self._stage, spent | cost_metrics(told))
         child.tags({"foundry.key": artifact.key, "foundry.digest": artifact.digest})
         child.note(stage_line(self._stage, seconds, self._cached, told))
+        self._shared.save(self._written())  # before anybody is told that the stage is over
         for screen in self._screens:
             screen.end(self._stage, seconds, self._cached, told)
-        self._shared.save(self._written())
 
     def fail(self, error: BaseException) -> None:
         for run in (self.children[self._stage], self.run):
