@@ -86,7 +86,7 @@ def _image(tag: str, path: Path) -> "Summary":
     """A picture, its file unchanged."""
     from tensorboard.compat.proto.summary_pb2 import Summary
 
-    with Image.open(path) as picture:
+    with Image.open(path, formats=("PNG", "JPEG")) as picture:
         width, height, channels = *picture.size, len(picture.getbands())
     shown = Summary.Image(
         height=height, width=width, colorspace=channels, encoded_image_string=path.read_bytes()

@@ -16,5 +16,5 @@ def test_every_opening_of_a_picture_names_its_formats():
     modules = [path for path in PACKAGE.rglob("*.py") if not path.is_relative_to(BUNDLED)]
     found = [(path.name, call) for path in modules for call in openings(path)]
 
-    assert {name for name, _ in found} >= {"decoding.py", "labelling.py", "figures.py"}
+    assert {name for name, _ in found} >= {"decoding.py", "labelling.py", "sheets.py"}
     assert [name for name, call in found if "formats" not in {word.arg for word in call.keywords}] == []
