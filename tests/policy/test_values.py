@@ -27,4 +27,4 @@ def frozen_by_class() -> dict[str, bool]:
 def test_every_value_is_frozen_but_what_is_filled_while_a_stage_works():
     frozen = frozen_by_class()
     assert {name for name, holds in frozen.items() if not holds} == TALLIES
-    assert frozen["records.Example"]
+    assert frozen["rows.Example"]
