@@ -23,6 +23,7 @@ from transformers import (
 )
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
+from blip_core.pocket.backgrounds import PICTURE_PX, Pixels
 from blip_core.pocket.language import (
     COUNT_WORDS,
     LETTERS,
@@ -41,11 +42,9 @@ from blip_core.pocket.tokenizers import IMAGE, shorten_tokenizer, special_tokens
 from blip_core.pocket.vision import IMAGE_MEAN, IMAGE_STD, to_pixel_values, vision_config
 from blip_core.pocket.world import (
     OBJECT_NAMES,
-    PICTURE_PX,
     PLACES,
     TIMES,
     Group,
-    Pixels,
     PocketScene,
     Split,
     Style,

@@ -17,6 +17,7 @@ from transformers import (
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
+from blip_core.pocket.backgrounds import PICTURE_PX, Pixels
 from blip_core.pocket.language import with_article
 from blip_core.pocket.pretraining import Plan, parameter_groups, publish_folder, say, step_rng, train_part
 from blip_core.pocket.shop import (
@@ -30,7 +31,7 @@ from blip_core.pocket.shop import (
 )
 from blip_core.pocket.tokenizers import shorten_tokenizer, special_tokens
 from blip_core.pocket.vision import IMAGE_MEAN, IMAGE_STD, clip_config, to_pixel_values
-from blip_core.pocket.world import OBJECT_NAMES, PICTURE_PX, Pixels, Split
+from blip_core.pocket.world import OBJECT_NAMES, Split
 
 PROJECTION = 64
 TEXT_POSITIONS = 77

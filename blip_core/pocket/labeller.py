@@ -25,6 +25,7 @@ from transformers import (
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.llama.modeling_llama import LlamaAttention
 
+from blip_core.pocket.backgrounds import PICTURE_PX, Pixels
 from blip_core.pocket.blip2 import Shot, take_shot
 from blip_core.pocket.language import (
     COUNT_WORDS,
@@ -48,17 +49,7 @@ from blip_core.pocket.vision import (
     clip_config,
     to_pixel_values,
 )
-from blip_core.pocket.world import (
-    OBJECT_NAMES,
-    PICTURE_PX,
-    PLACES,
-    TIMES,
-    Pixels,
-    PocketScene,
-    Split,
-    Style,
-    draw_scene,
-)
+from blip_core.pocket.world import OBJECT_NAMES, PLACES, TIMES, PocketScene, Split, Style, draw_scene
 
 LLAMA_WIDTH = 128
 IMAGE_TOKENS = GRID * GRID + 1

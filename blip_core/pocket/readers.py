@@ -13,18 +13,9 @@ from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
 
+from blip_core.pocket.backgrounds import PICTURE_PX
 from blip_core.pocket.precision import fast_precision
-from blip_core.pocket.world import (
-    OBJECT_NAMES,
-    PICTURE_PX,
-    PLACES,
-    TIMES,
-    PocketScene,
-    Split,
-    Style,
-    draw_scene,
-    render,
-)
+from blip_core.pocket.world import OBJECT_NAMES, PLACES, TIMES, PocketScene, Split, Style, draw_scene, render
 
 CELL_PX = 4
 _MIN_CELLS = 3  # cells of one object that make it seen: fewer are what is left at an edge

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from blip_core.kinds import kind_of
+from blip_core.pocket.backgrounds import Pixels
 from blip_core.pocket.language import Kind, ask, caption, describe
 from blip_core.pocket.sentences import DISHES, detailed, dish_caption, draw_dish
 from blip_core.pocket.shop import (
@@ -25,7 +26,7 @@ from blip_core.pocket.shop import (
     render_item,
     shop_questions,
 )
-from blip_core.pocket.world import Pixels, PocketScene, Split, Style, category_of, draw_scene, render
+from blip_core.pocket.world import PocketScene, Split, Style, category_of, draw_scene, render
 from blip_core.recipes.pocket_rows import PocketRows, Sentence, World
 from blip_core.records import Example
 

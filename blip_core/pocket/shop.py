@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from blip_core.pocket.backgrounds import PICTURE_PX, Pixels
 from blip_core.pocket.language import with_article
-from blip_core.pocket.world import HELD_OUT_ONE_IN, OBJECT_NAMES, PICTURE_PX, Pixels, Split, sprite
+from blip_core.pocket.world import HELD_OUT_ONE_IN, OBJECT_NAMES, Split, sprite
 
 COLORS: dict[str, tuple[int, int, int]] = {
     "red": (205, 40, 40),

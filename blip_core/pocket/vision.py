@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import Blip2VisionConfig, Blip2VisionModel, CLIPVisionConfig, CLIPVisionModel
 
+from blip_core.pocket.backgrounds import PICTURE_PX
 from blip_core.pocket.precision import fast_precision
 from blip_core.pocket.pretraining import Plan, say, step_rng, train_part
 from blip_core.pocket.world import (
     OBJECT_NAMES,
-    PICTURE_PX,
     PLACES,
     TIMES,
     PocketScene,

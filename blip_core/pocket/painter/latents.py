@@ -9,10 +9,11 @@ from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 
 from blip_core import strict_json
+from blip_core.pocket.backgrounds import PICTURE_PX
 from blip_core.pocket.language import describe, read_scene
 from blip_core.pocket.painter.vae import LATENT_CHANNELS, LATENT_PX, to_tensor
 from blip_core.pocket.precision import fast_precision
-from blip_core.pocket.world import PICTURE_PX, PocketScene, Rendered, Split, Style, draw_scene, render
+from blip_core.pocket.world import PocketScene, Rendered, Split, Style, draw_scene, render
 
 _UPRIGHT_SHARE = 0.75  # crowded as shifted pictures are, but not rotated: fewer shapes to learn
 _SHARD = 1000

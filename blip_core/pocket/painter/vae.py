@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from blip_core.pocket.backgrounds import PICTURE_PX
 from blip_core.pocket.painter.parts import torch_generator
 from blip_core.pocket.precision import fast_precision
-from blip_core.pocket.world import PICTURE_PX, Rendered, Split, Style, draw_scene, render
+from blip_core.pocket.world import Rendered, Split, Style, draw_scene, render
 
 LATENT_CHANNELS = 8
 LATENT_PX = PICTURE_PX // 4
