@@ -68,6 +68,16 @@ def _closed_answers(recipe: Recipe, variant: Variant, learnt: Sequence[str]) -> 
     return answers
 
 
+def load_libraries(variant: Variant | ServerVariant) -> None:
+    """Load what a variant is loaded with, but no weights: seconds in which something else may start.
+
+    A variant behind a server needs nothing.
+    """
+    if not isinstance(variant, ServerVariant):
+        import blip_core.inference.unpacking
+        import blip_core.modeling  # noqa: F401
+
+
 def load_variant(recipe: Recipe, variant: Variant, adapter: Path | None) -> "Blip2Bundle":
     """A variant as it is judged, with its adapter if it has one."""
     from blip_core.modeling import load_adapter, load_blip2

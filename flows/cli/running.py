@@ -68,8 +68,16 @@ def show_tables(console: Console, recipe: Recipe) -> None:
         show_table(console, *view.describe(), warnings)
 
 
-def run_shown(load: Callable[[], Flow], console: Console) -> dict[str, Any]:
-    """Run a flow with its stages shown on a console; gives its summary."""
+def run_shown(
+    load: Callable[[], Flow], console: Console, meanwhile: Callable[[], None] | None = None
+) -> dict[str, Any]:
+    """Run a flow with its stages shown on a console; gives its summary.
+
+    Args:
+        load: see `run_flow`.
+        console: where to.
+        meanwhile: what else can be loaded while a server starts; where one is up, the flow loads it itself.
+    """
     server = prepare_run(console)
     workplace().load_records()  # while Prefect is
     flow = load()
@@ -77,6 +85,8 @@ def run_shown(load: Callable[[], Flow], console: Console) -> dict[str, Any]:
     from flows.recording import shown_on
 
     if server:
+        if meanwhile:
+            meanwhile()
         server.wait()
     with shown_on(StageLines(console)), without_heartbeats() if server else nullcontext():
         return flow()

@@ -158,8 +158,8 @@ def newest_adapter(recipe: Recipe, phase: str) -> ArtifactRef:
     )
 
 
-def check_variant(recipe: Recipe, name: str) -> None:
-    """Make sure that who is to answer is there, its adapter included.
+def check_variant(recipe: Recipe, name: str) -> AnsweringVariant:
+    """Make sure that who is to answer is there, its adapter included; gives it.
 
     Raises:
         RecipeError: See `choose_variant`.
@@ -171,3 +171,4 @@ def check_variant(recipe: Recipe, name: str) -> None:
     phase = recipe.phase_of(variant)
     if phase is not None:
         newest_adapter(recipe, phase)
+    return variant

@@ -21,3 +21,10 @@ def test_starting_loads_no_torch_and_no_mlflow():
 def test_pure_rooms_load_neither_models_nor_prefect():
     rooms = ("errors", "records", "recipes", "ports", "scenes", "painting", "labelling", "scoring")
     assert _loaded([f"blip_core.{room}" for room in rooms], (*HEAVY, "prefect")) == []
+
+
+def test_a_variant_behind_a_server_is_answered_without_torch():
+    far = "ServerVariant(name='far', role='server', url='http://127.0.0.1:1/v1', served_model='m')"
+    named = "blip_core.wiring; from blip_core.recipes import ServerVariant"
+    loads = f"{named}; blip_core.wiring.load_libraries({far})"
+    assert _loaded([loads], ("torch", "transformers")) == []

@@ -110,7 +110,7 @@ def predict(
     """
     from blip_core.reporting.submission import check_out
     from blip_core.sources import TableFiles, look_at
-    from blip_core.wiring import asked_as, kind_for, table_of
+    from blip_core.wiring import asked_as, kind_for, load_libraries, table_of
     from flows.variants.choosing import check_variant
 
     plan = load_recipe(recipe, profile, overrides or [])
@@ -127,7 +127,7 @@ def predict(
     if dry_run:
         show_rows(TableFiles(path, folder, view.columns, answers, encoding), view, warnings, as_json)
         return
-    check_variant(plan, variant)  # a mistake shows before a server is started
+    answering = check_variant(plan, variant)  # a mistake shows before a server is started
 
     def load() -> Callable[[], dict[str, Any]]:
         from flows.predict import predict as flow
@@ -137,11 +137,12 @@ def predict(
         chosen["overrides"] = overrides or []
         return partial(flow, *named, overwrite=overwrite, **chosen)
 
-    run_and_show(load, view, warnings, as_json)
+    run_and_show(load, partial(load_libraries, answering), view, warnings, as_json)
 
 
 def run_and_show(
     load: Callable[[], Callable[[], dict[str, Any]]],
+    meanwhile: Callable[[], None],
     view: "TableView",
     warnings: Sequence[str],
     as_json: bool,
@@ -154,11 +155,11 @@ def run_and_show(
 
     if as_json:
         with only_json() as output:
-            output.write(strict_json.dumps(run_shown(load, Console(file=sys.stderr))) + "\n")
+            output.write(strict_json.dumps(run_shown(load, Console(file=sys.stderr), meanwhile)) + "\n")
         return
     console = Console(file=sys.stdout)
     show_table(console, *view.describe(), warnings)
-    show_answers(console, run_shown(load, console))
+    show_answers(console, run_shown(load, console, meanwhile))
 
 
 def show_rows(files: "TableFiles", view: "TableView", warnings: Sequence[str], as_json: bool) -> None:
