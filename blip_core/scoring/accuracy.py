@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 from blip_core.errors import EmptyDataset
 from blip_core.finite import check_finite
 from blip_core.records import Prediction
 
 SIGNIFICANCE = 0.05  # every interval of this package covers 95 %
+# Standard deviations to either side: scipy's norm.isf(SIGNIFICANCE / 2), which takes a second to load.
+_DEVIATIONS = 1.9599639845400545
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,11 @@ def wilson(right: int, n: int) -> Accuracy:
     Raises:
         EmptyDataset: when `n` is 0.
     """
-    from statsmodels.stats.proportion import proportion_confint
-
     if not n:
         raise EmptyDataset("There are no predictions to score: the evaluation rows are empty.")
-    low, high = proportion_confint(right, n, alpha=SIGNIFICANCE, method="wilson")
-    share = right / n
-    return Accuracy(share, min(float(low), share), max(float(high), share), n)  # last bits may stick out
+    share, square = right / n, _DEVIATIONS**2
+    whole = 1 + square / n
+    centre = (share + square / (2 * n)) / whole
+    half = _DEVIATIONS * sqrt(share * (1.0 - share) / n + square / (4.0 * n**2)) / whole
+    low, high = max(centre - half, 0.0), min(centre + half, 1.0)
+    return Accuracy(share, min(low, share), max(high, share), n)  # last bits may stick out

@@ -1,4 +1,5 @@
 import pytest
+from statsmodels.stats.proportion import proportion_confint
 
 from blip_core.errors import EmptyDataset
 from blip_core.scoring import accuracy
@@ -13,6 +14,15 @@ def test_intervals_are_those_of_newcombe_1998_table_1(right, n, low, high):
     score = wilson(right, n)
     assert score.low == pytest.approx(low, abs=5e-5)
     assert score.high == pytest.approx(high, abs=5e-5)
+
+
+def test_intervals_are_those_of_statsmodels_to_the_last_bit():
+    pairs = [(right, n) for n in (*range(1, 60), 263, 2080) for right in {0, n // 3, n // 2, n - 1, n}]
+    said = [proportion_confint(right, n, alpha=0.05, method="wilson") for right, n in pairs]
+    ours = [wilson(right, n) for right, n in pairs]
+    assert [(one.low, one.high) for one in ours] == [
+        (min(low, one.value), max(high, one.value)) for (low, high), one in zip(said, ours, strict=True)
+    ]
 
 
 def test_the_ranked_letter_counts(prediction):
