@@ -345,7 +345,7 @@ campaign-training: $(READY) ## kill a tuning at every step, damage every file of
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -o python_files='campaign_*.py' -o timeout=3600 tests/campaigns/training $(ARGS)
 
 .PHONY: bench-finetune
-bench-finetune: $(READY) ## tuning against the sources' loop, into docs/benchmarks/finetune.json and .md (ARGS=--gpu): twenty minutes
+bench-finetune: $(READY) ## tuning against the sources' loop, into docs/benchmarks/finetune.json and .md (ARGS=--gpu): a quarter of an hour
 	@$(BIN)/python -m tests.benchmarks.finetune $(ARGS)
 
 .PHONY: bench-dataset
