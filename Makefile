@@ -356,6 +356,10 @@ bench-dataset: $(READY) ## scenes, labels and pictures in batches against the ro
 gates: $(READY) ## what gates on labels catch, by the pocket world's truth, into docs/benchmarks/gates.json and .md: five minutes
 	@$(BIN)/python -m tests.benchmarks.gates $(ARGS)
 
+.PHONY: bench-growth
+bench-growth: $(READY) ## CPU time of every stage by rows, and memory against foundry plan, into docs/benchmarks/growth.json and .md: ten minutes
+	@$(BIN)/python -m tests.benchmarks.growth $(ARGS)
+
 .PHONY: bench-executor
 bench-executor: $(RAY) ## shards by two workers against one, by processes and Ray, into docs/benchmarks/executor.json and .md: a quarter of an hour
 	@$(BIN)/python -m tests.benchmarks.executor $(ARGS)
@@ -365,7 +369,7 @@ bench-door: $(READY) ## a cached run and a table of 100 rows, with and without a
 	@$(BIN)/python -m tests.benchmarks.door $(ARGS)
 
 .PHONY: bench-inference
-bench-inference: $(READY) ## answering against the row-by-row way, into docs/benchmarks/inference.json and .md (ARGS=--gpu): half an hour
+bench-inference: $(READY) ## answering against the row-by-row way, into docs/benchmarks/inference.json and .md (ARGS=--gpu): ten minutes
 	@$(BIN)/python -m tests.benchmarks.inference $(ARGS)
 
 .PHONY: gpu-pack
