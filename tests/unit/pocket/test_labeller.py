@@ -11,15 +11,12 @@ from blip_core.pocket.labeller import (
     encode_labels,
     new_llama,
     new_llava,
-    parse_label,
     picture_loss,
     publish_llava,
-    score_labels,
     train_llava,
     train_text,
     weighted_loss,
     write_label,
-    write_labels,
 )
 from blip_core.pocket.language import COUNT_WORDS, Kind, answer_by_scene, ask_any, describe
 from blip_core.pocket.pretraining import Plan
@@ -27,6 +24,7 @@ from blip_core.pocket.prompts import shipped_prompts, with_loose_end
 from blip_core.pocket.tokenizers import build_tokenizer, llava_tokenizer
 from blip_core.pocket.vision import SupervisedTower, as_clip
 from blip_core.pocket.world import Split, Style, draw_scene
+from blip_core.pocket.written_labels import parse_label, score_labels, write_labels
 
 PLAN = Plan(steps=2, peak_lr=1e-3, warmup=1, save_every=10, log_every=10)
 
