@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from blip_core.curation.gate import Gate, Kept
 from blip_core.curation.row_texts import refuse_texts, shown
-from blip_core.recipes.curation import HostileTexts
+from blip_core.recipes.curation_of_texts import HostileTexts
 from blip_core.records import Example
 
 _LAID_OUT = frozenset("\n\t\r")

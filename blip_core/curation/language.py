@@ -12,7 +12,7 @@ from blip_core.curation.extras import library
 from blip_core.curation.gate import Gate, Kept, part, refuse
 from blip_core.curation.row_texts import prose, shown
 from blip_core.errors import RecipeError
-from blip_core.recipes.curation import Language
+from blip_core.recipes.curation_of_texts import Language
 from blip_core.records import Example, Rejection
 from blip_core.scoring.measures.wording import words_of
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from blip_core.curation.gate import Gate, Kept, part, refuse
 from blip_core.kinds import kind_of
 from blip_core.kinds.mcq import listed
-from blip_core.recipes.curation import Lengths
+from blip_core.recipes.curation_of_texts import Lengths
 from blip_core.records import OPTION_LETTERS, Example, Rejection
 from blip_core.texts import are_alike, exact, is_repeated, loose
 

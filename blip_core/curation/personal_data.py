@@ -13,7 +13,7 @@ from blip_core.curation.extras import library
 from blip_core.curation.gate import Gate, Kept
 from blip_core.curation.row_texts import refuse_texts
 from blip_core.errors import RecipeError
-from blip_core.recipes.curation import PersonalData
+from blip_core.recipes.curation_of_texts import PersonalData
 from blip_core.records import Example
 
 _E_MAIL = re.compile(r"[\w.+-]+(?:@|\s?[\[(]at[\])]\s?)[\w-]+(?:\.[\w-]+)*\.[a-z]{2,24}\b", re.I)

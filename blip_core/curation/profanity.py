@@ -12,7 +12,7 @@ from blip_core.curation.extras import library
 from blip_core.curation.gate import Gate, Kept
 from blip_core.curation.row_texts import refuse_texts
 from blip_core.errors import RecipeError
-from blip_core.recipes.curation import Profanity
+from blip_core.recipes.curation_of_texts import Profanity
 from blip_core.records import Example
 
 _KEPT = 100_000  # verdicts: options come again

@@ -12,7 +12,7 @@ from blip_core.curation.gate import Gate, Kept, part, refuse
 from blip_core.curation.row_texts import shown
 from blip_core.curation.telling_words import telling_words
 from blip_core.kinds.mcq import listed
-from blip_core.recipes.curation import SelfAnswering
+from blip_core.recipes.curation_of_texts import SelfAnswering
 from blip_core.records import OPTION_LETTERS, Example, Rejection
 from blip_core.scoring.measures.lemmas import lemmatised
 from blip_core.scoring.measures.wording import words_of

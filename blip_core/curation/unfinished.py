@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from blip_core.curation.gate import Gate, Kept, part, refuse
 from blip_core.kinds import kind_of
-from blip_core.recipes.curation import Unfinished
+from blip_core.recipes.curation_of_texts import Unfinished
 from blip_core.records import Example, Rejection
 from blip_core.scoring.measures.wording import is_finished
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from blip_core.curation.gate import Gate, Kept
 from blip_core.curation.row_texts import refuse_texts, shown
-from blip_core.recipes.curation import UnsafeWords
+from blip_core.recipes.curation_of_texts import UnsafeWords
 from blip_core.records import Example
 from blip_core.scoring.measures.lemmas import lemmatised
 from blip_core.scoring.measures.naming import holds

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from blip_core.curation.gate import Gate, Kept, part, refuse
-from blip_core.recipes.curation import VagueTexts
+from blip_core.recipes.curation_of_texts import VagueTexts
 from blip_core.records import Example, Rejection
 from blip_core.scoring.measures.naming import holds
 from blip_core.scoring.measures.wording import words_of

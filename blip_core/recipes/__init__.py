@@ -17,14 +17,8 @@ from blip_core.recipes.annotations import (
 )
 from blip_core.recipes.base import Quantisation, Section
 from blip_core.recipes.checkpoint import POCKET_MODELS, Checkpoint, Dtype
-from blip_core.recipes.curation import (
-    BlankPictures,
-    Curation,
-    ExactDuplicates,
-    Lengths,
-    LetterBalance,
-    NearDuplicates,
-)
+from blip_core.recipes.curation import BlankPictures, Curation, ExactDuplicates, LetterBalance, NearDuplicates
+from blip_core.recipes.curation_of_texts import Lengths
 from blip_core.recipes.dataset import Dataset
 from blip_core.recipes.device import Device
 from blip_core.recipes.evaluation import (

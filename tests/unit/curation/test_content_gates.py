@@ -24,14 +24,16 @@ from blip_core.recipes.curation import (
     Balance,
     Curation,
     Decontamination,
+    SameQuestions,
+    SceneDuplicates,
+    StuckAnswers,
+)
+from blip_core.recipes.curation_of_texts import (
     HostileTexts,
     Language,
     PersonalData,
     Profanity,
-    SameQuestions,
-    SceneDuplicates,
     SelfAnswering,
-    StuckAnswers,
     UnsafeWords,
 )
 from blip_core.records import Example

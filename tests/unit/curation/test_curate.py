@@ -5,14 +5,8 @@ from hypothesis import strategies as st
 
 from blip_core.curation import curate
 from blip_core.errors import EmptyDataset
-from blip_core.recipes.curation import (
-    BlankPictures,
-    Curation,
-    ExactDuplicates,
-    Lengths,
-    LetterBalance,
-    NearDuplicates,
-)
+from blip_core.recipes.curation import BlankPictures, Curation, ExactDuplicates, LetterBalance, NearDuplicates
+from blip_core.recipes.curation_of_texts import Lengths
 from tests.unit.examples import example, png, world_pixels
 
 OFF = {

@@ -15,12 +15,8 @@ from blip_core.curation.gate import Kept
 from blip_core.curation.lengths import check_texts
 from blip_core.curation.letter_balance import allowed_share, balance_letters
 from blip_core.dataset.splits import assign_splits, split_of
-from blip_core.recipes.curation import (
-    Curation,
-    ExactDuplicates,
-    Lengths,
-    LetterBalance,
-)
+from blip_core.recipes.curation import Curation, ExactDuplicates, LetterBalance
+from blip_core.recipes.curation_of_texts import Lengths
 from blip_core.records import LETTERS, OPTION_LETTERS, Example
 from tests.examples import examples
 from tests.unit.examples import example, png, world_pixels

@@ -16,10 +16,10 @@ from blip_core.recipes.curation import (
     BlankPictures,
     ExactDuplicates,
     Grounding,
-    Lengths,
     LetterBalance,
     NearDuplicates,
 )
+from blip_core.recipes.curation_of_texts import Lengths
 from blip_core.records import Example
 from tests.unit.examples import example, png, world_pixels
 

@@ -7,14 +7,8 @@ from blip_core.curation.repetition import check_repetition
 from blip_core.curation.single_answers import check_answers
 from blip_core.curation.unfinished import check_ends
 from blip_core.curation.vague_texts import check_vagueness
-from blip_core.recipes.curation import (
-    AttributeCoverage,
-    Curation,
-    Repetition,
-    SingleAnswers,
-    Unfinished,
-    VagueTexts,
-)
+from blip_core.recipes.curation import AttributeCoverage, Curation, SingleAnswers
+from blip_core.recipes.curation_of_texts import Repetition, Unfinished, VagueTexts
 from tests.unit.examples import example
 
 WITHOUT_OPTIONS = {"a": "", "b": "", "c": "", "d": "", "answer": "", "image": b""}
