@@ -13,6 +13,7 @@ from blip_core.dataset.growth import Target
 from blip_core.errors import StoreError
 from blip_core.recipes import Recipe, load_recipe
 from blip_core.store import ArtifactRef, Store
+from blip_core.wiring import executors
 from flows.growing.growing import grow
 from tests.faults.forge import Forge
 from tests.flows.growing.small import DOUBLED, doubled, make, small_overrides
@@ -37,6 +38,7 @@ def work(home: str, overrides: list[str], out: str, rows: int, rival: str = "") 
     for name, value in {**doubled(), **DOUBLED}.items():
         module, attribute = name.rsplit(".", 1)
         setattr(importlib.import_module(module), attribute, value)
+    executors.usable_cores = lambda: 1  # workers in other processes would know no doubles
 
     def making(recipe: Recipe) -> ArtifactRef:
         _wait_for(rival)
