@@ -58,7 +58,8 @@ def load_bundled(name: str) -> pa.Table:
     if name not in BUNDLED:
         raise KeyError(f"no bundled evaluation set {name!r}; there are {', '.join(BUNDLED)}")
     data = (files("blip_core.pocket") / "evalset" / f"{name}.parquet").read_bytes()
-    return pq.read_table(io.BytesIO(data))
+    with pq.ParquetFile(io.BytesIO(data)) as file:  # `read_table` loads pyarrow's datasets, and they pandas
+        return file.read()
 
 
 def write_bundled(folder: Path) -> list[Path]:
