@@ -57,7 +57,8 @@ def _norm(norm: T5LayerNorm, states: Tensor) -> Tensor:
 
 
 def _is_served(values: Tensor) -> bool:
-    return values.device.type == "cpu" and values.dtype == torch.float32
+    """Whether numbers are, or are planned to be, float32 on a CPU."""
+    return values.device.type in ("cpu", "meta") and values.dtype == torch.float32
 
 
 def scale_by_mean_square(states: Tensor, weight: Tensor, epsilon: float) -> Tensor:

@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from blip_core.modeling.adapter_targets import VISION_TOWER, tunes_vision_tower
 from blip_core.modeling.adapters import attach_adapter
+from blip_core.modeling.elements import quick_elements
 from blip_core.modeling.features import image_features, prompt_embeddings
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.recomputing import compute_activations_twice
@@ -79,7 +80,8 @@ def tune(config: Any, settings: Finetune, batch: TrainingRows, where: Where) -> 
     moments = ADAM_STATES * sum(weight.numel() * weight.element_size() for weight in trained)
     bundle.model.train()
     _checkpoint_activations(bundle, settings.gradient_checkpointing, where)
-    with LiveBytes(bundle.model) as live, AsOn(where):
+    elements = quick_elements(bundle.model) if where == "cpu" else nullcontext()
+    with LiveBytes(bundle.model) as live, AsOn(where), elements:
         if accumulates:
             _have_gradients(trained)
         with live.part() as reading:

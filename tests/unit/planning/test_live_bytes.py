@@ -10,6 +10,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from blip_core.modeling.adapters import attach_adapter
 from blip_core.modeling.backbones import backbone_of
+from blip_core.modeling.elements import quick_elements
 from blip_core.modeling.features import image_features, prompt_embeddings
 from blip_core.modeling.loading import Blip2Bundle
 from blip_core.modeling.recomputing import compute_activations_twice
@@ -84,6 +85,11 @@ def states(bundle):
 
 def train_once(bundle):
     """A step as the learner takes it."""
+    with quick_elements(bundle.model):
+        _train_once(bundle)
+
+
+def _train_once(bundle):
     features = image_features(bundle, states(bundle), asked(bundle))
     labels = torch.ones(ROWS, TARGET_TOKENS, dtype=torch.int64)
     batch = token_batch(bundle, TARGET_TOKENS if bundle.is_causal else 0)
