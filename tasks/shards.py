@@ -70,6 +70,7 @@ class ShardWork(Generic[Record]):
         build: makes the files of one shard and reports rows done of that shard.
         requests: that a model gets for a row at the least; see `tasks.allowance`.
         schema: of rows that are too large for a message, which go to workers through the store.
+        worth: what a row counts for those who watch: a call for scenes as many as it is asked for.
     """
 
     kind: str
@@ -78,6 +79,7 @@ class ShardWork(Generic[Record]):
     build: BuildShard[Record]
     requests: int = 0
     schema: pa.Schema | None = None
+    worth: int = 1
 
     def key(self, rows: Sequence[Record], start: int) -> str:
         """The store's key of a shard."""
@@ -198,7 +200,8 @@ class _Gathering(Generic[Record]):
     def _report(self) -> None:
         """Tell rows done, never fewer than before, though a worker that died leaves its shard undone."""
         self._told = max(self._told, self._whole_rows + int(sum(self._under_way.values())))
-        watcher().progress(self._told, max(self._told, self._rows))
+        worth = self._work.worth
+        watcher().progress(self._told * worth, max(self._told, self._rows) * worth)
 
 
 def digest_of_rows(rows: Iterable[Row]) -> str:

@@ -43,15 +43,18 @@ def made_by(recipe: Recipe) -> dict[str, Any]:
 def writing_shards(recipe: Recipe) -> Iterator[ShardWork[SceneCall]]:
     """What answers batches of calls, with one writer for all of them."""
     with on_first_use(lambda: build_writer(recipe)) as writer:
-        yield answering_calls(made_by(recipe.of_any_length), writer)
+        yield answering_calls(made_by(recipe.of_any_length), writer, recipe.scenes.per_call)
 
 
-def answering_calls(answered_by: Mapping[str, Any], writer: Callable[[], TextWriter]) -> ShardWork[SceneCall]:
+def answering_calls(
+    answered_by: Mapping[str, Any], writer: Callable[[], TextWriter], per_call: int = 1
+) -> ShardWork[SceneCall]:
     """What answers batches of calls.
 
     Args:
         answered_by: all that decides an answer, but for its prompt and seed.
         writer: gives the writer that is asked; not called for answers that rest already.
+        per_call: scenes that a call asks for.
     """
 
     def inputs(calls: Sequence[SceneCall], _: int) -> Mapping[str, Any]:
@@ -67,7 +70,7 @@ def answering_calls(answered_by: Mapping[str, Any], writer: Callable[[], TextWri
         report(len(texts), len(calls))
         return {"rows": len(texts), **as_metadata(spent)}
 
-    return ShardWork("scenes", SceneCall, inputs, build, requests=1)
+    return ShardWork("scenes", SceneCall, inputs, build, requests=1, worth=per_call)
 
 
 @stage("scenes", key)

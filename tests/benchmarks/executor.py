@@ -8,6 +8,7 @@ the thousand: what sharing out takes of time and memory.
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -194,6 +195,7 @@ def main() -> None:
     parser.add_argument("--shards", type=int, nargs="+", default=SHARDS)
     parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended before anything was written"))
     load = os.getloadavg()[0]
     with ExitStack() as stack:
         home = stack.enter_context(tempfile.TemporaryDirectory(prefix="foundry-bench-"))
