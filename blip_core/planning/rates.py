@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, ValidationError
 
 from blip_core.errors import TableError, TrackingError
-from blip_core.recipes import Recipe
+from blip_core.planning.stages import SHARED_OUT
+from blip_core.recipes import Device, Recipe
 from blip_core.store import Artifact, Store
 from blip_core.tracking.journal import Entry, journals, read_journal
 
@@ -48,6 +49,7 @@ _SETTINGS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 _EVERYWHERE = ("device.kind", "device.threads")
+_WORKERS = ("device.executor", "device.workers")  # share cores; those of GPUs have one each
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,9 @@ def rates_here(journal: Path, store: Store) -> list[Rate]:
 
 def deciding(stage: str, settings: Mapping[str, str]) -> dict[str, str]:
     """Those of all settings that decide how fast a stage is."""
-    names = _SETTINGS[stage.partition(" ")[0]] + _EVERYWHERE
+    group = stage.partition(" ")[0]
+    on_gpu = settings.get("device.kind") == "cuda"
+    names = _SETTINGS[group] + _EVERYWHERE + (() if on_gpu or group not in SHARED_OUT else _WORKERS)
     return {name: settings[name] for name in names if name in settings}
 
 
@@ -186,10 +190,19 @@ def _rates(
     artifact = artifacts.get(tags.get("foundry.key", ""))
     said = artifact.metadata if artifact else {}
     per_second = said.get("rows_per_second") or _rows_worked(stage, metrics, settings, said) / seconds
+    per_second /= _sharing(stage, settings)
     device = str(said.get("device_name", ""))
     day = datetime.fromtimestamp(run[0].time_ms / 1000, UTC).date().isoformat()
     if per_second > 0:
         yield Rate(stage, float(per_second), "measured here", day, device, deciding(stage, settings))
+
+
+def _sharing(stage: str, settings: Mapping[str, str]) -> int:
+    """GPUs that a stage's rows were shared out among."""
+    if settings.get("device.kind") != "cuda" or stage.partition(" ")[0] not in SHARED_OUT:
+        return 1
+    executor, workers = settings.get("device.executor", "serial"), settings.get("device.workers", "0")
+    return Device.model_validate({"executor": executor, "workers": int(workers)}).sharing
 
 
 def _rows_worked(

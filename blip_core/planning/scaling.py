@@ -12,12 +12,12 @@ from typing import Any
 from blip_core.errors import RecipeError
 from blip_core.planning.cards import GB
 from blip_core.planning.plan import Plan
+from blip_core.planning.stages import SHARED_OUT
 from blip_core.planning.storage import PICTURE_COPIES
 from blip_core.planning.timing import SECONDS_AN_HOUR, Timing
 
 GPU_HOUR_PRICE = 2.5  # of whatever currency: an assumption, for the reader's own price to replace
 MACHINE_GPUS = 8  # that tune together at the most: those of one machine
-SHARED_OUT = ("scenes", "pictures", "labels", "predict")  # their shards go to workers; others run on one GPU
 TUNED = "finetune"
 STEP_METRICS = 3  # that a step of tuning tells: loss, norm of the gradient, learning rate
 LISTED_AT_ONCE = 1000  # objects that a bucket names in an answer

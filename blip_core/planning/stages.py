@@ -23,6 +23,7 @@ from blip_core.recipes import Recipe, Variant, loaded_here
 
 CUBLAS_WORKSPACE_BYTES = 32 * 2**20  # what torch gives cuBLAS on Hopper, a quarter of it on older cards
 VARIANTS = "variants."
+SHARED_OUT = ("scenes", "pictures", "labels", "predict")  # their shards go to workers; others run on one GPU
 _NOT_FORETOLD = ("annotations.", "curation.", "judging.", "inference.reader")
 """Fields of models whose memory and time are not foretold: small ones beside those that answer."""
 _KINDS: Mapping[str, Kind] = {

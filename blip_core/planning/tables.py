@@ -161,7 +161,12 @@ def _memory(console: Console, plan: Plan) -> None:
         _line(console, f"A CUDA context takes some {size_words(CONTEXT_BYTES)} besides.", "dim")
     else:
         whole = max(plan.host.values())
-        _line(console, f"A process with its libraries and rows holds {size_words(whole)} at the most.", "dim")
+        each = "" if plan.recipe.device.executor == "serial" else ", and so does each worker of shards"
+        _line(
+            console,
+            f"A process with its libraries and rows holds {size_words(whole)} at the most{each}.",
+            "dim",
+        )
     console.print()
 
 

@@ -8,7 +8,7 @@ from blip_core.planning.cards import CARDS, Card, card_named, card_of_device, fi
 from blip_core.planning.counting import Counts
 from blip_core.planning.live_bytes import Where
 from blip_core.planning.rates import Rate, known_rate
-from blip_core.planning.stages import Stage
+from blip_core.planning.stages import SHARED_OUT, Stage
 from blip_core.recipes import Recipe
 
 DERIVED = "derived"
@@ -84,12 +84,22 @@ def time_stage(
     if known is not None:
         seconds = stage.rows / known.rows_per_second
         hours = seconds * stage.processes / SECONDS_AN_HOUR
-        return Timing(stage.name, stage.rows, seconds, hours, known.origin, known.date, known.device)
+        shared = seconds / _gpus(stage, recipe)
+        return Timing(stage.name, stage.rows, shared, hours, known.origin, known.date, known.device)
     if card.memory_gb == 0 or stage.footprint.is_coarse:
         return Timing(stage.name, stage.rows, 0.0, 0.0, UNKNOWN, "", card.name)
     seconds = card.seconds(stage.work)
     hours = seconds / SECONDS_AN_HOUR
-    return Timing(stage.name, stage.rows, seconds / stage.processes, hours, DERIVED, "", card.name)
+    together = stage.processes * _gpus(stage, recipe)
+    return Timing(stage.name, stage.rows, seconds / together, hours, DERIVED, "", card.name)
+
+
+def _gpus(stage: Stage, recipe: Recipe) -> float:
+    """GPUs among which the shards of a stage are shared out; of workers on a CPU a rate knows already."""
+    device = recipe.device
+    if device.kind != "cuda" or stage.group not in SHARED_OUT:
+        return 1.0
+    return max(1.0, device.sharing * (min(1.0, device.worker_gpus) if device.executor == "ray" else 1.0))
 
 
 def time_plugged(recipe: Recipe, counts: Counts) -> Iterator[Timing]:

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from blip_core.recipes.base import Section
 
+ACTORS = 2  # of a cluster, where a recipe names no number
+
 
 class Device(Section):
     """The hardware a profile is made for."""
@@ -28,6 +30,13 @@ class Device(Section):
     """GPUs that an actor takes of a Ray cluster where `kind` is cuda; a share lets several stand on one."""
     shard_minutes: float = Field(default=240.0, gt=0.0, le=100_000.0)
     """A worker that is at one shard for longer is ended, and the shard worked by another."""
+
+    @property
+    def sharing(self) -> int:
+        """Workers that a recipe names for shards; one where the machine that it runs on decides."""
+        if self.executor == "ray":
+            return self.workers or ACTORS
+        return self.workers or 1 if self.executor == "processes" else 1
 
     def arithmetic(self) -> dict[str, int]:
         """What of the hardware decides the last bits of what models compute: part of every key of theirs."""

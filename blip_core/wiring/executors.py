@@ -24,7 +24,6 @@ _PLACES = ("FOUNDRY_HOME", "FOUNDRY_STORE", "FOUNDRY_MODELS")
 
 _NO_STATISTICS = {"RAY_USAGE_STATS_ENABLED": "0"}
 _SECONDS = 60.0
-_ACTORS = 2
 _WORKER_BYTES = 800_000_000  # resident with a bundled model at work
 _COPIES = 2  # weights are copied where their type changes, and what a batch takes is below that
 
@@ -43,7 +42,7 @@ def build_executor(recipe: Recipe) -> Executor:
     if device.executor == "processes":
         return _processes(recipe, device.workers or usable_cores())
     if device.executor == "ray":
-        return _pool(_ray_actors(device), device.workers or _ACTORS, device)
+        return _pool(_ray_actors(device), device.sharing, device)
     return Serial()
 
 

@@ -18,6 +18,7 @@ from blip_core.planning.lengths import training_rows
 from blip_core.planning.live_bytes import Operation, Work
 from blip_core.planning.rates import deciding, known_rate, rates_here, read_rates, settings_of
 from blip_core.planning.tables import origin_words, show, size_words, time_words
+from blip_core.planning.timing import time_stage
 from blip_core.planning.tuning import tune
 from blip_core.pocket import models_dir
 from blip_core.recipes import load_recipe
@@ -178,6 +179,25 @@ class TestRates:
         show(console, plan)
         assert "not known until it has run here" in console.file.getvalue()
         assert "Assumptions, not measurements" not in console.file.getvalue()
+
+    def test_workers_share_the_time_of_shards_and_not_the_hours_of_their_gpus(self):
+        told = ["device.kind=cuda", "device.executor=ray", "device.worker_gpus=0.5"]
+        alone, shared = (
+            load_recipe("gallery-vqa", "pocket", [*told, f"device.workers={workers}"]) for workers in (1, 8)
+        )
+        stage = next(one for one in pocket_plan(bundled=8).stages if one.name == "labels")
+        rates = [self.rate(alone, "labels", 5.0)]
+        one, four = (time_stage(stage, recipe, rates, CARDS["A10"]) for recipe in (alone, shared))
+        assert four.seconds == pytest.approx(one.seconds / 4)
+        assert four.device_hours == pytest.approx(one.device_hours)
+
+    def test_a_rate_of_two_processes_on_a_cpu_says_nothing_of_one(self):
+        two, one = (
+            load_recipe("gallery-vqa", "pocket", [f"device.executor={who}"])
+            for who in ("processes", "serial")
+        )
+        assert known_rate("labels", one, [self.rate(two, "labels", 5.0)]) is None
+        assert known_rate("finetune", one, [self.rate(two, "finetune", 5.0)])
 
     def test_of_several_the_slowest_is_promised(self):
         recipe = load_recipe("gallery-vqa", "pocket")
