@@ -1,6 +1,6 @@
 """What is found out about rows, or written to them, before the gates see them: one section a step."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -356,37 +356,6 @@ def labels_of_steps(steps: Sequence[_Step]) -> tuple[str, ...]:
     names = [step.name for step in steps]
     before = [names[:place].count(name) for place, name in enumerate(names)]
     return tuple(f"{name}-{count + 1}" if count else name for name, count in zip(names, before, strict=True))
-
-
-def check_annotations(steps: Sequence[_Step], earlier: Sequence[str], known: Collection[str] = ()) -> None:
-    """Refuse steps that take what is not there: a later phase's adapter, or an attribute nobody finds.
-
-    Args:
-        steps: of one phase.
-        earlier: phases before it.
-        known: attributes that the source tells.
-
-    Raises:
-        ValueError: One does; the message names it.
-    """
-    allowed = (LABELLER, *earlier)
-    found = {*known}
-    for label, step in zip(labels_of_steps(steps), steps, strict=True):
-        if step.drafts_by and step.drafts_by not in allowed:
-            raise ValueError(
-                f"annotations.{label}.by is {step.drafts_by}, which is no earlier phase; allowed here: "
-                f"{', '.join(allowed)}"
-            )
-        if isinstance(step, Attributes):
-            found |= {bank.name for bank in step.banks}
-            check_placeholders(f"annotations.{label}.writes", step.writes, set(), ROW_PLACES | found)
-        if isinstance(step, Ask):
-            for template in step.templates:
-                places = ROW_PLACES | found
-                check_placeholders(
-                    f"annotations.{label}.templates.question", template.question, set(), places
-                )
-                check_placeholders(f"annotations.{label}.templates.answer", template.answer, set(), places)
 
 
 def _check_image(prompt: str) -> None:

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from blip_core.kinds import kind_of
-from blip_core.recipes.annotations import check_annotations
 from blip_core.recipes.base import check_placeholders
+from blip_core.recipes.checking_annotations import check_annotations
+from blip_core.recipes.checking_variants import check_judges, check_variants, refuse_twice
 from blip_core.recipes.checkpoint import Checkpoint
 from blip_core.recipes.findings import check_findings
 from blip_core.recipes.inference import IMAGE_MARK
 from blip_core.recipes.phases import BASE, check_order, check_start
-from blip_core.recipes.variants import ALIASES, CrossFitVariant, ServerVariant, Variant
 
 if TYPE_CHECKING:
     from blip_core.recipes.recipe import Recipe
@@ -39,7 +39,7 @@ def check_recipe(recipe: "Recipe") -> None:
     _check_phases(recipe)
     _check_inference(recipe)
     _check_replaced(recipe)
-    _check_variants(recipe)
+    check_variants(recipe)
     _check_findings(recipe)
     _check_probes(recipe)
 
@@ -54,7 +54,7 @@ def _check_rows(recipe: "Recipe") -> None:
 def _check_tuning(recipe: "Recipe") -> None:
     """Refuse what cannot work together where one phase tunes on its rows."""
     _check_finetune(recipe)
-    _check_judges(recipe)
+    check_judges(recipe)
     _check_decontamination(recipe)
     _check_gguf(recipe)
 
@@ -68,7 +68,7 @@ def _told_of(phase: str) -> Iterator[None]:
 
 
 def _check_phases(recipe: "Recipe") -> None:
-    _refuse_twice("phases", [phase.name for phase in recipe.phases])
+    refuse_twice("phases", [phase.name for phase in recipe.phases])
     tuned = {phase.name: recipe.in_phase(phase).finetune for phase in recipe.phases}
     for phase in recipe.phases:
         settings = tuned[phase.name]
@@ -111,7 +111,7 @@ def _check_source(recipe: "Recipe") -> None:
         if not recipe.scenes.categories:
             raise ValueError("source.kind is prompts, but scenes.categories is empty: nothing to write about")
         names = [category.name for category in recipe.scenes.categories]
-        _refuse_twice("scenes.categories", names)
+        refuse_twice("scenes.categories", names)
         check_placeholders("scenes.prompt", recipe.scenes.prompt, {"per_call", "category", "numbers"})
         check_placeholders("pictures.prompt", recipe.pictures.prompt, {"scene"})
     if recipe.source.kind == "table" and recipe.source.shuffle_options and not recipe.kind.has_options:
@@ -182,7 +182,7 @@ def _check_inference(recipe: "Recipe") -> None:
     for task, prompt in inference.further_prompts.items():
         _check_further_prompt(recipe, task, prompt, described)
     _check_picture_places(recipe)
-    _refuse_twice("inference.ablations", list(inference.ablations))
+    refuse_twice("inference.ablations", list(inference.ablations))
     told = [mode for mode in ("one-stage", "description-only") if mode in inference.ablations]
     if recipe.stages == 1 and told:
         raise ValueError(
@@ -272,87 +272,6 @@ def _check_replaced(recipe: "Recipe") -> None:
         )
 
 
-def _check_variants(recipe: "Recipe") -> None:
-    _refuse_twice("variants", [variant.name for variant in recipe.variants])
-    for variant in recipe.variants:
-        if isinstance(variant, ServerVariant):
-            _check_server(recipe, variant)
-            continue
-        if isinstance(variant, CrossFitVariant):
-            _check_cross_fit(recipe, variant)
-            continue
-        _check_phase_of(recipe, variant)
-        _check_asked(recipe, variant)
-        if variant.adapter is True and not recipe.tuned_phases():
-            raise ValueError(
-                f"variant {variant.name}: adapter is true, but source.kind is none: nothing is tuned; name "
-                "the adapter that it carries, or false"
-            )
-        if variant.role == "baseline" and (variant.adapter is True or variant.adapter in ALIASES):
-            named = "true" if variant.adapter is True else variant.adapter
-            raise ValueError(
-                f"variant {variant.name}: adapter is {named}, but role is baseline: the adapter is tuned on "
-                "finetune.base; give it the role base"
-            )
-        if variant.role == "base" and variant.model != recipe.finetune.base:
-            raise ValueError(
-                f"variant {variant.name}: role is base, but model is {variant.model.id} and finetune.base is "
-                f"{recipe.finetune.base.id}: leave model out, or give it the role baseline"
-            )
-
-
-def _check_cross_fit(recipe: "Recipe", variant: CrossFitVariant) -> None:
-    """Refuse to join answers of variants that come later, or whose learnt rows this run does not know."""
-    places = {one.name: place for place, one in enumerate(recipe.variants)}
-    tuned = {one.name for one in recipe.variants if recipe.phase_of(one) is not None}
-    _refuse_twice(f"variants.{variant.name}.of", list(variant.of))
-    for name in variant.of:
-        if name not in tuned or places[name] > places[variant.name]:
-            allowed = [one for one in places if one in tuned and places[one] < places[variant.name]]
-            raise ValueError(
-                f"variant {variant.name} joins {name}, which is no variant before it that carries an adapter "
-                f"of this run; allowed: {', '.join(allowed) or 'none'}"
-            )
-
-
-def _check_asked(recipe: "Recipe", variant: Variant) -> None:
-    field = f"variants.{variant.name}"
-    if variant.answers != "written" and (recipe.kind.has_options or not recipe.kind.asks):
-        raise ValueError(
-            f"{field}.answers is {variant.answers}, and task is {recipe.task}: it is for questions with free "
-            "answers; leave it out"
-        )
-    if variant.answers == "ranked" and not variant.adapter and not recipe.inference.closed_answers:
-        raise ValueError(
-            f"{field}.answers is ranked, but it carries no adapter that learnt any answers, and "
-            "inference.closed_answers is empty: name the answers there"
-        )
-    if variant.answers == "read":
-        check_placeholders(f"{field}.answer_prompt", variant.answer_prompt, set())
-        return
-    if variant.answer_prompt:
-        described = {"description"} if recipe.stages == 2 else set()
-        check_placeholders(
-            f"variants.{variant.name}.answer_prompt",
-            variant.answer_prompt,
-            recipe.kind.places | described,
-            recipe.kind.further_places,
-        )
-
-
-def _check_judges(recipe: "Recipe") -> None:
-    curation = recipe.curation
-    local = [variant for variant in recipe.variants if isinstance(variant, Variant)]
-    allowed = [variant.name for variant in local if variant.adapter_kind in ("none", "folder")]
-    for name, judge in (("second_judge", curation.second_judge), ("blind", curation.blind)):
-        if judge.enabled and judge.variant not in allowed:
-            raise ValueError(
-                f"curation.{name}.variant is {judge.variant!r}; allowed: {', '.join(allowed) or 'none'} "
-                "(variants that are loaded here, without an adapter or with that of a folder: an adapter of "
-                "this run is not there yet, and a server judges no rows)"
-            )
-
-
 def _check_decontamination(recipe: "Recipe") -> None:
     gate = recipe.curation.decontamination
     if gate.enabled and not gate.against and recipe.evaluation.kind == "split":
@@ -363,32 +282,8 @@ def _check_decontamination(recipe: "Recipe") -> None:
         )
 
 
-def _check_phase_of(recipe: "Recipe", variant: Variant) -> None:
-    names = [phase.name for phase in recipe.phases]
-    named = variant.phase or (str(variant.adapter) if names and variant.adapter_kind == "folder" else "")
-    if named and named not in names and "/" not in named:
-        there = f"there is {', '.join(names)}" if names else "the recipe has none"
-        raise ValueError(
-            f"variant {variant.name}: its adapter is that of the phase {named}, and {there}; a folder is "
-            "written with ./ before its name"
-        )
-
-
-def _check_server(recipe: "Recipe", variant: ServerVariant) -> None:
-    if recipe.inference.options:
-        raise ValueError(
-            f"variant {variant.name}: role is server, and inference.options lets whole words be ranked, "
-            "which no server does; leave options or the variant out"
-        )
-    if recipe.inference.ranking == "texts":
-        raise ValueError(
-            f"variant {variant.name}: role is server, but inference.ranking is texts: servers tell "
-            "probabilities of first tokens alone; set it to letters, or leave the variant out"
-        )
-
-
 def _check_findings(recipe: "Recipe") -> None:
-    _refuse_twice("findings", [finding.name for finding in recipe.findings])
+    refuse_twice("findings", [finding.name for finding in recipe.findings])
     variants = [variant.name for variant in recipe.variants]
     views = {phase.name: recipe.in_phase(phase) for phase in recipe.phases}
     sets = {recipe.evaluation.kind: recipe, **views}
@@ -396,7 +291,7 @@ def _check_findings(recipe: "Recipe") -> None:
 
 
 def _check_probes(recipe: "Recipe") -> None:
-    _refuse_twice("probes", [probe.name for probe in recipe.probes])
+    refuse_twice("probes", [probe.name for probe in recipe.probes])
     for probe in recipe.probes:
         kind = kind_of(probe.task)
         if probe.prompt is not None:
@@ -427,9 +322,3 @@ def _check_gguf(recipe: "Recipe") -> None:
                 f"{field} names the GGUF file {checkpoint.file}: GGUF holds language models, and only "
                 "scenes.model is one"
             )
-
-
-def _refuse_twice(field: str, names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"{field} holds {', '.join(twice)} more than once; names must differ")

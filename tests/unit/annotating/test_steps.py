@@ -18,7 +18,8 @@ from blip_core.backends.scripted import (
 )
 from blip_core.errors import NotANumber, ReviewAwaited, TableError
 from blip_core.ports import Span
-from blip_core.recipes.annotations import Attributes, check_annotations
+from blip_core.recipes.annotations import Attributes
+from blip_core.recipes.checking_annotations import check_annotations
 from blip_core.records import ANSWER_SCORE, DESCRIPTION_SCORE, LABEL_SCORE
 from tests.unit.annotating.conftest import Opened, caption
 
