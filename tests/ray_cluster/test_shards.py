@@ -18,7 +18,7 @@ PICTURES = 5
 
 def made(executor):
     """Digests of pictures and their labels, and all keys; what a bucket's cache holds is lost in between."""
-    named = [f"device.executor={executor}", "device.threads=1", "pictures.steps=2"]
+    named = [f"device.executor={executor}", "device.workers=2", "device.threads=1", "pictures.steps=2"]
     recipe = load_recipe("gallery-vqa", "pocket", named)
     with employing():
         pictures = paint_pictures.task.fn(recipe, scenes_of(PICTURES))
