@@ -49,6 +49,7 @@ $(READY): pyproject.toml constraints.txt
 	@: > $(LOG)
 	$(call install,Installing torch (1 of 2),--constraint constraints.txt torch)
 	$(call install,Installing the other packages (2 of 2), --constraint constraints.txt --editable '.[dev]')
+	@$(BIN)/python -m compileall -q -j 0 blip_core deployments flows tasks # else, where nothing may be kept, at every start
 	@touch $@
 
 .PHONY: install

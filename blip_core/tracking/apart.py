@@ -32,6 +32,7 @@ class Sender:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._has_ended = False
+        self._asked = 0
         self._lock = threading.RLock()
 
     def tell(self, message: dict[str, Any]) -> None:
@@ -42,14 +43,15 @@ class Sender:
     def ask(self, message: dict[str, Any]) -> dict[str, Any]:
         """Wait for its answer, before which it did all that it was told; empty once it has ended."""
         with self._lock:
-            self._write(message)
-            line = self._read()
-        if not line:
-            return {}
-        answer: dict[str, Any] = strict_json.loads(line)
-        for name, level, text in answer.pop("logged"):
-            logging.getLogger(name).log(level, "%s", text)
-        return answer
+            self._asked += 1
+            self._write({**message, "asked": self._asked})
+            while line := self._read():
+                answer: dict[str, Any] = strict_json.loads(line)
+                for name, level, text in answer["logged"]:
+                    logging.getLogger(name).log(level, "%s", text)
+                if answer["asked"] == self._asked:  # else one that a signal kept somebody from waiting for
+                    return answer
+        return {}
 
     def close(self) -> None:
         """Let it go; what it was told and nobody waited for stays in the journals."""

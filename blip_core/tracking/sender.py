@@ -58,10 +58,10 @@ class _Desk:
             return
         delivery.flush()
         if message["do"] == "ask":
-            self._answer(delivery, message.get("number", -1))
+            version = delivery.version_of(message.get("number", -1))
+            self._answer({"asked": message["asked"], "version": version, "logged": self._kept.take()})
 
-    def _answer(self, delivery: Delivery, number: int) -> None:
-        told = {"version": delivery.version_of(number), "logged": self._kept.take()}
+    def _answer(self, told: dict[str, Any]) -> None:
         self._answers.write(strict_json.dumps(told) + "\n")
         self._answers.flush()
 

@@ -83,6 +83,19 @@ def test_what_the_other_process_warns_of_is_told_here_once(tmp_path, by, monkeyp
     assert (run.mlflow_id, run.is_delivered) == ("", False)
 
 
+def test_an_answer_that_nobody_waited_for_is_taken_for_no_other(apart, by, home, tmp_path):
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    (folder / "adapter_model.safetensors").write_bytes(b"weights of somebody in haste")
+    run = apart.start("gallery", "interrupted", {})
+    journal = str(tmp_path / "journal" / f"{run.id}.jsonl")
+    by.tell(
+        {"do": "ask", "to": [apart.uri, str(artifact_root(home))], "journal": journal, "asked": 0}
+    )  # then Ctrl-C came
+    assert run.adapter(folder, "hasty-adapter", {"eval/accuracy": 0.7}) == "1"
+    run.finish()
+
+
 def test_a_run_goes_on_when_the_other_process_is_killed_and_nothing_is_lost(apart, client, by, caplog):
     run = apart.start("gallery", "bereft", {})
     first = run.mlflow_id
