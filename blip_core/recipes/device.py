@@ -19,11 +19,9 @@ class Device(Section):
     processes: int = Field(default=1, ge=1, le=64)
     """Processes that tune together, each with a GPU of its own or a share of the CPU."""
     executor: Literal["auto", "serial", "processes", "ray"] = "auto"
-    """Who works shards of rows: this process, processes of this machine, or actors of a Ray cluster; auto
-    takes processes where models run on a CPU, several shards are to be made and memory suffices."""
+    """Who works shards: this process, local ones, or a Ray cluster's actors; auto: local ones on a CPU."""
     workers: int = Field(default=0, ge=0, le=1024)
-    """Processes or actors that share shards out among themselves, each with a model of its own; 0 for one a
-    core of this machine, of a cluster two."""
+    """Processes or actors, each with models of its own; 0 for a process a core, or two actors."""
     worker_cpus: float = Field(default=0.0, ge=0.0, le=1024.0)
     """CPUs that an actor takes of a Ray cluster; 0 for as many as `threads`."""
     worker_gpus: float = Field(default=1.0, ge=0.0, le=64.0)
