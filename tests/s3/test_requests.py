@@ -4,7 +4,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import obstore
 import pytest
 
 from blip_core.planning.scaling import HANDED_REQUESTS, SHARD_REQUESTS
@@ -21,6 +20,8 @@ KINDS = {"get": "GET", "put": "PUT", "list": "LIST", "delete": "DELETE"}
 @pytest.fixture
 def asked(monkeypatch) -> Counter[str]:
     """What the client was asked for, by kind; a folder with few objects is listed in one answer."""
+    import obstore
+
     counted: Counter[str] = Counter()
 
     def counting(name: str, ask: Any) -> Any:
