@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+import uuid
 from contextlib import closing
 from importlib.metadata import entry_points, version
 from pathlib import Path
@@ -16,6 +17,7 @@ from blip_core.tracking.pages import APP
 
 DATABASE = "mlflow.db"
 _PREPARED = "prepared.json"  # names the MLflow that last set the database up, and the revision of its tables
+_MAKING = ".making"  # ends the name of a database that is being made
 _OF_EARLIER_NOTES = ""  # which named no revision
 _UNKNOWN_REVISION = "Can't locate revision"
 _NEWER = "a newer MLflow wrote it, which has to be installed again to read it"
@@ -115,11 +117,27 @@ def schema_of(database: Path) -> str:
 
 
 def _set_up(home: Path, database: Path, uri: str) -> None:
-    _copy_aside(database)
-    _migrate(database, uri)
-    _create_default_experiment(uri, artifact_root(home))
+    if database.exists():
+        _copy_aside(database)
+        _make(database, uri, home)
+    else:
+        _make_new(database, home)
     note = {"mlflow": version("mlflow"), "schema": schema_of(database)}
     (home / _PREPARED).write_text(strict_json.dumps(note), encoding="utf-8")
+
+
+def _make_new(database: Path, home: Path) -> None:
+    """Make a database beside its place: half of one, that a killed process leaves, could not be upgraded."""
+    for left in home.glob(f"*{_MAKING}*"):
+        left.unlink()
+    new = home / f"{uuid.uuid4().hex}{_MAKING}"
+    _make(new, sqlite_address(new), home)
+    new.rename(database)
+
+
+def _make(database: Path, uri: str, home: Path) -> None:
+    _migrate(database, uri)
+    _create_default_experiment(uri, artifact_root(home))
 
 
 def _migrate(database: Path, uri: str) -> None:
@@ -139,7 +157,7 @@ def _create_default_experiment(uri: str, root: Path) -> None:
     """Give MLflow's own experiment an absolute folder; left to itself it takes the working directory."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(uri, root.as_uri())  # type: ignore[no-untyped-call]
+    SqlAlchemyStore(uri, root.as_uri()).engine.dispose()  # type: ignore[no-untyped-call]
 
 
 def _copy_aside(database: Path) -> None:

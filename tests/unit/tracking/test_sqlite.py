@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 
 from blip_core.errors import TrackingError
-from blip_core.tracking import MlflowTracker, artifact_root, prepare_store
+from blip_core.tracking import MlflowTracker, artifact_root, prepare_store, sqlite
 from blip_core.tracking.sqlite import schema_of
 
 
@@ -40,6 +40,24 @@ def own(pristine, tmp_path):
     """A sound store of this test alone."""
     shutil.copytree(pristine, tmp_path / "mlflow")
     return tmp_path / "mlflow"
+
+
+def test_half_of_a_new_database_that_a_killed_process_left_is_made_anew(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite, "_migrate", killed_in_the_middle)
+        with pytest.raises(KeyboardInterrupt):
+            prepare_store(tmp_path)
+    assert not (tmp_path / "mlflow.db").exists()
+    prepare_store(tmp_path)
+    assert schema_of(tmp_path / "mlflow.db")
+    assert list(tmp_path.glob("*making*")) == []
+
+
+def killed_in_the_middle(database, uri):
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("CREATE TABLE experiments (name TEXT)")
+        connection.commit()
+    raise KeyboardInterrupt
 
 
 def test_a_database_of_a_newer_mlflow_is_told_as_such(own):
