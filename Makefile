@@ -25,6 +25,9 @@ SMOLLM := models/smollm2
 STATE := $(or $(FOUNDRY_HOME),$(HOME)/.blip-foundry)
 STATE_PARTS := store journal reports mlflow prefect logs
 
+# A comma in an argument of `call` would part it.
+comma := ,
+
 # One step of installing: says what it does, on a terminal which package is at hand; pip's own words go to a file.
 define install
 @printf '%s\n' "$(1)"
@@ -163,7 +166,7 @@ test-postgres: $(POSTGRES) ## both servers on a PostgreSQL of the tests' own: mi
 MIRRORS := $(VENV)/.mirrors
 
 $(MIRRORS): $(READY)
-	$(call install,Installing TensorBoard and W&B,--constraint constraints.txt --editable '.[tensorboard,wandb]')
+	$(call install,Installing TensorBoard and W&B,--constraint constraints.txt --editable '.[tensorboard$(comma)wandb]')
 	@touch $@
 
 .PHONY: test-mirrors
