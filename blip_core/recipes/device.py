@@ -21,7 +21,7 @@ class Device(Section):
     executor: Literal["auto", "serial", "processes", "ray"] = "auto"
     """Who works shards: this process, local ones, or a Ray cluster's actors; auto: local ones on a CPU."""
     workers: int = Field(default=0, ge=0, le=1024)
-    """Processes or actors, each with models of its own; 0 for a process a core, or two actors."""
+    """Processes or actors, each with models of its own; 0 for a process a GPU or core, or two actors."""
     worker_cpus: float = Field(default=0.0, ge=0.0, le=1024.0)
     """CPUs that an actor takes of a Ray cluster; 0 for as many as `threads`."""
     worker_gpus: float = Field(default=1.0, ge=0.0, le=64.0)

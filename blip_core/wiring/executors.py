@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from blip_core.errors import PlaceError
+from blip_core.errors import CheckpointError, PlaceError
 from blip_core.execution import Executor, Serial, Sparing
 from blip_core.execution.cores import usable_cores
 from blip_core.prefetching import used_checkpoints
-from blip_core.recipes import Device, Recipe
+from blip_core.recipes import Checkpoint, Device, Recipe
 from blip_core.wiring.checkpoints import folder_of
 from blip_core.wiring.devices import device_of
 from blip_core.wiring.environment import library_environment
@@ -40,7 +40,7 @@ def build_executor(recipe: Recipe) -> Executor:
         workers = affordable_workers(recipe)
         return Sparing(lambda: _processes(recipe, workers)) if workers > 1 else Serial()
     if device.executor == "processes":
-        return _processes(recipe, device.workers or usable_cores())
+        return _processes(recipe, device.workers or len(_gpus(recipe)) or usable_cores())
     if device.executor == "ray":
         return _pool(_ray_actors(device), device.sharing, device)
     return Serial()
@@ -59,9 +59,18 @@ def affordable_workers(recipe: Recipe) -> int:
 
 def _bytes_a_worker(recipe: Recipe) -> int:
     """Main memory of a worker: the largest model, copied, and what every worker has."""
-    folders = {folder_of(checkpoint) for _, checkpoint in used_checkpoints(recipe)}
-    sizes = [sum(file.stat().st_size for file in folder.rglob("*.safetensors")) for folder in folders]
-    return _WORKER_BYTES + _COPIES * max(sizes, default=0)
+    return _WORKER_BYTES + _COPIES * max(
+        map(_bytes_of, {one for _, one in used_checkpoints(recipe)}), default=0
+    )
+
+
+def _bytes_of(checkpoint: Checkpoint) -> int:
+    """Size of a checkpoint's weights; none where it is not here, of which the stage that loads it tells."""
+    try:
+        folder = folder_of(checkpoint)
+    except CheckpointError:
+        return 0
+    return sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
 
 
 def _processes(recipe: Recipe, workers: int) -> Executor:

@@ -91,6 +91,21 @@ def test_auto_leaves_a_gpu_to_one_process(machine, monkeypatch):
     assert isinstance(executors.build_executor(recipe), Serial)
 
 
+def test_a_checkpoint_that_a_later_stage_lacks_keeps_no_worker_from_this_one(machine, tmp_path):
+    machine(2, 10**11)
+    missing = f"finetune.base={tmp_path}/not-fetched-yet"
+    assert executors.affordable_workers(load_recipe("gallery-vqa", "pocket", [missing])) == 2
+
+
+@pytest.mark.parametrize(("gpus", "workers"), [(0, 16), (1, 1), (4, 4)])
+def test_processes_without_a_number_are_one_a_gpu_else_one_a_core(machine, monkeypatch, gpus, workers):
+    machine(16, 10**12)
+    monkeypatch.setattr(executors, "_gpus", lambda recipe: [{"CUDA_VISIBLE_DEVICES": "0"}] * gpus)
+    monkeypatch.setattr(executors, "_processes", lambda recipe, count: count)
+    recipe = load_recipe("gallery-vqa", "datacenter", ["device.executor=processes"])
+    assert executors.build_executor(recipe) == workers
+
+
 @pytest.mark.parametrize(
     ("said", "cores"), [("max 100000", None), ("100000 100000", 1), ("50000 100000", 1), ("nonsense", None)]
 )
