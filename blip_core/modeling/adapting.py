@@ -6,9 +6,7 @@ both products, of which there are few, and the sum into the second product (Hu e
 is dropped is what `quick_dropout` would drop.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -18,27 +16,16 @@ from torch.autograd.function import once_differentiable
 
 from blip_core.modeling.dropping import kept
 from blip_core.modeling.multiplying import product, product_added
+from blip_core.modeling.replacing import replaced_forwards
 
-_FORWARD = "forward"
 
-
-@contextmanager
-def quick_adapters(model: nn.Module) -> Iterator[None]:
+def quick_adapters(model: nn.Module) -> AbstractContextManager[None]:
     """Let the plain LoRA layers of a model add in this way to float32 states on a CPU, for a while.
 
     Layers that are merged, switched off, quantised or of another kind (DoRA, biases, several at once) go the
     way of peft.
     """
-    layers = [
-        module for module in model.modules() if type(module) is LoraLinear and _FORWARD not in vars(module)
-    ]
-    for layer in layers:
-        vars(layer)[_FORWARD] = partial(_adapt, layer)
-    try:
-        yield
-    finally:
-        for layer in layers:
-            del vars(layer)[_FORWARD]
+    return replaced_forwards((module, _adapt) for module in model.modules() if type(module) is LoraLinear)
 
 
 def _adapt(layer: Any, states: Tensor, *more: Any, **options: Any) -> Tensor:

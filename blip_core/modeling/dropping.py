@@ -6,35 +6,24 @@ is dropped differs, how much does not.
 Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_FORWARD = "forward"
+from blip_core.modeling.replacing import replaced_forwards
+
 _LEVELS = 2**16  # a chance of 0.1 becomes 0.10001
 _LOWEST = -(2**15)
 _DRAWS_A_NUMBER = 4  # of 16 bits
 _SEEDS = 2**63 - 1
 
 
-@contextmanager
-def quick_dropout(model: nn.Module) -> Iterator[None]:
+def quick_dropout(model: nn.Module) -> AbstractContextManager[None]:
     """Let the dropouts of a model draw 16 random bits a number on a CPU, for a while."""
-    dropouts = [
-        module for module in model.modules() if type(module) is nn.Dropout and _FORWARD not in vars(module)
-    ]
-    for module in dropouts:
-        vars(module)[_FORWARD] = partial(_drop, module)
-    try:
-        yield
-    finally:
-        for module in dropouts:
-            del vars(module)[_FORWARD]
+    return replaced_forwards((module, _drop) for module in model.modules() if type(module) is nn.Dropout)
 
 
 def _drop(dropout: nn.Dropout, states: Tensor) -> Tensor:

@@ -6,9 +6,7 @@ is the one that `torch.compile` emits for linears on CPUs; sums are taken in ano
 differ in the last bits.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -19,7 +17,8 @@ from transformers.activations import GELUActivation
 from transformers.models.blip_2.modeling_blip_2 import Blip2MLP
 from transformers.models.instructblip.modeling_instructblip import InstructBlipMLP
 
-_FORWARD = "forward"
+from blip_core.modeling.replacing import Way, is_replaced, replaced_forwards
+
 _OPERATOR = "_linear_pointwise"  # of torch.ops.mkldnn
 _SEEING = (Blip2MLP, InstructBlipMLP)  # what the vision tower does to each patch after attention
 _SINCE = (2, 13)  # in torch 2.11 a row's bits depend on its place in a batch, and kept features must not
@@ -28,29 +27,21 @@ MIN_ROWS = 8
 """Fewer rows multiply faster in MKL, which takes a third of the time to get going."""
 
 
-@contextmanager
-def quick_linears(model: nn.Module) -> Iterator[None]:
+def quick_linears(model: nn.Module) -> AbstractContextManager[None]:
     """Let the float32 linears of a model that lie on a CPU multiply through oneDNN, for a while.
 
     Gradients flow through those that are frozen. Those that learn multiply as ever while gradients are taken,
     and quantised ones always.
     """
-    linears = [
-        module for module in model.modules() if isinstance(module, nn.Linear) and _can_be_quicker(module)
-    ]
-    seeing = [
-        module for module in model.modules() if isinstance(module, _SEEING) and _FORWARD not in vars(module)
-    ]
-    for module in linears:
-        vars(module)[_FORWARD] = partial(_multiply, module)
-    for mlp in seeing:
-        if isinstance(mlp.activation_fn, GELUActivation):
-            vars(mlp)[_FORWARD] = partial(_see, mlp)
-    try:
-        yield
-    finally:
-        for changed in (*linears, *seeing):
-            vars(changed).pop(_FORWARD, None)
+    return replaced_forwards((module, way) for module in model.modules() if (way := _quicker_way(module)))
+
+
+def _quicker_way(module: nn.Module) -> Way | None:
+    if isinstance(module, nn.Linear) and _can_be_quicker(module):
+        return _multiply
+    if isinstance(module, _SEEING) and isinstance(module.activation_fn, GELUActivation):
+        return _see
+    return None
 
 
 def _see(mlp: Blip2MLP | InstructBlipMLP, states: Tensor) -> Tensor:
@@ -59,7 +50,7 @@ def _see(mlp: Blip2MLP | InstructBlipMLP, states: Tensor) -> Tensor:
 
 
 def _can_be_quicker(module: nn.Linear) -> bool:
-    if type(module) is not nn.Linear or _FORWARD in vars(module) or not _is_there():
+    if type(module) is not nn.Linear or is_replaced(module) or not _is_there():
         return False
     return module.weight.device.type == "cpu" and module.weight.dtype == torch.float32
 
@@ -159,7 +150,7 @@ def _is_quick(linear: nn.Linear, states: Tensor) -> bool:
     """Whether what follows a product may be folded into it, which no gradient gets through."""
     if torch.is_grad_enabled() and (states.requires_grad or _learns(linear)):
         return False
-    return _FORWARD in vars(linear) and _is_worth_it(linear, states)
+    return is_replaced(linear) and _is_worth_it(linear, states)
 
 
 def _is_worth_it(linear: nn.Linear, states: Tensor) -> bool:
