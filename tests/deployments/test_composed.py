@@ -1,11 +1,8 @@
 """The services of compose.yaml, started by hand, carry a run from end to end, and nothing of them is left."""
 
-import json
 import os
 import shutil
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,11 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.deployments.apart import WORLD, folder_of_hosts, played
 from tests.deployments.composed import SECRETS
 
-ROOT = Path(__file__).parents[2]
 TOOLS = ("unshare", "setpriv", "ip", "mount", "curl")
-WORLD = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child")
 CAN = (
     os.getuid() == 0
     and find_spec("psycopg") is not None
@@ -35,22 +31,14 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """A folder that PostgreSQL's user may enter, unlike pytest's own."""
-    with tempfile.TemporaryDirectory(prefix="composed-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
+    with folder_of_hosts("composed-") as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def told(folder: Path) -> dict[str, Any]:
     assert CAN, "takes root, namespaces, PostgreSQL's programs and the extra postgres: make test-composed"
-    done = subprocess.run(
-        [*WORLD, sys.executable, "-m", "tests.deployments.composed", str(folder)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-6000:]
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+    return played("tests.deployments.composed", folder)
 
 
 def test_a_run_that_is_started_on_the_server_is_done_by_the_worker(told: dict[str, Any]):

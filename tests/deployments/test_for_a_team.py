@@ -1,12 +1,9 @@
 """What the page for teams says word for word leads from two clean hosts to a run on both of them."""
 
-import json
 import os
 import re
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.deployments.two_hosts import PASSWORDS, ROOT
+from tests.deployments.apart import folder_of_hosts, played
+from tests.deployments.two_hosts import PASSWORDS
 
 TOOLS = ("unshare", "nsenter", "setpriv", "ip", "mount", "curl", "make")
-WORLD = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child")
 
 pytestmark = [
     pytest.mark.slow,
@@ -28,10 +25,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """A folder that PostgreSQL's user may enter, unlike pytest's own."""
-    with tempfile.TemporaryDirectory(prefix="team-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
+    with folder_of_hosts("team-") as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +35,7 @@ def told(folder: Path) -> dict[str, Any]:
     missing += [name for name in ("psycopg", "obstore", "moto") if find_spec(name) is None]
     assert os.getuid() == 0, "takes root, for two networks: make test-team"
     assert missing == []
-    done = subprocess.run(
-        [*WORLD, sys.executable, "-m", "tests.deployments.two_hosts", str(folder)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    logs = "\n".join(path.read_text(errors="replace")[-2000:] for path in folder.glob("*.log"))
-    assert done.returncode == 0, done.stderr[-6000:] + logs
-    answer: dict[str, Any] = json.loads(done.stdout)
+    answer = played("tests.deployments.two_hosts", folder)
     sys.stdout.write(f"seconds: { ({step: one['seconds'] for step, one in answer.items()}) }\n")
     return answer
 
