@@ -185,7 +185,7 @@ cluster: $(RAY) ## a Ray cluster of two nodes on this machine, until Ctrl-C, to 
 	@$(BIN)/python -m deployments.cluster $(ARGS)
 
 .PHONY: test-ray
-test-ray: $(RAY) ## shards on a Ray cluster: equal bytes, killed workers, nodes and runs (WORKER_KILLS=30, NODE_KILLS=10)
+test-ray: $(RAY) $(S3) ## shards on a Ray cluster: equal bytes, killed workers, nodes and runs (WORKER_KILLS=30, NODE_KILLS=10)
 	@WORKER_KILLS=$(WORKER_KILLS) NODE_KILLS=$(NODE_KILLS) $(BIN)/pytest tests/ray_cluster -m ray $(ARGS)
 
 .PHONY: docs

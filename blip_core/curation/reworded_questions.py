@@ -18,8 +18,6 @@ from blip_core.recipes.reworded_questions import RewordedQuestions
 from blip_core.records import Example, Rejection
 from blip_core.texts import exact, loose
 
-_AT_ONCE = 64  # texts
-
 
 def refuse_reworded(rows: Sequence[Example], settings: RewordedQuestions, embedder: Embedder) -> Kept:
     """Refuse rows that ask what an older row of the same picture asks, with the same answer.
@@ -50,10 +48,7 @@ def refuse_reworded(rows: Sequence[Example], settings: RewordedQuestions, embedd
 def _embedded(texts: Sequence[str], embedder: Embedder) -> dict[str, NDArray[np.float64]]:
     """Vectors of length 1 by text, each text once."""
     asked = list(dict.fromkeys(texts))
-    found: list[list[float]] = []
-    for start in range(0, len(asked), _AT_ONCE):
-        found += embedder.embed(asked[start : start + _AT_ONCE])
-    vectors = np.asarray(found, dtype=np.float64)
+    vectors = np.asarray(embedder.embed(asked), dtype=np.float64)
     if len(vectors) != len(asked) or not np.isfinite(vectors).all():
         raise StageFailure(
             f"the model of reworded_questions gave {len(vectors)} vectors for {len(asked)} questions, "

@@ -101,6 +101,24 @@ class SafetyChecker(Protocol):
 
 
 @runtime_checkable
+class PictureCheck(Protocol):
+    """Tells which picture files nobody wants to see; one that holds no picture is told apart."""
+
+    def check(self, pictures: Sequence[bytes]) -> list[float | str]:
+        """How likely each is unsafe, 0 to 1, in order; a text says why one cannot be read.
+
+        Raises:
+            NotANumber: A probability is none.
+            StageFailure: The model does not answer for each.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the model's memory."""
+        ...
+
+
+@runtime_checkable
 class Embedder(Protocol):
     """Embeds texts: a model of sentence vectors."""
 

@@ -35,7 +35,7 @@ from blip_core.wiring.environment import (
     use_prefect_api,
 )
 from blip_core.wiring.evaluation import evaluation_answers, evaluation_examples, evaluation_identity
-from blip_core.wiring.gates import build_judge, gate_identities, gate_models, judge_identity
+from blip_core.wiring.gates import gate_identities, gate_model_identity, gate_models
 from blip_core.wiring.generators import (
     build_labeller,
     build_painter,
@@ -88,7 +88,6 @@ __all__ = [
     "asked_as",
     "asking",
     "asking_sheet",
-    "build_judge",
     "build_labeller",
     "build_painter",
     "build_writer",
@@ -102,12 +101,12 @@ __all__ = [
     "evaluation_identity",
     "forget_answers",
     "gate_identities",
+    "gate_model_identity",
     "gate_models",
     "git_commit",
     "go_online",
     "hub_cache",
     "inference_settings",
-    "judge_identity",
     "judging_identity",
     "judging_models",
     "kind_for",

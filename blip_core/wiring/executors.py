@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -37,24 +38,51 @@ def build_executor(recipe: Recipe) -> Executor:
     """
     device = recipe.device
     if device.executor == "auto":
-        workers = affordable_workers(recipe)
+        workers = local_workers(recipe).count
         return Sparing(lambda: _processes(recipe, workers)) if workers > 1 else Serial()
     if device.executor == "processes":
-        return _processes(recipe, device.workers or len(_gpus(recipe)) or usable_cores())
+        return _processes(recipe, local_workers(recipe).count)
     if device.executor == "ray":
         return _pool(_ray_actors(device), device.sharing, device)
     return Serial()
 
 
-def affordable_workers(recipe: Recipe) -> int:
-    """Processes that `auto` lets work: as many as asked for that main memory holds; one, nobody but the run.
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Processes of this machine that work a recipe's shards.
 
-    A GPU is left to one process.
+    Attributes:
+        count: of them; one where `auto` leaves all to the run itself.
+        bytes_each: main memory of one, its model within where that is not on a GPU.
+        held: how many the memory that is free now holds.
+        on_gpu: whether their models are on GPUs.
     """
-    if recipe.device.kind != "cpu" and device_of(recipe) != "cpu":  # the first needs no torch to know
-        return 1
-    held = int(psutil.virtual_memory().available) // _bytes_a_worker(recipe)
-    return max(1, min(recipe.device.workers or usable_cores(), held))
+
+    count: int
+    bytes_each: int
+    held: int
+    on_gpu: bool
+
+
+def local_workers(recipe: Recipe) -> Workers:
+    """Who works where `device.executor` is `auto` or `processes`.
+
+    `auto` takes as many as asked for, or one a core, as far as memory holds them, and leaves a GPU to the
+    run; `processes` takes one a GPU, else one a core, where no number is asked for.
+    """
+    device = recipe.device
+    each = _bytes_a_worker(recipe)
+    held = int(psutil.virtual_memory().available) // each
+    on_gpu = _is_on_gpu(recipe)
+    if device.executor == "processes":
+        count = device.workers or len(_gpus(recipe)) or usable_cores()
+    else:
+        count = 1 if on_gpu else max(1, min(device.workers or usable_cores(), held))
+    return Workers(count, each, held, on_gpu)
+
+
+def _is_on_gpu(recipe: Recipe) -> bool:
+    return recipe.device.kind != "cpu" and device_of(recipe) != "cpu"  # the first needs no torch to know
 
 
 def _bytes_a_worker(recipe: Recipe) -> int:
@@ -88,7 +116,7 @@ def _pool(launcher: "Launcher", workers: int, device: Device) -> Executor:
 
 def _gpus(recipe: Recipe) -> list[dict[str, str]]:
     """The GPU that each process sees, by turns; nothing where models run on the CPU."""
-    if recipe.device.kind == "cpu" or device_of(recipe) == "cpu":  # the first needs no torch to know
+    if not _is_on_gpu(recipe):
         return []
     import torch
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from blip_core.curation import Gate, Models, gates_on
 from blip_core.curation.gate import Port
 from blip_core.errors import StageFailure
-from blip_core.ports import Embedder, SafetyChecker, Weight, no_progress
+from blip_core.ports import Embedder, PictureCheck, Weight, no_progress
 from blip_core.recipes import Checkpoint, Recipe, Section, Variant
 from blip_core.recipes.curation import Decontamination
 from blip_core.recipes.unsafe_pictures import UnsafePictures
@@ -16,6 +16,7 @@ from blip_core.wiring.checkpoints import checkpoint_identity, locate_checkpoint
 from blip_core.wiring.devices import device_of, use_threads
 from blip_core.wiring.generators import build_labeller, build_writer, labeller_identity, writer_identity
 from blip_core.wiring.held_out import JudgingRows
+from blip_core.wiring.in_batches import CheckedInBatches, EmbeddedInBatches
 from blip_core.wiring.variants import (
     adapter_folder,
     adapter_identity,
@@ -54,6 +55,11 @@ def gate_identities(recipe: Recipe) -> dict[str, Any]:
         **({"gate_models": models} if models else {}),
         **(recipe.device.arithmetic() if any(gate.port in _COMPUTING for gate, _ in asking) else {}),
     }
+
+
+def gate_model_identity(recipe: Recipe, gate: Gate[Any], settings: Section) -> Any:
+    """What decides what a gate's model says of a row, but for the row and the arithmetic of the device."""
+    return _PORTS[gate.port][1](recipe, settings)
 
 
 class VariantJudge:
@@ -130,16 +136,17 @@ def _checkpoint_named(recipe: Recipe, settings: Section) -> str:
     return checkpoint_identity(_checkpoint_of(settings))
 
 
-def _build_safety_checker(recipe: Recipe, settings: Section) -> SafetyChecker:
+def _build_picture_check(recipe: Recipe, settings: Section) -> PictureCheck:
     from blip_core.backends.safety_checker import load_safety_checker
 
     if not isinstance(settings, UnsafePictures):
         raise StageFailure("only the gate unsafe_pictures asks for a safety checker")
     model = _checkpoint_of(settings)
     use_threads(recipe)
-    return load_safety_checker(
+    checker = load_safety_checker(
         locate_checkpoint(model), settings.labels, settings.safe_labels, device_of(recipe), model.dtype
     )
+    return CheckedInBatches(checker, settings.batch_size)
 
 
 def _build_embedder(recipe: Recipe, settings: Section) -> Embedder:
@@ -147,7 +154,7 @@ def _build_embedder(recipe: Recipe, settings: Section) -> Embedder:
 
     model = _checkpoint_of(settings)
     use_threads(recipe)
-    return load_embedder(locate_checkpoint(model), device_of(recipe), model.dtype)
+    return EmbeddedInBatches(load_embedder(locate_checkpoint(model), device_of(recipe), model.dtype))
 
 
 _COMPUTING: frozenset[Port | None] = frozenset({"writer", "labeller", "judge", "safety checker", "embedder"})
@@ -163,7 +170,7 @@ _PORTS: Mapping[Port | None, tuple[Callable[[Recipe, Section], Any], Callable[[R
         lambda recipe, _: [recipe.digest("labels"), labeller_identity(recipe)],
     ),
     "judge": (build_judge, judge_identity),
-    "safety checker": (_build_safety_checker, _checkpoint_named),
+    "safety checker": (_build_picture_check, _checkpoint_named),
     "embedder": (_build_embedder, _checkpoint_named),
     "held-out rows": (_held_out, lambda recipe, settings: _held_out(recipe, settings).identity()),
 }

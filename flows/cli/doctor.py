@@ -8,6 +8,7 @@ from rich.markup import escape
 from blip_core.errors import FoundryError
 from flows.cli.checks import machine, models, records, serving
 from flows.cli.checks.finding import Case, Finding, State
+from flows.cli.checks.workers import workers
 
 Check = Callable[[Case], Iterator[Finding]]
 
@@ -18,6 +19,7 @@ CHECKS: tuple[Check, ...] = (
     machine.memory,
     machine.gpu,
     machine.four_bit,
+    workers,
     records.store,
     records.artefacts,
     records.kept_features,

@@ -1,11 +1,15 @@
 """The doctor: nothing to say of a healthy home, one line for each fault, and a way to mend it."""
 
+import re
 import socket
 import sqlite3
 import sys
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
+from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 from safetensors.numpy import save
 
@@ -14,9 +18,10 @@ from blip_core.prefetching.damage import lock_file
 from blip_core.prefetching.lock import write_lock
 from blip_core.recipes import load_recipe
 from blip_core.tracking import JournalTracker
-from blip_core.wiring import workplace
+from blip_core.wiring import executors, workplace
 from flows.cli.checks import machine, models, records, serving
 from flows.cli.checks.finding import Case, Finding
+from flows.cli.checks.workers import workers
 from flows.cli.doctor import CHECKS, examine, verdict
 from tests.commands import foundry
 
@@ -58,8 +63,33 @@ def test_a_healthy_home_is_all_ok(case, artefact):
     found = list(examine(case))
     assert [line for line in found if line.state == "problem"] == []
     assert [line for line in found if line.state != "ok" and line.check not in DEPENDS_ON_THE_MACHINE] == []
-    # The servers of models are those of a recipe, and Prefect's database is a file of its own.
-    assert len(found) == len(CHECKS) - 2
+    # Workers and the servers of models are those of a recipe, and Prefect's database is a file of its own.
+    assert len(found) == len(CHECKS) - 3
+
+
+@pytest.mark.parametrize(
+    ("told", "free", "state", "said"),
+    [
+        (["device.executor=auto"], 5e9, "ok", r"auto: 4 processes of \d\.\d GB each, and memory holds \d"),
+        (["device.executor=auto"], 1e9, "ok", "auto: the run works alone"),
+        (["device.executor=processes", "device.workers=3"], 9e9, "ok", r"processes: 3 processes of"),
+        (["device.executor=processes", "device.workers=9"], 3e9, "warning", r"9 processes of .* holds 3"),
+        (["device.executor=processes"], 1e8, "warning", r"4 processes of .* holds 0"),
+    ],
+)
+def test_workers_that_memory_does_not_hold_are_a_warning(case, monkeypatch, told, free, state, said):
+    monkeypatch.setattr(executors, "usable_cores", lambda: 4)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
+    found = one(workers(replace(case, recipe=load_recipe("gallery-vqa", "pocket", told))))
+    assert found.state == state
+    assert re.search(said, found.said)
+    assert bool(found.remedy) == (state == "warning")
+
+
+@pytest.mark.parametrize("executor", ["serial", "ray"])
+def test_nothing_is_said_of_workers_that_are_not_of_this_machine(case, executor):
+    recipe = load_recipe("gallery-vqa", "pocket", [f"device.executor={executor}", "device.workers=2"])
+    assert list(workers(replace(case, recipe=recipe))) == []
 
 
 def test_whatever_is_wrong_has_a_remedy(case, artefact):

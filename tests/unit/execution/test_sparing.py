@@ -80,21 +80,21 @@ def machine(monkeypatch):
 )
 def test_auto_takes_a_worker_a_core_as_far_as_memory_holds_them(machine, cores, free, workers):
     machine(cores, free)
-    assert executors.affordable_workers(load_recipe("gallery-vqa", "pocket")) == workers
+    assert executors.local_workers(load_recipe("gallery-vqa", "pocket")).count == workers
 
 
 def test_auto_leaves_a_gpu_to_one_process(machine, monkeypatch):
     machine(8, 10**12)
     monkeypatch.setattr(executors, "device_of", lambda recipe: "cuda")
     recipe = load_recipe("gallery-vqa", "datacenter")
-    assert executors.affordable_workers(recipe) == 1
+    assert executors.local_workers(recipe).count == 1
     assert isinstance(executors.build_executor(recipe), Serial)
 
 
 def test_a_checkpoint_that_a_later_stage_lacks_keeps_no_worker_from_this_one(machine, tmp_path):
     machine(2, 10**11)
     missing = f"finetune.base={tmp_path}/not-fetched-yet"
-    assert executors.affordable_workers(load_recipe("gallery-vqa", "pocket", [missing])) == 2
+    assert executors.local_workers(load_recipe("gallery-vqa", "pocket", [missing])).count == 2
 
 
 @pytest.mark.parametrize(("gpus", "workers"), [(0, 16), (1, 1), (4, 4)])
