@@ -16,7 +16,7 @@ from blip_core.ports import Progress, Weight
 from blip_core.recipes import Recipe, Section
 from blip_core.records import EXAMPLE_SCHEMA, Example, Mode, Row
 from blip_core.store import canonical_json
-from blip_core.wiring import gate_model_identity, gate_models
+from blip_core.wiring import TEXTS_AT_ONCE, gate_model_identity, gate_models
 from tasks.crews import crew_for
 from tasks.shards import ShardWork, in_runs, publish_shards, whole_batches
 
@@ -48,12 +48,14 @@ class _Port:
         record: what a row is.
         schema: of rows with pictures, which go to workers through the store.
         ask: gives what a model says of each row, as JSON has it; judges are told a mode, or none.
+        batch: rows that the model works at once, which shards are made of.
         model: what a gate gets, which has the shards worked.
     """
 
     record: type[Row]
     schema: pa.Schema | None
     ask: Callable[[Any, Sequence[Any], Mode | None], Sequence[Any]]
+    batch: Callable[[Recipe, Any], int]
     model: Callable[[Recipe, str], Any]
 
 
@@ -106,13 +108,13 @@ def asking_shards(recipe: Recipe, gate: str, mode: Mode | None) -> Iterator[Shar
         yield ShardWork("verdicts", port.record, inputs, build, schema=port.schema)
 
 
-def _digest_of(rows: Sequence[Row]) -> str:
-    said = [{name: _named(value) for name, value in row.to_row().items()} for row in rows]
+def _digest_of(rows: Sequence[Any]) -> str:
+    """Digest of all that rows say, pictures told by their own."""
+    said = [row.to_row() for row in rows]
+    for row, told in zip(rows, said, strict=True):
+        if "image" in told:
+            told["image"] = hashlib.sha256(row.image).hexdigest()
     return hashlib.sha256(canonical_json(said).encode()).hexdigest()
-
-
-def _named(value: Any) -> Any:
-    return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else value
 
 
 class _Sharded:
@@ -133,8 +135,8 @@ class _Sharded:
     def _said(self, rows: Sequence[Row], mode: Mode | None = None) -> Iterator[Any]:
         """What the model says of each row, in order."""
         recipe, gate = self._recipe, self._gate
-        settings = next(dials for one, dials in gates_on(recipe.curation) if one.name == gate)
-        step = whole_batches(getattr(settings, "batch_size", recipe.inference.batch_size), ROWS_PER_SHARD)
+        asking, settings = next(pair for pair in gates_on(recipe.curation) if pair[0].name == gate)
+        step = whole_batches(_PORTS[asking.port].batch(recipe, settings), ROWS_PER_SHARD)
         with (
             asking_shards(recipe, gate, mode) as work,
             crew_for(recipe, asking_shards, gate=gate, mode=mode) as crew,
@@ -177,14 +179,21 @@ def _judged(judge: Any, rows: Sequence[Example], mode: Mode | None) -> list[Any]
 
 
 _PORTS: Mapping[str | None, _Port] = {
-    "judge": _Port(Example, EXAMPLE_SCHEMA, _judged, ShardedJudge),
+    "judge": _Port(
+        Example, EXAMPLE_SCHEMA, _judged, lambda recipe, _: recipe.inference.batch_size, ShardedJudge
+    ),
     "safety checker": _Port(
         PictureFile,
         pa.schema([("image", pa.binary())]),
         lambda check, pictures, _: check.check([one.image for one in pictures]),
+        lambda _, settings: settings.batch_size,
         ShardedCheck,
     ),
     "embedder": _Port(
-        Text, None, lambda embedder, texts, _: embedder.embed([one.text for one in texts]), ShardedEmbedder
+        Text,
+        None,
+        lambda embedder, texts, _: embedder.embed([one.text for one in texts]),
+        lambda *_: TEXTS_AT_ONCE,
+        ShardedEmbedder,
     ),
 }

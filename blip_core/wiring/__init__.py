@@ -45,6 +45,7 @@ from blip_core.wiring.generators import (
     picture_settings,
     writer_identity,
 )
+from blip_core.wiring.in_batches import TEXTS_AT_ONCE
 from blip_core.wiring.places import (
     DEFAULT_HOME,
     MLFLOW_DATABASE,
@@ -80,6 +81,7 @@ __all__ = [
     "MLFLOW_DATABASE",
     "PREFECT_DATABASE",
     "PREFECT_FILE",
+    "TEXTS_AT_ONCE",
     "Workplace",
     "adapter_folder",
     "adapter_identity",

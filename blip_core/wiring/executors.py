@@ -73,12 +73,12 @@ def local_workers(recipe: Recipe) -> Workers:
     device = recipe.device
     each = _bytes_a_worker(recipe)
     held = int(psutil.virtual_memory().available) // each
-    on_gpu = _is_on_gpu(recipe)
     if device.executor == "processes":
-        count = device.workers or len(_gpus(recipe)) or usable_cores()
-    else:
-        count = 1 if on_gpu else max(1, min(device.workers or usable_cores(), held))
-    return Workers(count, each, held, on_gpu)
+        gpus = _gpus(recipe)
+        return Workers(device.workers or len(gpus) or usable_cores(), each, held, bool(gpus))
+    if _is_on_gpu(recipe):
+        return Workers(1, each, held, on_gpu=True)
+    return Workers(max(1, min(device.workers or usable_cores(), held)), each, held, on_gpu=False)
 
 
 def _is_on_gpu(recipe: Recipe) -> bool:

@@ -92,6 +92,11 @@ def test_nothing_is_said_of_workers_that_are_not_of_this_machine(case, executor)
     assert list(workers(replace(case, recipe=recipe))) == []
 
 
+def test_a_gpu_that_is_not_here_is_no_matter_of_workers(case):
+    recipe = load_recipe("gallery-vqa", "datacenter", ["device.executor=processes"])
+    assert list(workers(replace(case, recipe=recipe))) == []
+
+
 def test_whatever_is_wrong_has_a_remedy(case, artefact):
     (artefact.path / "rows.txt").write_text("some")
     case.place.lock.write_text("{")

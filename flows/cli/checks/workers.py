@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from blip_core.errors import RecipeError
 from blip_core.recipes import Recipe
 from blip_core.wiring.executors import Workers, local_workers
 from flows.cli.checks.finding import Case, Finding
@@ -13,7 +14,10 @@ def workers(case: Case) -> Iterator[Finding]:
     """Whether memory holds the processes that a recipe asks for; nothing is said of a cluster's."""
     if case.recipe is None or case.recipe.device.executor in ("serial", "ray"):
         return
-    found = local_workers(case.recipe)
+    try:
+        found = local_workers(case.recipe)
+    except RecipeError:
+        return  # it wants a GPU that is not here, which is said of the GPU
     said = f"device.executor={case.recipe.device.executor}: {_in_words(found)}"
     if _is_held(case.recipe, found):
         yield Finding("workers", "ok", said)
