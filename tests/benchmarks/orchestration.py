@@ -15,6 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from blip_core.wiring import library_environment
+
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
@@ -26,7 +28,7 @@ def adopt_orphans() -> None:
 def cpu_seconds(command: list[str], home: Path) -> tuple[float, str]:
     """CPU seconds of a command and of all it started, and what it printed."""
     before = _spent()
-    environment = os.environ | {"FOUNDRY_HOME": str(home)}
+    environment = library_environment() | {"FOUNDRY_HOME": str(home)}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     _wait_for_orphans()
     return _spent() - before, done.stdout
