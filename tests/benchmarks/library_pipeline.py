@@ -17,12 +17,15 @@ from blip_core.wiring import (
     load_base,
     load_variant,
     picture_settings,
+    prepare_environment,
+    workplace,
 )
 from tasks.build_dataset import to_examples
 
 
 def main(folder: Path) -> None:
     """Make dataset, adapter and scores below a folder."""
+    prepare_environment(workplace())  # as a run does: threads that wait sleep, torch's compiler is not loaded
     from blip_core.inference import predict
     from blip_core.training import finetune
 

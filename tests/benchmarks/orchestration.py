@@ -15,8 +15,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from blip_core.wiring import library_environment
-
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
@@ -28,7 +26,7 @@ def adopt_orphans() -> None:
 def cpu_seconds(command: list[str], home: Path) -> tuple[float, str]:
     """CPU seconds of a command and of all it started, and what it printed."""
     before = _spent()
-    environment = library_environment() | {"FOUNDRY_HOME": str(home)}
+    environment = os.environ | {"FOUNDRY_HOME": str(home)}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     _wait_for_orphans()
     return _spent() - before, done.stdout
