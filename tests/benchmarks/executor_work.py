@@ -15,6 +15,7 @@ from blip_core.recipes import Recipe, load_recipe
 from blip_core.records import Rejection
 from tasks.crews import crew_for, employing
 from tasks.shards import ShardWork, by_place, in_runs, publish_shards
+from tests.benchmarks.peak import peak_bytes
 
 MIB = 2**20
 
@@ -46,12 +47,6 @@ def main() -> None:
         sys.exit(f"{len(made)} of {count} shards were made")
     told = {"shards": count, "seconds": round(seconds, 1), "grown_mib": round((peak_bytes() - before) / MIB)}
     sys.stdout.write(json.dumps(told) + "\n")
-
-
-def peak_bytes() -> int:
-    """Most memory that this program held; `ru_maxrss` would count that of whoever started it."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
 
 def rows(name: str, count: int) -> Iterator[Rejection]:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -24,12 +23,12 @@ from blip_core.store import read_rows, write_rows
 from blip_core.wiring import gate_models
 from tasks.build_dataset import to_examples
 from tasks.curated import write_curated
+from tests.benchmarks.peak import peak_bytes
 from tests.pocket_rows import pocket_row
 
 _PICTURES, _LABELS = "pictures.parquet", "labels.parquet"
 # They judge attributes, free answers and a labeller's confidence, which these four-option rows have not.
 _OF_OTHER_ROWS = ("attribute_coverage", "single_answers", "confidence")
-_KIB = 1024
 _VIEWS = tuple(
     product((0, 13, 26, 38, 51), range(4), (False, True))
 )  # shift in pixels, quarter turns, mirrored
@@ -107,7 +106,7 @@ def curate_and_write(rows: Path, out: Path) -> dict[str, Any]:
         "kept": written["rows"],
         "wall_seconds": round(wall, 1),
         "cpu_ms_a_row": round(1_000 * cpu / len(examples), 3),
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB / 1e6),
+        "peak_mb": round(peak_bytes() / 1e6),
         "gates": {one.gate: one.refused for one in curated.gates},
     }
 

@@ -5,7 +5,6 @@ A process for each, so that its peak of memory is the stage's alone, and nothing
 
 import json
 import random
-import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -16,9 +15,9 @@ from typing import Any
 from blip_core import labelling, painting, scenes, scoring
 from blip_core.recipes import Recipe, load_recipe
 from blip_core.records import LETTERS, Example, Picture, Prediction, Scene
+from tests.benchmarks.peak import peak_bytes
 from tests.pocket_rows import pocket_row
 
-_KIB = 1024
 _THREADS = 1  # CPU seconds of a stage hang on their number
 
 Work = Callable[[], object]
@@ -133,7 +132,7 @@ def measure(stage: str, rows: int, place: Path) -> dict[str, Any]:
         "rows": rows,
         "fixed_cpu_seconds": round(ready, 3),
         "cpu_seconds": round(time.process_time() - ready, 3),
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB / 1e6, 1),
+        "peak_mb": round(peak_bytes() / 1e6, 1),
     }
 
 

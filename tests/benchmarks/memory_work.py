@@ -4,7 +4,6 @@ That is what `foundry plan` foretells. Weights are random, in the proportions of
 """
 
 import json
-import resource
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,10 +12,10 @@ from typing import Any
 
 from blip_core.recipes import Recipe, load_recipe
 from blip_core.records import Example
+from tests.benchmarks.peak import peak_bytes
 from tests.benchmarks.questions import random_examples, sentences
 
 OWNER = "bench"  # of the checkpoints, which lie at OWNER/SIZE as one from the hub would
-_KIB = 1024
 _PICTURE_PX = 64
 _LONGEST = 40  # times all sentences: more tokens than any prompt may have
 
@@ -78,8 +77,7 @@ def measure(stage: str, size: str, models: Path, place: Path) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     STAGES[stage](recipe_of(size), models / OWNER / size, place)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
-    return {"stage": stage, "size": size, "peak_bytes": peak}
+    return {"stage": stage, "size": size, "peak_bytes": peak_bytes()}
 
 
 if __name__ == "__main__":
