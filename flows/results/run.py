@@ -42,6 +42,7 @@ from blip_core.wiring import evaluation_examples
 from flows.phases import Phases
 from flows.recording import ANSWERING, Recorder
 from flows.results.adapter_cards import stored_card
+from flows.results.drawn_once import drawn_once
 from flows.results.labellers import keep_labellers
 from flows.results.metrics import finding_metrics, finding_row, gain_metrics, headline, variant_metrics
 from flows.results.pages import REPORT, show_results
@@ -100,7 +101,8 @@ def keep_results(recorder: Recorder, made: Phases, scores: ArtifactRef | None = 
     if scores and adapter:
         keep_card(recorder, folder, adapter, told)
     if scores:
-        drawn = [*keep_scores(recorder, folder, told, ladder), *learning.drawn]
+        keep_scores(recorder, folder, told, ladder)
+        drawn = [*keep_figures(recorder, folder, scores, ladder), *learning.drawn]
         labellers = keep_labellers(recorder, made)
         write_page(recorder, folder, summary, told, dataset, learning, samples, drawn, labellers)
     recorder.run.metrics(counts(dataset, adapter))
@@ -117,8 +119,8 @@ def counts(dataset: ArtifactRef | None, adapter: ArtifactRef | None) -> dict[str
     return told if best is None else told | {"eval/loss": best}
 
 
-def keep_scores(recorder: Recorder, folder: Path, told: Mapping[str, Any], ladder: Ladder) -> list[Path]:
-    """Keep every variant's answers and scores, and their figures; gives these."""
+def keep_scores(recorder: Recorder, folder: Path, told: Mapping[str, Any], ladder: Ladder) -> None:
+    """Keep every variant's answers and scores."""
     (folder / SCORES).write_text(strict_json.dumps(told, indent=1), encoding="utf-8")
     for name, values in told["variants"].items():
         gain = gain_metrics(ladder.comparison_for(name))
@@ -127,7 +129,17 @@ def keep_scores(recorder: Recorder, folder: Path, told: Mapping[str, Any], ladde
     keep_sets(recorder, told)
     keep_findings(recorder, findings_of(told))
     keep_filled_sheet(recorder, folder)
-    drawn = draw_scores(ladder, told, folder)
+
+
+def keep_figures(recorder: Recorder, folder: Path, scores: ArtifactRef, ladder: Ladder) -> list[Path]:
+    """Keep the figures of all scores; gives them."""
+    told = read_scores(scores)
+    drawn = drawn_once(
+        recorder.place.store,
+        {"scores": scores.digest},
+        folder,
+        lambda made: draw_scores(ladder, told, made),
+    )
     for picture in drawn:
         recorder.run.artifact(picture)
     return drawn

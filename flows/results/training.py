@@ -11,6 +11,7 @@ from blip_core.store import ArtifactRef
 from blip_core.tracking.runs import JournalledRun
 from flows.recording import SAMPLES as SAMPLES_TABLE
 from flows.recording import Recorder, StageRecord
+from flows.results.drawn_once import drawn_once
 from tasks.stage import metadata_of, path_of
 from tasks.tune_adapter import REMEMBERED
 
@@ -50,7 +51,7 @@ def keep_learning(recorder: Recorder, folder: Path, adapter: ArtifactRef, stage:
     for row in _not_told_yet(recorder.stages.get(stage), curve, told):
         recorder.replay_step(child, row)
     child.artifact(rests / CURVE)
-    drawn = draw_learning(curve, folder)
+    drawn = _drawn(recorder, folder, adapter, curve)
     for run in recorder.runs_of(stage):
         for picture in drawn:
             run.artifact(picture)
@@ -58,6 +59,14 @@ def keep_learning(recorder: Recorder, folder: Path, adapter: ArtifactRef, stage:
     child.tags({"foundry.device": told["device_name"]} if "device_name" in told else {})
     _keep_tables(child, watched, told)
     return Learning(curve, watched, drawn)
+
+
+def _drawn(recorder: Recorder, folder: Path, adapter: ArtifactRef, curve: Curve) -> list[Path]:
+    if not curve:
+        return []
+    return drawn_once(
+        recorder.place.store, {"adapter": adapter.digest}, folder, lambda made: draw_learning(curve, made)
+    )
 
 
 def training_facts(told: Mapping[str, Any]) -> dict[str, float]:
