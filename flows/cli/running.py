@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -38,6 +39,9 @@ from blip_core.wiring.tables import table_warnings, tables_of
 from flows.cli.commands.options import only_json
 from flows.cli.embedded import EmbeddedServer
 from flows.prefect_database import check_prefect_database
+
+_LOADED_LATE = ("fastapi.encoders", "prefect.flow_engine", "prefect.task_engine")
+"""What Prefect loads as a flow begins, half a second of CPU; a server takes longer to start."""
 
 Flow = Callable[[], dict[str, Any]]
 
@@ -85,6 +89,8 @@ def run_shown(
     from flows.recording import shown_on
 
     if server:
+        for late in _LOADED_LATE:
+            import_module(late)
         if meanwhile:
             meanwhile()
         server.wait()
