@@ -61,11 +61,12 @@ def test_a_prediction_is_killed(campaign: Campaign, tmp_path: Path):
 
     home, out = tmp_path / "home", tmp_path / "out"
     killed = kept = 0
-    for _ in range(_MOST_RUNS):
+    for number in range(_MOST_RUNS):
         run = start(table, home, out)
-        time.sleep(draw.uniform(0, seconds))
-        ended = run.poll()
-        if ended is None:
+        ended: int | None = None
+        try:
+            ended = run.wait(draw.uniform(0, seconds))
+        except subprocess.TimeoutExpired:
             os.killpg(run.pid, signal.SIGKILL)
             run.wait()
             killed += 1
@@ -75,7 +76,7 @@ def test_a_prediction_is_killed(campaign: Campaign, tmp_path: Path):
         if killed == KILLS:
             break
         if ended == 0:  # it was quicker than the kill: begin anew elsewhere
-            home, out, kept = tmp_path / f"home-{killed}", tmp_path / f"out-{killed}", 0
+            home, out, kept = tmp_path / f"home-{number}", tmp_path / f"out-{number}", 0
     assert killed == KILLS
     assert start(table, home, out).wait() == 0
     assert answers(out) == undisturbed
