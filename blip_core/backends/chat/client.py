@@ -203,9 +203,20 @@ class ChatClient:
 
     def _reply_all(self, rows: Sequence[tuple[Content, int]], changes: Mapping[str, Any]) -> list[Reply]:
         """Ask all rows, several at a time; the first failure keeps those from being asked that wait."""
+        failures: list[BaseException] = []
+
+        def reply(content: Content, seed: int) -> Reply:
+            if failures:
+                raise failures[0]
+            try:
+                return self._reply_one(content, seed, changes)
+            except BaseException as error:
+                failures.append(error)
+                raise
+
         pool = ThreadPoolExecutor(self._requests_at_once)
         try:
-            waiting = [pool.submit(self._reply_one, content, seed, changes) for content, seed in rows]
+            waiting = [pool.submit(reply, content, seed) for content, seed in rows]
             return [one.result() for one in waiting]
         finally:
             pool.shutdown(cancel_futures=True)
