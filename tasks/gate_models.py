@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from blip_core import strict_json
 from blip_core.curation import Gate, gates_on
-from blip_core.ports import Progress, Weight
+from blip_core.ports import TEXTS_AT_ONCE, Progress, Weight
 from blip_core.recipes import Recipe, Section
 from blip_core.records import EXAMPLE_SCHEMA, Example, Mode, Row
 from blip_core.store import canonical_json
-from blip_core.wiring import TEXTS_AT_ONCE, gate_model_identity, gate_models
+from blip_core.wiring import gate_model_identity, gate_models
 from tasks.crews import crew_for
 from tasks.shards import ShardWork, in_runs, publish_shards, whole_batches
 
@@ -80,7 +80,7 @@ def asking_shards(recipe: Recipe, gate: str, mode: Mode | None) -> Iterator[Shar
         gate: its name.
         mode: in which a judge weighs labels; none, rows are answered.
     """
-    asking, settings = next(pair for pair in gates_on(recipe.curation) if pair[0].name == gate)
+    asking, settings = _gate_named(recipe, gate)
     port = _PORTS[asking.port]
     told = {
         "version": VERSION,
@@ -106,6 +106,10 @@ def asking_shards(recipe: Recipe, gate: str, mode: Mode | None) -> Iterator[Shar
             return {"asked_by": told, "rows": _digest_of(rows)}
 
         yield ShardWork("verdicts", port.record, inputs, build, schema=port.schema)
+
+
+def _gate_named(recipe: Recipe, name: str) -> tuple[Gate[Any], Section]:
+    return next((gate, settings) for gate, settings in gates_on(recipe.curation) if gate.name == name)
 
 
 def _digest_of(rows: Sequence[Any]) -> str:
@@ -135,7 +139,7 @@ class _Sharded:
     def _said(self, rows: Sequence[Row], mode: Mode | None = None) -> Iterator[Any]:
         """What the model says of each row, in order."""
         recipe, gate = self._recipe, self._gate
-        asking, settings = next(pair for pair in gates_on(recipe.curation) if pair[0].name == gate)
+        asking, settings = _gate_named(recipe, gate)
         step = whole_batches(_PORTS[asking.port].batch(recipe, settings), ROWS_PER_SHARD)
         with (
             asking_shards(recipe, gate, mode) as work,

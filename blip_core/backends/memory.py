@@ -57,7 +57,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 class Batches:
-    """Hands rows to a model, in halves where memory does not suffice for all at once.
+    """Hands rows to a model, so many at once, and in halves where memory does not suffice for these.
 
     What was too much once is not tried again: later batches are worked in parts of the size that sufficed.
     A row keeps its seed in whatever part it is worked; a part of another size may differ in its last bits, as
@@ -66,12 +66,13 @@ class Batches:
     Args:
         rows: what they are, for people, as `pictures`.
         remedy: what to do where memory does not suffice for a single one.
+        at_once: rows of a part at the most; none, all that are given.
     """
 
-    def __init__(self, rows: str, remedy: str) -> None:
+    def __init__(self, rows: str, remedy: str, at_once: int | None = None) -> None:
         self._rows = rows
         self._remedy = remedy
-        self._limit: int | None = None
+        self._limit = at_once
 
     def work(self, work: Callable[..., Sequence[Answer]], *columns: Sequence[Any]) -> list[Answer]:
         """Work rows that stand in columns of equal length; one answer a row, in order.

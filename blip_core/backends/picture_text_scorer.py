@@ -19,7 +19,7 @@ from blip_core.backends.memory import Batches, release_memory, still_open
 from blip_core.errors import NotANumber
 from blip_core.modeling.checkpoints import check_checkpoint_folder, weight_files
 from blip_core.modeling.finite import FETCH_AGAIN, check_weights
-from blip_core.ports import Embedder
+from blip_core.ports import TEXTS_AT_ONCE, Embedder
 from blip_core.recipes.checkpoint import Dtype
 
 EMBEDDING = ("CLIPModel", "SiglipModel")
@@ -53,6 +53,7 @@ class EmbeddingScorer:
             self._model: Any = model.to(torch.device(device)).eval()
         refuse_missing_weights(folder, info)
         self._batches = Batches("pictures", _REMEDY)
+        self._batches_of_texts = Batches("texts", _REMEDY, TEXTS_AT_ONCE)
         self._known: dict[str, Tensor] = {}  # texts of banks come with every picture
 
     def score(self, pictures: Sequence[Image], texts: Sequence[Sequence[str]]) -> list[list[float]]:
@@ -88,13 +89,15 @@ class EmbeddingScorer:
         found = normalize(_pooled(self._model.get_text_features(**words)).float(), dim=-1)
         self._known.update(zip(new, found, strict=True))
 
-    @torch.inference_mode()
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector of length 1 a text: it also serves as an `Embedder`."""
         still_open(self._model, self)
+        return _finite(self._batches_of_texts.work(self._vectors, texts))
+
+    @torch.inference_mode()
+    def _vectors(self, texts: Sequence[str]) -> list[list[float]]:
         self._embed(texts)
-        vectors: list[list[float]] = [self._known[text].tolist() for text in texts]
-        return _finite(vectors)
+        return [self._known[text].tolist() for text in texts]
 
     @property
     def sharpness(self) -> float:

@@ -20,6 +20,7 @@ from blip_core.backends.memory import Batches, release_memory, still_open
 from blip_core.errors import CheckpointError, NotANumber
 from blip_core.modeling.checkpoints import check_checkpoint_folder, read_json, read_parts, weight_files
 from blip_core.modeling.finite import FETCH_AGAIN, check_weights
+from blip_core.ports import TEXTS_AT_ONCE
 from blip_core.recipes.checkpoint import Dtype
 
 _LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -58,7 +59,7 @@ class SentenceEmbedder:
         missing = {name for name in info["missing_keys"] if not name.startswith("pooler.")}  # not asked here
         refuse_missing_weights(folder, {"missing_keys": missing})
         self._tokenizer.padding_side = "right"
-        self._batches = Batches("texts", _REMEDY)
+        self._batches = Batches("texts", _REMEDY, TEXTS_AT_ONCE)
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector of length 1 a text; see `Embedder`."""

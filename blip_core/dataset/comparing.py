@@ -17,7 +17,6 @@ from blip_core.records import SPLITS, Example, Split
 from blip_core.store import canonical_json, iter_rows
 
 EMBEDDED_ROWS = 2_000  # of each set; the mean of so many unit vectors is known to about 0.02
-_EMBEDDED_AT_ONCE = 64
 MEASURED = ("letters", "kinds", "categories")
 
 
@@ -151,10 +150,7 @@ def _texts(folder: Path, ids: frozenset[str] | None) -> list[str]:
 
 
 def _mean_embedding(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float64]:
-    starts = range(0, len(texts), _EMBEDDED_AT_ONCE)
-    parts = [embedder.embed(texts[start : start + _EMBEDDED_AT_ONCE]) for start in starts]
-    rows = np.concatenate([np.asarray(part, dtype=np.float64) for part in parts])
-    mean: NDArray[np.float64] = rows.mean(axis=0)
+    mean: NDArray[np.float64] = np.asarray(embedder.embed(texts), dtype=np.float64).mean(axis=0)
     return mean
 
 

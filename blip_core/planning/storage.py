@@ -17,7 +17,7 @@ STATE_COPIES = 4  # in each of them: a trained weight, the best it was, and its 
 FLOAT32_BYTES = 4
 TEXT_BYTES = 2_000  # of a row without its picture: texts, ids and lineage; an estimate
 LIBRARIES_BYTES = 600_000_000  # resident with torch, transformers and peft imported: 0.53 GB seen here
-PAINTING_LIBRARY_BYTES = 90_000_000  # diffusers, beside those of every stage; measured here on a CPU
+FURTHER_LIBRARIES_BYTES = {"pictures": 90_000_000}  # diffusers; measured here on a CPU
 CUDA_LIBRARIES_BYTES = 2_000_000_000  # what CUDA's own libraries add to a process; an allowance, not measured
 _SECTIONS_OF_PICTURES = ("source", "scenes", "pictures", "seed", "name")
 _BITS = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -95,7 +95,7 @@ def host_bytes(
     base = LIBRARIES_BYTES + (CUDA_LIBRARIES_BYTES if on_gpu else 0)
     return {
         stage: base
-        + (PAINTING_LIBRARY_BYTES if stage == "pictures" else 0)
+        + FURTHER_LIBRARIES_BYTES.get(stage, 0)
         + rows_held.get(stage, 0)
         + (footprint.waiting if on_gpu else footprint.total)
         for stage, footprint in footprints.items()

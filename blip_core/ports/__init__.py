@@ -1,6 +1,7 @@
 """What a stage needs from a model or a tracker, and nothing more."""
 
 from blip_core.ports.judging import (
+    TEXTS_AT_ONCE,
     Embedder,
     HeldOutRows,
     Judge,
@@ -36,6 +37,7 @@ from blip_core.ports.tracking import (
 )
 
 __all__ = [
+    "TEXTS_AT_ONCE",
     "Backend",
     "Confident",
     "Costs",

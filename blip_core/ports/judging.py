@@ -118,12 +118,19 @@ class PictureCheck(Protocol):
         ...
 
 
+TEXTS_AT_ONCE = 64
+"""Texts that an embedder works at once and pads to one length: a vector's last bits hang on the others."""
+
+
 @runtime_checkable
 class Embedder(Protocol):
     """Embeds texts: a model of sentence vectors."""
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """One vector of length 1 a text, in order; the product of two is their cosine."""
+        """One vector of length 1 a text, in order; the product of two is their cosine.
+
+        Any number of them: they are worked `TEXTS_AT_ONCE` at once.
+        """
         ...
 
     def close(self) -> None:

@@ -45,7 +45,6 @@ from blip_core.wiring.generators import (
     picture_settings,
     writer_identity,
 )
-from blip_core.wiring.in_batches import TEXTS_AT_ONCE
 from blip_core.wiring.places import (
     DEFAULT_HOME,
     MLFLOW_DATABASE,
@@ -81,7 +80,6 @@ __all__ = [
     "MLFLOW_DATABASE",
     "PREFECT_DATABASE",
     "PREFECT_FILE",
-    "TEXTS_AT_ONCE",
     "Workplace",
     "adapter_folder",
     "adapter_identity",

@@ -16,7 +16,6 @@ from blip_core.wiring.checkpoints import checkpoint_identity, locate_checkpoint
 from blip_core.wiring.devices import device_of, use_threads
 from blip_core.wiring.generators import build_labeller, build_writer, labeller_identity, writer_identity
 from blip_core.wiring.held_out import JudgingRows
-from blip_core.wiring.in_batches import CheckedInBatches, EmbeddedInBatches
 from blip_core.wiring.variants import (
     adapter_folder,
     adapter_identity,
@@ -137,6 +136,7 @@ def _checkpoint_named(recipe: Recipe, settings: Section) -> str:
 
 
 def _build_picture_check(recipe: Recipe, settings: Section) -> PictureCheck:
+    from blip_core.backends.checked_pictures import CheckedInBatches
     from blip_core.backends.safety_checker import load_safety_checker
 
     if not isinstance(settings, UnsafePictures):
@@ -154,7 +154,7 @@ def _build_embedder(recipe: Recipe, settings: Section) -> Embedder:
 
     model = _checkpoint_of(settings)
     use_threads(recipe)
-    return EmbeddedInBatches(load_embedder(locate_checkpoint(model), device_of(recipe), model.dtype))
+    return load_embedder(locate_checkpoint(model), device_of(recipe), model.dtype)
 
 
 _COMPUTING: frozenset[Port | None] = frozenset({"writer", "labeller", "judge", "safety checker", "embedder"})

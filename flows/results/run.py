@@ -102,7 +102,7 @@ def keep_results(recorder: Recorder, made: Phases, scores: ArtifactRef | None = 
         keep_card(recorder, folder, adapter, told)
     if scores:
         keep_scores(recorder, folder, told, ladder)
-        drawn = [*keep_figures(recorder, folder, scores, ladder), *learning.drawn]
+        drawn = [*keep_figures(recorder, folder, scores.digest, told, ladder), *learning.drawn]
         labellers = keep_labellers(recorder, made)
         write_page(recorder, folder, summary, told, dataset, learning, samples, drawn, labellers)
     recorder.run.metrics(counts(dataset, adapter))
@@ -131,14 +131,12 @@ def keep_scores(recorder: Recorder, folder: Path, told: Mapping[str, Any], ladde
     keep_filled_sheet(recorder, folder)
 
 
-def keep_figures(recorder: Recorder, folder: Path, scores: ArtifactRef, ladder: Ladder) -> list[Path]:
-    """Keep the figures of all scores; gives them."""
-    told = read_scores(scores)
+def keep_figures(
+    recorder: Recorder, folder: Path, digest: str, told: Mapping[str, Any], ladder: Ladder
+) -> list[Path]:
+    """Keep the figures of all scores, which a digest names; gives them."""
     drawn = drawn_once(
-        recorder.place.store,
-        {"scores": scores.digest},
-        folder,
-        lambda made: draw_scores(ladder, told, made),
+        recorder.place.store, {"scores": digest}, folder, lambda made: draw_scores(ladder, told, made)
     )
     for picture in drawn:
         recorder.run.artifact(picture)

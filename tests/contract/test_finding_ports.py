@@ -10,7 +10,7 @@ from blip_core.backends.scripted import ScriptedEmbedder, ScriptedReader, Script
 from blip_core.backends.sentence_embedder import SentenceEmbedder
 from blip_core.backends.span_reader import ExtractiveReader
 from blip_core.errors import CheckpointError, NotANumber, StageFailure
-from blip_core.ports import Embedder, PictureTextScorer, Span, SpanReader
+from blip_core.ports import TEXTS_AT_ONCE, Embedder, PictureTextScorer, Span, SpanReader
 from tests.unit.examples import world_pixels
 
 PX = 16
@@ -250,6 +250,14 @@ def test_vectors_are_of_length_one_whatever_the_batch(embedder):
     embedder.close()
     with pytest.raises(StageFailure, match="closed"):
         embedder.embed(TEXTS)
+
+
+@pytest.mark.parametrize("kind", [bert, mpnet])
+def test_any_number_of_texts_is_worked_in_runs_of_one_length(kind, tmp_path):
+    embedder = SentenceEmbedder(kind(tmp_path))
+    texts = [f"text {'of some length ' * (number % 3)}{number}" for number in range(TEXTS_AT_ONCE + 6)]
+    runs = texts[:TEXTS_AT_ONCE], texts[TEXTS_AT_ONCE:]
+    assert embedder.embed(texts) == [vector for run in runs for vector in embedder.embed(run)]
 
 
 def laid_out(folder, kinds, pooling=None):

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from blip_core.backends import picture_text_scorer
 from blip_core.curation import curate
 from blip_core.curation.gates import gates_on
 from blip_core.recipes import Curation, load_recipe
-from blip_core.wiring import evaluation_examples, gate_models, in_batches, workplace
+from blip_core.wiring import evaluation_examples, gate_models, workplace
 from tasks import gate_models as sharded
 from tests.unit.test_gate_models import wronged
 
@@ -26,7 +27,7 @@ def home(monkeypatch, tmp_path):
     monkeypatch.setenv("FOUNDRY_HOME", str(tmp_path))
     monkeypatch.setattr(sharded, "ROWS_PER_SHARD", 8)
     monkeypatch.setattr(sharded, "TEXTS_AT_ONCE", 8)
-    monkeypatch.setattr(in_batches, "TEXTS_AT_ONCE", 8)
+    monkeypatch.setattr(picture_text_scorer, "TEXTS_AT_ONCE", 8)
 
 
 def recipe(gate, *overrides):

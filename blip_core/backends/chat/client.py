@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any, Self
@@ -11,6 +10,7 @@ from typing import Any, Self
 import httpx2
 
 from blip_core import strict_json
+from blip_core.backends.chat.at_once import ask_at_once
 from blip_core.backends.chat.dialect import FORMAT, THINKING, TOP_LOGPROBS, Change, Dialect, next_change
 from blip_core.backends.chat.keeping import KeptReplies, request_key
 from blip_core.backends.chat.metering import Meter
@@ -173,7 +173,7 @@ class ChatClient:
         if with_chances:
             changes |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         with self._meter.running():
-            return self._reply_all(rows, changes)
+            return ask_at_once(lambda row: self._reply_one(*row, changes), rows, self._requests_at_once)
 
     def model_facts(self) -> str:
         """What the server tells of the model, as JSON that stays the same while it serves it.
@@ -200,26 +200,6 @@ class ChatClient:
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
-
-    def _reply_all(self, rows: Sequence[tuple[Content, int]], changes: Mapping[str, Any]) -> list[Reply]:
-        """Ask all rows, several at a time; the first failure keeps those from being asked that wait."""
-        failures: list[BaseException] = []
-
-        def reply(content: Content, seed: int) -> Reply:
-            if failures:
-                raise failures[0]
-            try:
-                return self._reply_one(content, seed, changes)
-            except BaseException as error:
-                failures.append(error)
-                raise
-
-        pool = ThreadPoolExecutor(self._requests_at_once)
-        try:
-            waiting = [pool.submit(reply, content, seed) for content, seed in rows]
-            return [one.result() for one in waiting]
-        finally:
-            pool.shutdown(cancel_futures=True)
 
     def _models(self) -> list[Mapping[str, Any]]:
         """What the server lists, each with its name; empty where it lists nothing."""

@@ -95,6 +95,17 @@ def test_what_was_too_much_once_is_not_tried_again(caplog):
     ]
 
 
+def test_no_more_are_worked_at_once_than_may_be():
+    tried = []
+
+    def work(rows):
+        tried.append(len(rows))
+        return [row + 1 for row in rows]
+
+    assert Batches("rows", "", at_once=3).work(work, range(7)) == [*range(1, 8)]
+    assert tried == [3, 3, 1]
+
+
 def test_a_single_row_too_many_is_a_failure_that_says_what_to_do():
     def work(rows):
         raise MemoryError

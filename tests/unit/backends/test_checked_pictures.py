@@ -1,14 +1,14 @@
-"""Models of gates in batches: what a batch holds, what is not shown, and who does not answer."""
+"""Picture files before a checker: what a batch holds, what is not shown, and who does not answer."""
 
 import pytest
 
+from blip_core.backends.checked_pictures import CheckedInBatches
 from blip_core.errors import StageFailure
-from blip_core.wiring.in_batches import TEXTS_AT_ONCE, CheckedInBatches, EmbeddedInBatches
 from tests.unit.examples import png, world_pixels
 
 
 class Checker:
-    """Finds every picture as unsafe as a red share of its first pixel, and remembers its batches."""
+    """Finds every picture as unsafe as the share of red in its first pixel, and remembers its batches."""
 
     def __init__(self) -> None:
         self.batches = []
@@ -16,15 +16,6 @@ class Checker:
     def unsafe(self, pictures):
         self.batches.append(len(pictures))
         return [picture.getpixel((0, 0))[0] / 255 for picture in pictures]
-
-
-class Lengths:
-    def __init__(self) -> None:
-        self.batches = []
-
-    def embed(self, texts):
-        self.batches.append(len(texts))
-        return [[float(len(text))] for text in texts]
 
 
 def pictures(count):
@@ -61,10 +52,3 @@ def test_a_checker_that_does_not_answer_for_each_stops():
 
     with pytest.raises(StageFailure, match="0 answers about 2 pictures"):
         CheckedInBatches(Silent(), 2).check(pictures(2))
-
-
-def test_texts_are_embedded_in_batches_and_in_order():
-    texts, model = ["a" * number for number in range(TEXTS_AT_ONCE + 3)], Lengths()
-    assert EmbeddedInBatches(model).embed(texts) == [[float(number)] for number in range(len(texts))]
-    assert model.batches == [TEXTS_AT_ONCE, 3]
-    assert EmbeddedInBatches(model).embed([]) == []

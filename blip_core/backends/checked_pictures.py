@@ -1,12 +1,10 @@
-"""Models of gates that are asked about any number of pictures or texts, and work them batch by batch."""
+"""Picture files before a safety checker, decoded batch by batch; behind the port `PictureCheck`."""
 
 from collections.abc import Sequence
 
 from blip_core.errors import StageFailure, TableError
 from blip_core.images import decode_picture
-from blip_core.ports import Embedder, SafetyChecker
-
-TEXTS_AT_ONCE = 64
+from blip_core.ports import SafetyChecker
 
 
 class CheckedInBatches:
@@ -46,23 +44,3 @@ class CheckedInBatches:
         for place, score in zip(shown, scores, strict=True):
             said[place] = score
         return said
-
-
-class EmbeddedInBatches:
-    """An embedder that pads no more than a batch of texts to one length; see `Embedder`.
-
-    Args:
-        embedder: the model.
-    """
-
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
-
-    def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """One vector of length 1 a text, in order; see `Embedder`."""
-        starts = range(0, len(texts), TEXTS_AT_ONCE)
-        return [one for start in starts for one in self._embedder.embed(texts[start : start + TEXTS_AT_ONCE])]
-
-    def close(self) -> None:
-        """Release the model's memory."""
-        self._embedder.close()
